@@ -1,0 +1,1 @@
+//! Builds the parts, runs the one loop, and stops everything in reverse.

@@ -1,0 +1,61 @@
+//! The registry: from the bytes of `system-config.json` to a checked
+//! [`Config`], or to every one of its errors at once.
+
+mod notifications;
+
+pub use notifications::{Notifications, Sink, SinkKind, Smtp, SmtpTls};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use vai_core::model::{ContainerKey, Redactor, Service, ServiceName};
+
+/// A valid registry with every default filled in and every `${NAME}` resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Every service, disabled ones and documentation included.
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// The `containers` map.
+    pub containers: BTreeMap<ContainerKey, ContainerEntry>,
+    /// Whether the agent may be placed in containers that do not say.
+    pub probe: ProbeMode,
+    /// Limits over all services.
+    pub limits: Limits,
+    /// Channels and delivery.
+    pub notifications: Notifications,
+    /// Takes the values of all secrets out of text.
+    pub redactor: Redactor,
+    /// What the registry asks for and this version does not act on yet, one
+    /// sentence each; said at every start.
+    pub not_acted_on: Vec<String>,
+}
+
+/// An entry of the `containers` map.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerEntry {
+    /// The engine's name for the container.
+    pub name: Option<String>,
+    /// Overrides the top-level `probe`.
+    pub probe: Option<ProbeMode>,
+}
+
+/// Whether the agent may be placed in a container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProbeMode {
+    /// Where the container lets us.
+    #[default]
+    Auto,
+    /// Never.
+    None,
+}
+
+/// Limits over all services.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Ceiling of restarts of living things in `window`, over all services.
+    pub host_max_restarts: u32,
+    /// The window of `host_max_restarts`.
+    pub window: Duration,
+    /// Acts in flight at once.
+    pub parallel_actions: usize,
+}

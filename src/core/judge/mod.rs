@@ -1,0 +1,1 @@
+//! Judgement: from check results to decisions.

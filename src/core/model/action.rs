@@ -1,0 +1,107 @@
+use super::{Evidence, Fault, Instance, Notice, ProcId, Service, Ticket};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the core wants done. Actions are data; the edges carry them out and
+/// report back as an [`Event`](super::Event).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Run one check of a service now.
+    Look {
+        /// Comes back with the result.
+        ticket: Ticket,
+        /// The service as it was configured when the look was decided.
+        service: Arc<Service>,
+    },
+    /// Start, restart or stop a service.
+    Act(ActRequest),
+    /// Tell people.
+    Tell(Notice),
+}
+
+/// Numbers the acts of one run of `vai`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActId(pub u64);
+
+/// One act on one service, admitted by the arbiter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActRequest {
+    /// Comes back with the report.
+    pub id: ActId,
+    /// The service as it was configured when the act was decided.
+    pub service: Arc<Service>,
+    /// The container instance that was judged; the act is refused if it is
+    /// another one by now.
+    pub instance: Option<Instance>,
+    /// What to do.
+    pub act: Act,
+    /// Which attempt of this failure it is, from 1; 0 for a start or stop.
+    pub attempt: u32,
+    /// The confirmed failure behind it.
+    pub fault: Option<Fault>,
+    /// Processes seen alive behind the service while it was healthy.
+    pub processes: Vec<ProcId>,
+}
+
+/// What to do with a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// Run its `restart_cmd` for the first time in this container instance.
+    Start,
+    /// Bring it back by this rung.
+    Restart(Rung),
+    /// An operator's `vai stop`.
+    Stop,
+}
+
+/// One rung of the ladder (behaviour.md, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// `stop_cmd`, then `restart_cmd`; an exited container is started first.
+    Command,
+    /// End the old process where it still is, then as `Command`.
+    KillAndCommand,
+    /// Restart the container, or start it where it exited.
+    Container,
+}
+
+/// What became of an act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActReport {
+    /// How it ended.
+    pub outcome: ActOutcome,
+    /// What was done, step by step, for the log and the message.
+    pub steps: Vec<String>,
+    /// Taken before acting.
+    pub evidence: Evidence,
+    /// From the request to the end.
+    pub took: Duration,
+}
+
+/// How an act ended. None of these says that the service is well: only its
+/// check does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActOutcome {
+    /// Everything asked for was done.
+    Done {
+        /// The instance that the service is in now.
+        instance: Option<Instance>,
+        /// A process that was there before and still is, in words.
+        still_there: Option<String>,
+    },
+    /// The engine's or the command's own words.
+    Failed(String),
+    /// The command was left running after its deadline.
+    CommandOverdue(Duration),
+    /// Nothing was done; which gate forbade it.
+    Refused {
+        /// In words: `not attempted: <gate>`.
+        gate: String,
+        /// Somebody stopped this service by hand (a marker file).
+        by_hand: bool,
+    },
+}

@@ -1,0 +1,102 @@
+use super::{
+    ActId, ActReport, ContainerChange, ContainerKey, Instance, Report, Service, ServiceName,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that reaches the core.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A registry is in force; applied by difference.
+    Configured(Watchlist),
+    /// A look ended.
+    Checked {
+        /// The one that was handed out.
+        ticket: Ticket,
+        /// What was seen.
+        report: Report,
+    },
+    /// Something happened that makes a look worthwhile: a watched process
+    /// died, a probe stream closed. Never a verdict.
+    Hint {
+        /// The service to look at.
+        service: ServiceName,
+        /// What happened, in words.
+        why: String,
+    },
+    /// The engine said something about a container.
+    Container {
+        /// Which.
+        key: ContainerKey,
+        /// What.
+        change: ContainerChange,
+    },
+    /// The engine does not answer; why, in words.
+    EngineGone(String),
+    /// The engine answers, and every container was looked at again.
+    EngineBack,
+    /// An act ended.
+    Acted {
+        /// The one that was handed out.
+        id: ActId,
+        /// What became of it.
+        report: ActReport,
+    },
+    /// An operator asked.
+    Operator(OperatorRequest),
+    /// SIGTERM: no new work.
+    Stopping,
+    /// The time of `next_wake` came.
+    Wake,
+}
+
+/// Names one look: which check of which service, in which instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The service.
+    pub service: ServiceName,
+    /// Index into its `checks`.
+    pub check: usize,
+    /// Tells this look from every other one.
+    pub number: u64,
+    /// The instance that it is meant for.
+    pub instance: Option<Instance>,
+}
+
+/// The part of the registry that is judged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Watchlist {
+    /// Every service, disabled ones and documentation included.
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// Acts in flight at once, on the whole host.
+    pub parallel_actions: usize,
+    /// Everything but acting: say what would be done.
+    pub observe: bool,
+}
+
+/// What an operator can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperatorRequest {
+    /// Check on, act no more.
+    Pause(ServiceName),
+    /// End a pause.
+    Resume(ServiceName),
+    /// Stop it and leave it alone.
+    Stop(ServiceName),
+    /// End a stop and start it.
+    Start(ServiceName),
+}
+
+impl OperatorRequest {
+    /// The service asked about.
+    #[must_use]
+    pub fn service(&self) -> &ServiceName {
+        match self {
+            Self::Pause(name) | Self::Resume(name) | Self::Stop(name) | Self::Start(name) => name,
+        }
+    }
+}
+
+/// Why an operator's request was refused, in words that say how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorError(pub String);

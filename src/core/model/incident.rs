@@ -1,0 +1,115 @@
+use super::{EvidenceDetail, Notify, ServiceName, Wall};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How bad an incident is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Somebody should look today.
+    Warning,
+    /// Somebody should look now.
+    Critical,
+}
+
+impl Severity {
+    /// The registry's word.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Names an incident; stable over its whole life.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IncidentId(pub String);
+
+/// One outage with one root cause, from its first confirmed failure to the
+/// proof that everything in it is well again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its name.
+    pub id: IncidentId,
+    /// The service (or the engine) that is the root cause.
+    pub root: String,
+    /// Where the root runs, as the registry names it; empty for local.
+    pub place: String,
+    /// How bad it is now.
+    pub severity: Severity,
+    /// When the failure was first seen.
+    pub since: Wall,
+    /// Why: the check and its reason.
+    pub reason: String,
+    /// What vai did and what came of it, oldest first.
+    pub history: Vec<String>,
+    /// What it will do next, or why it does nothing.
+    pub next: String,
+    /// Services that fail because of the root.
+    pub affected: Vec<ServiceName>,
+    /// How it stands.
+    pub phase: IncidentPhase,
+    /// What was gathered before acting.
+    pub evidence: Evidence,
+}
+
+/// How an incident stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentPhase {
+    /// Not over.
+    Open,
+    /// Over: when, and how in words ("healed by restart_cmd, 2 attempts").
+    Closed {
+        /// When it was proven.
+        at: Wall,
+        /// How it ended.
+        how: String,
+    },
+}
+
+/// What is known about a failing service besides its check.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// One fact a line: container state, disk, memory, who restarted it last.
+    pub facts: Vec<String>,
+    /// Where the log lines are from; empty if there are none.
+    pub log_source: String,
+    /// The last lines, oldest first.
+    pub log: Vec<String>,
+}
+
+/// One thing to tell people about one incident.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// The incident as it stands now.
+    pub incident: Incident,
+    /// Why it is told now.
+    pub kind: NoticeKind,
+    /// Who is told.
+    pub notify: Notify,
+    /// How much of the evidence may go out.
+    pub detail: EvidenceDetail,
+    /// When it was decided.
+    pub at: Wall,
+}
+
+/// Why something is told now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// First told.
+    Opened,
+    /// It became worse.
+    Escalated,
+    /// Still so, for this long.
+    Reminder(Duration),
+    /// Over.
+    Resolved,
+}

@@ -1,0 +1,29 @@
+//! Plain data that every part of `vai` speaks: names, checks, outcomes,
+//! containers, events and actions. No behaviour beyond small conversions.
+
+mod action;
+mod check;
+mod container;
+mod event;
+mod incident;
+mod name;
+mod outcome;
+mod secret;
+mod service;
+mod time;
+mod view;
+
+pub use action::{Act, ActId, ActOutcome, ActReport, ActRequest, Action, Rung};
+pub use check::{
+    Check, CheckKind, CustomCheck, DiskCheck, HttpCheck, OnFail, ProcessCheck, ProcessPattern,
+    StatusSet, TcpCheck, Vantage,
+};
+pub use container::{ContainerChange, ContainerStatus, ContainerView, Health, Instance, Presence};
+pub use event::{Event, OperatorError, OperatorRequest, Ticket, Watchlist};
+pub use incident::{Evidence, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Severity};
+pub use name::{ContainerKey, ServiceName};
+pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};
+pub use secret::{Redactor, Secret};
+pub use service::{EvidenceDetail, Notify, Place, Recovery, Service, ServiceKind};
+pub use time::{Now, Time, Wall};
+pub use view::{Change, CheckView, Delta, ServiceView, StateLabel, Transition};

@@ -1,0 +1,111 @@
+use super::{Check, ContainerKey, Rung, Secret, ServiceName, Severity};
+use std::time::Duration;
+
+/// A service as the registry describes it, with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Its key in the registry.
+    pub name: ServiceName,
+    /// Off: known and shown, never checked and never started.
+    pub enabled: bool,
+    /// Whether it is watched at all.
+    pub kind: ServiceKind,
+    /// Where it runs.
+    pub place: Place,
+    /// At least one unless it is documentation.
+    pub checks: Vec<Check>,
+    /// Run in its place by `bash -c` where bash exists, else `sh -c`.
+    pub restart_cmd: Option<String>,
+    /// Run before `restart_cmd`, and by `vai stop`.
+    pub stop_cmd: Option<String>,
+    /// For its commands; `None` is the container's own.
+    pub user: Option<String>,
+    /// For its commands; `None` is the container's own.
+    pub working_dir: Option<String>,
+    /// Extra environment of its commands.
+    pub environment: Vec<(String, Secret)>,
+    /// Why nothing may be run for it (`${NAME} is not set`), if so.
+    pub held: Option<String>,
+    /// Tailed as evidence.
+    pub log_path: Option<String>,
+    /// Who is told.
+    pub notify: Notify,
+    /// The highest severity of its incidents.
+    pub severity: Severity,
+    /// Known names only, without cycles.
+    pub dependencies: Vec<ServiceName>,
+    /// After a start or restart, before the first look.
+    pub startup_delay: Duration,
+    /// Until then failing is starting. `None`: 60 s, or the container's
+    /// HEALTHCHECK start period + retries × interval if longer.
+    pub start_timeout: Option<Duration>,
+    /// How it is healed.
+    pub recovery: Recovery,
+    /// How much output goes into messages.
+    pub evidence: EvidenceDetail,
+}
+
+/// Whether a service is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// `daemon` or `system`: watched.
+    Watched,
+    /// `cron`, `"container": "host"` or without a check: listed and left alone.
+    Documentation,
+}
+
+/// Where a service runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Beside the orchestrator, in its own container.
+    Local,
+    /// In a sibling container.
+    Container(ContainerKey),
+}
+
+/// Who is told about a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// The default channel.
+    Default,
+    /// Nobody: `"notify_on_fail": null`.
+    Nobody,
+    /// These channels, as the registry names them.
+    Channels(Vec<String>),
+}
+
+/// How much output goes into messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceDetail {
+    /// Everything gathered.
+    Full,
+    /// One line.
+    Short,
+    /// Nothing.
+    None,
+}
+
+/// How a service is healed and where that ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// What is tried, in this order; the last rung repeats. Empty: alert only.
+    pub ladder: Vec<Rung>,
+    /// Why the ladder is empty, in words for the log and the message.
+    pub alert_only: Option<String>,
+    /// Failed attempts in a row before giving up.
+    pub max_attempts: u32,
+    /// Hard ceiling of restarts in any `window`.
+    pub max_restarts: u32,
+    /// The window of `max_restarts`.
+    pub window: Duration,
+    /// Delay after the first failed attempt; doubles with each further one.
+    pub backoff_initial: Duration,
+    /// The largest delay before jitter.
+    pub backoff_max: Duration,
+    /// First slow retry after giving up; doubles to 30 minutes.
+    pub retry_after_give_up: Duration,
+    /// Deadline of `restart_cmd` and of `stop_cmd`.
+    pub command_timeout: Duration,
+    /// For a container's stop; `None` is the container's own.
+    pub stop_timeout: Option<Duration>,
+}

@@ -1,0 +1,1 @@
+//! Performs the core's acts and reports back: gate, evidence, act.

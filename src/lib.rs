@@ -1,0 +1,21 @@
+//! `vai`, a health-check orchestrator for the services inside Docker
+//! containers. The modules stand in the order in which data flows.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+
+pub mod config;
+
+pub mod check;
+pub mod probe;
+
+pub mod docker;
+
+pub mod heal;
+
+pub mod alert;
+
+pub mod store;
+
+pub mod show;

@@ -1,0 +1,3 @@
+//! The `vai` command.
+
+fn main() {}

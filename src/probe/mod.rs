@@ -1,0 +1,4 @@
+//! Looking and acting from inside a container: the operations, the agent that
+//! performs them there, and the ways to reach it.
+
+pub mod wire;

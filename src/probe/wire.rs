@@ -1,0 +1,117 @@
+//! What is said between the orchestrator and an agent: length-prefixed JSON
+//! frames over the agent's standard input and output.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use vai_core::model::{CheckKind, ProcId, Report};
+
+/// Raised with every change that an older agent would misunderstand.
+pub const PROTOCOL: u32 = 1;
+
+/// A frame may be no longer, in bytes.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// From the orchestrator to the agent. Any frame keeps the agent alive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// Comes back with the answer.
+    pub id: u64,
+    /// What to do.
+    pub op: Op,
+}
+
+/// One operation, performed where the service runs: by the agent inside a
+/// container, or by the orchestrator itself for its own place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Nothing; keeps the agent alive and proves that it answers.
+    Ping,
+    /// Look once.
+    Check {
+        /// At what.
+        kind: CheckKind,
+        /// For how long.
+        timeout: Duration,
+        /// Where given, the processes seen behind a passing check are watched
+        /// under this name, instead of those watched under it before, and the
+        /// death of one is told by [`Frame::Died`].
+        watch: Option<String>,
+    },
+    /// Watch nothing under this name any more.
+    Unwatch(String),
+    /// End those of `processes` that still live (same pid and start time) and
+    /// are still behind one of `behind`: TERM and CONT, after `grace` KILL.
+    End {
+        /// The processes seen alive before.
+        processes: Vec<ProcId>,
+        /// The `process`, `http` and `tcp` checks they were seen behind.
+        behind: Vec<CheckKind>,
+        /// Between TERM and KILL.
+        grace: Duration,
+    },
+    /// Who is behind these checks right now: owners of the port, matches of
+    /// the pattern.
+    Behind(Vec<CheckKind>),
+    /// The last lines of a file.
+    Tail {
+        /// Absolute path.
+        path: String,
+        /// At most so many lines, 4 KiB in all.
+        lines: usize,
+    },
+    /// Free disk and memory, one fact a line.
+    Facts,
+    /// Whether a file exists.
+    Exists(String),
+}
+
+/// From the agent to the orchestrator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// The first frame of every agent.
+    Hello {
+        /// [`PROTOCOL`] of the agent.
+        protocol: u32,
+    },
+    /// The answer to one request.
+    Answer {
+        /// Of which.
+        id: u64,
+        /// What came of it.
+        answer: Answer,
+    },
+    /// A watched process ended.
+    Died {
+        /// Under which name it was watched.
+        watch: String,
+        /// Which.
+        process: ProcId,
+    },
+}
+
+/// What came of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Done, nothing to say.
+    Done,
+    /// To `Check`.
+    Report(Report),
+    /// To `End`: what was ended and what could not be, in words.
+    Ended {
+        /// Gone by TERM or KILL.
+        ended: Vec<ProcId>,
+        /// Still there, and why.
+        left: Vec<(ProcId, String)>,
+    },
+    /// To `Behind`.
+    Processes(Vec<ProcId>),
+    /// To `Tail` and `Facts`.
+    Lines(Vec<String>),
+    /// To `Exists`.
+    Exists(bool),
+    /// The operation could not be performed; why.
+    Failed(String),
+}

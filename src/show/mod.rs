@@ -1,0 +1,1 @@
+//! Read-only views and the operator's socket.

@@ -1,5 +1,6 @@
 //! A scripted engine, places and registry.
 
+use super::fixture::instance;
 use super::{Places, Registry};
 use crate::docker::{
     Details, Engine, EngineError, EngineEvent, EngineInfo, ExecEnd, ExecSpec, ExecStream,
@@ -13,8 +14,7 @@ use std::future::pending;
 use std::sync::Mutex;
 use std::time::Duration;
 use vai_core::model::{
-    ContainerKey, ContainerStatus, ContainerView, Instance, Place, Presence, Redactor, Secret,
-    Service,
+    ContainerKey, ContainerStatus, ContainerView, Place, Presence, Redactor, Secret, Service,
 };
 
 /// Everything that a test sets and everything that was asked for, in order.
@@ -90,13 +90,6 @@ impl World {
             }
         }
         trouble.map_or(Ok(()), |(error, _)| Err(error))
-    }
-}
-
-pub(super) fn instance() -> Instance {
-    Instance {
-        id: "c0ffee".to_owned(),
-        started_at: "before".to_owned(),
     }
 }
 

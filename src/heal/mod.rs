@@ -11,6 +11,8 @@ mod local;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 use crate::clock;

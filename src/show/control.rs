@@ -25,7 +25,7 @@ use vai_core::model::{OperatorError, OperatorRequest, ServiceName};
 const MAX_CONNECTIONS: usize = 16;
 
 /// A connection may say nothing for so long.
-const IDLE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(5);
 
 /// For the loop to answer a request. It answers what it decided, not what
 /// came of it.

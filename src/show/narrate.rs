@@ -52,7 +52,11 @@ pub fn narrate_act(request: &ActRequest) {
 /// service is well is told by the transitions that follow.
 pub fn narrate_report(request: &ActRequest, report: &ActReport) {
     let service = named(&request.service);
-    for step in &report.steps {
+    let told_below = |step: &&String| match &report.outcome {
+        ActOutcome::Failed(words) => *step == words,
+        _ => false,
+    };
+    for step in report.steps.iter().filter(|step| !told_below(step)) {
         info!("{service}: {step}");
     }
     match &report.outcome {
@@ -115,9 +119,15 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
     match (&incident.phase, known.incidents.get(&incident.id)) {
         (IncidentPhase::Closed { how, .. }, _) => info!("{place}: incident over: {how}"),
         (IncidentPhase::Open, None) => {
+            // The line before it has told why a service is down.
+            let by_itself = !known
+                .services
+                .contains_key(&ServiceName::from(incident.root.as_str()));
+            let words = if by_itself { reason } else { &incident.next };
+            let level = severity.label();
             at(
                 *severity,
-                format!("{place}: incident opened ({}): {reason}", severity.label()),
+                format!("{place}: incident opened ({level}): {words}"),
             );
         }
         (IncidentPhase::Open, Some(before)) => {
@@ -184,9 +194,11 @@ fn noun(act: &Act) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::heal::fixture::request;
     use crate::show::fixture::{incident, service};
     use crate::show::log::tests::logged;
-    use vai_core::model::Wall;
+    use std::time::Duration;
+    use vai_core::model::{Evidence, Wall};
 
     fn known() -> Snapshot {
         let mut known = Snapshot::new(Wall::default(), false);
@@ -235,8 +247,7 @@ mod tests {
             [
                 " INFO redis (services): healthy → suspect: connection refused on 127.0.0.1:6379",
                 " WARN redis (services): suspect → down: connection refused on 127.0.0.1:6379",
-                "ERROR redis (services): incident opened (critical): connection refused on \
-                 127.0.0.1:6379",
+                "ERROR redis (services): incident opened (critical): restarts it",
                 " INFO web (services): fails because of redis",
                 " INFO redis (services): verifying → healthy: healed in 14 s",
                 " INFO redis (services): incident over: healed by restart_cmd, 1 attempt",
@@ -257,6 +268,30 @@ mod tests {
                 " INFO redis (services): still refused",
                 "ERROR redis (services): down → gave_up",
                 " INFO redis (services): not watched any more",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_act_is_told_step_by_step_and_its_failure_once() {
+        let request = request(crate::heal::fixture::service(), Act::Restart(Rung::Command));
+        let words = "restart_cmd exited 1: no such file".to_owned();
+        let report = ActReport {
+            outcome: ActOutcome::Failed(words.clone()),
+            steps: vec!["started the container services".to_owned(), words],
+            evidence: Evidence::default(),
+            took: Duration::from_secs(1),
+        };
+        let lines = logged(|| {
+            narrate_act(&request);
+            narrate_report(&request, &report);
+        });
+        assert_eq!(
+            lines,
+            [
+                " INFO nginx (services): restarting it by restart_cmd, attempt 1",
+                " INFO nginx (services): started the container services",
+                " WARN nginx (services): restart failed: restart_cmd exited 1: no such file",
             ]
         );
     }

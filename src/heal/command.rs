@@ -86,7 +86,13 @@ fn judge(end: &ExecEnd, label: &str, deadline: Duration, took: Duration) -> Comm
 /// The container runtime could not start the shell; had it been the command's
 /// own 126 or 127, a shell would have said so.
 fn runtime_refused(output: &str) -> bool {
-    output.contains("OCI runtime exec failed") || output.contains("executable file not found")
+    [
+        "OCI runtime exec failed",
+        "executable file not found",
+        "unable to find user",
+    ]
+    .iter()
+    .any(|words| output.contains(words))
 }
 
 fn not_started(label: &str, said: &str) -> String {
@@ -171,6 +177,13 @@ mod tests {
                 Some(126),
                 no_folder,
                 format!("- restart_cmd could not be run: {no_folder}"),
+            ),
+            (
+                Some(126),
+                "unable to find user nosuch: no matching entries in passwd file\r\n",
+                "- restart_cmd could not be run: unable to find user nosuch: no matching entries \
+                 in passwd file"
+                    .to_owned(),
             ),
             (
                 None,

@@ -120,11 +120,11 @@ pub(super) fn presence(status: ContainerStatus) -> Presence {
 
 #[async_trait]
 impl Places for World {
-    async fn view(&self, _: &ContainerKey) -> ContainerView {
+    fn view(&self, _: &ContainerKey) -> Option<ContainerView> {
         if let Some(view) = self.view.lock().unwrap().clone() {
-            return view;
+            return Some(view);
         }
-        ContainerView::Present(presence(ContainerStatus::Running))
+        Some(ContainerView::Present(presence(ContainerStatus::Running)))
     }
 
     async fn ask(&self, _: &Place, op: Op, _: Duration) -> Result<Answer, String> {

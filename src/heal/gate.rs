@@ -133,19 +133,24 @@ fn runs_commands(request: &ActRequest) -> bool {
 }
 
 async fn container(healer: &Healer, key: &ContainerKey) -> Result<Details, Refusal> {
-    let seen = match healer.places.view(key).await {
-        ContainerView::Missing => {
+    let seen = match healer.places.view(key) {
+        None => {
+            return Err(Refusal::new(format!(
+                "the container \"{key}\" was not looked at yet"
+            )));
+        }
+        Some(ContainerView::Missing) => {
             return Err(Refusal::new(format!(
                 "there is no container for \"{key}\" right now"
             )));
         }
-        ContainerView::Ambiguous(names) => {
+        Some(ContainerView::Ambiguous(names)) => {
             return Err(Refusal::new(format!(
                 "\"{key}\" could be any of these containers: {}; name one in `containers`",
                 names.join(", ")
             )));
         }
-        ContainerView::Present(presence) => presence,
+        Some(ContainerView::Present(presence)) => presence,
     };
     // The view may be a moment old; this is the truth.
     let details = match healer.engine.inspect(&seen.instance.id).await {

@@ -32,8 +32,8 @@ use vai_core::model::{
 /// Where services run, as far as healing has to see and reach it.
 #[async_trait]
 pub trait Places: Send + Sync {
-    /// The container behind `key`, as last seen.
-    async fn view(&self, key: &ContainerKey) -> ContainerView;
+    /// The container behind `key` as last seen; `None` before the first look.
+    fn view(&self, key: &ContainerKey) -> Option<ContainerView>;
 
     /// Performs `op` at `place`, as the container's own user.
     ///

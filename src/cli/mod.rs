@@ -4,6 +4,7 @@ pub mod health;
 pub mod operate;
 pub mod reload;
 pub mod status;
+pub mod validate;
 
 mod client;
 

@@ -211,6 +211,7 @@ impl Service<Uri> for UnixConnector {
 
 #[cfg(test)]
 mod tests {
+    use super::super::errors::classify;
     use super::*;
 
     #[test]
@@ -224,5 +225,23 @@ mod tests {
         assert_eq!(proxy.proxy_host(), Some("socket-proxy"));
         assert!(Address::parse("ssh://me@host").is_err());
         assert!(Address::parse("tcp://").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_not_on_the_list_reaches_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let refusals = Arc::default();
+        let docker = connect(&Address::Unix(socket), Duration::from_secs(5), &refusals).unwrap();
+        let killed = docker.kill_container("feed", None).await.unwrap_err();
+        assert_eq!(
+            classify(killed),
+            EngineError::Forbidden("POST /containers/feed/kill".into())
+        );
+        let removed = docker.remove_container("feed", None).await.unwrap_err();
+        assert!(matches!(classify(removed), EngineError::Forbidden(_)));
+        let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+        assert!(connected.is_err(), "nobody connected");
     }
 }

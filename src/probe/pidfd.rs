@@ -26,10 +26,7 @@ impl PidFd {
         if !is_living(id) {
             return Err(gone());
         }
-        Ok(Self(AsyncFd::register_with_interest(
-            fd,
-            Interest::READABLE,
-        )?))
+        Ok(Self(wait_on(fd)?))
     }
 
     /// Waits until the process ended; a zombie has.
@@ -44,4 +41,13 @@ impl PidFd {
             Err(errno) => Err(errno.into()),
         }
     }
+}
+
+#[expect(
+    deprecated,
+    reason = "its replacement is unsafe for the sake of types that may change their descriptor; \
+              an `OwnedFd` never does"
+)]
+fn wait_on(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, Interest::READABLE)
 }

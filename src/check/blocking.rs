@@ -15,7 +15,7 @@ static LANES: LazyLock<Mutex<HashMap<String, Arc<Semaphore>>>> = LazyLock::new(M
 
 /// Runs `call` on a thread of its own; `None` if it is not done by `deadline`.
 /// A call that is overdue is left to itself: nothing can interrupt it.
-pub(super) async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     lane: &str,
     deadline: Deadline,
     call: impl FnOnce() -> T + Send + 'static,

@@ -1,7 +1,7 @@
 //! The kinds of check, one a file. They run wherever this process runs: in the
 //! orchestrator or, as the agent, inside a container.
 
-mod blocking;
+pub(crate) mod blocking;
 mod connect;
 mod custom;
 mod disk;

@@ -7,7 +7,7 @@ use std::time::Duration;
 const EXCERPT: usize = 160;
 
 /// `5 s`, `1.5 s`, `300 ms`.
-pub(super) fn span(span: Duration) -> String {
+pub(crate) fn span(span: Duration) -> String {
     if span < Duration::from_secs(1) {
         return format!("{} ms", span.as_millis());
     }
@@ -35,7 +35,7 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// The error without Rust's `(os error 111)`.
-pub(super) fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((words, _)) => words.to_owned(),

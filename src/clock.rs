@@ -5,8 +5,8 @@
 )]
 
 use rustix::time::{ClockId, clock_gettime};
-use std::time::{SystemTime, UNIX_EPOCH};
-use tokio::time::{Instant, sleep_until};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use vai_core::model::{Now, Time, Wall};
 
 /// The host's boot clock and wall clock at this moment.
@@ -35,4 +35,44 @@ pub fn wall() -> Wall {
 pub async fn sleep_until_time(at: Time) {
     let left = at.since(boot_time());
     sleep_until(Instant::now() + left).await;
+}
+
+/// A moment by which something has to end, handed down through its steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    at: Instant,
+    span: Duration,
+}
+
+impl Deadline {
+    /// `span` from this moment.
+    #[must_use]
+    pub fn after(span: Duration) -> Self {
+        let at = Instant::now() + span;
+        Self { at, span }
+    }
+
+    /// The time that was given in all.
+    #[must_use]
+    pub fn span(self) -> Duration {
+        self.span
+    }
+
+    /// What is left of it.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// An earlier deadline, `parts` of which fit into what is left.
+    #[must_use]
+    pub fn share(self, parts: u32) -> Self {
+        let at = Instant::now() + self.left() / parts.max(1);
+        Self { at, ..self }
+    }
+
+    /// Waits for `work`; `None` if the deadline comes first.
+    pub async fn bound<T>(self, work: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.at, work).await.ok()
+    }
 }

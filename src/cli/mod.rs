@@ -1,5 +1,6 @@
 //! One file a verb.
 
+pub mod agent;
 pub mod health;
 pub mod operate;
 pub mod reload;

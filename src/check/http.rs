@@ -1,0 +1,118 @@
+//! The `http` check: a reply that meets every expectation.
+
+mod expect;
+mod request;
+mod tls;
+
+use crate::check::connect;
+use crate::clock::{self, Deadline};
+use hyper::header::LOCATION;
+use hyper::{Method, StatusCode};
+use request::{Reply, Target};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use url::Url;
+use vai_core::model::{Fault, FaultKind, HttpCheck, Outcome};
+
+/// Redirects followed where `follow_redirects` asks for it.
+const MAX_REDIRECTS: usize = 5;
+
+/// AWS's metadata service over IPv6; the others are link-local.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+pub(super) async fn look(check: &HttpCheck, deadline: Deadline) -> Outcome {
+    let began = clock::boot_time();
+    match follow(check, deadline).await {
+        Ok(reply) => expect::judge(check, &reply, clock::boot_time().since(began)),
+        Err(outcome) => outcome,
+    }
+}
+
+/// The port that the endpoint names or its scheme implies.
+pub(super) fn port(check: &HttpCheck) -> Option<u16> {
+    Url::parse(check.endpoint.expose())
+        .ok()?
+        .port_or_known_default()
+}
+
+/// The reply of the endpoint, or of where it redirects to.
+async fn follow(check: &HttpCheck, deadline: Deadline) -> Result<Reply, Outcome> {
+    let mut target = Target::endpoint(check)?;
+    let mut followed = 0;
+    loop {
+        let addresses = reachable(&target, deadline).await?;
+        let reply = request::send(check, &target, &addresses, deadline).await?;
+        if !check.follow_redirects || !reply.status.is_redirection() {
+            return Ok(reply);
+        }
+        let Some(location) = reply.headers.get(LOCATION) else {
+            return Ok(reply);
+        };
+        if followed == MAX_REDIRECTS {
+            return Err(refused(&reply, "redirects more than 5 times"));
+        }
+        followed += 1;
+        let next = location.to_str().ok();
+        let next = next.and_then(|next| target.url.join(next).ok());
+        target = match next {
+            Some(url) => redirected(&target, &reply, url)?,
+            None => return Err(refused(&reply, "redirects to no valid address")),
+        };
+    }
+}
+
+/// The next target, once it is clear that it may be one.
+fn redirected(from: &Target, reply: &Reply, to: Url) -> Result<Target, Outcome> {
+    if !matches!(to.scheme(), "http" | "https") {
+        return Err(refused(reply, "redirects to something that is not HTTP"));
+    }
+    let is_local = |url: &Url| url.host_str().is_some_and(super::owner::is_loopback);
+    if is_local(&to) && !is_local(&from.url) {
+        return Err(refused(reply, "redirects to this very machine"));
+    }
+    let keeps_method = matches!(
+        reply.status,
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    ) || matches!(from.method, Method::GET | Method::HEAD);
+    let same_origin = to.origin() == from.url.origin();
+    Ok(Target {
+        shown: request::shown(&to),
+        // Credentials are for the endpoint alone.
+        credentials: from.credentials && same_origin,
+        body: from.body && same_origin && keeps_method,
+        method: if keeps_method {
+            from.method.clone()
+        } else {
+            Method::GET
+        },
+        is_endpoint: false,
+        url: to,
+    })
+}
+
+/// The addresses of a target that may be connected to: none that hands out a
+/// machine's credentials, unless the registry names it outright.
+async fn reachable(target: &Target, deadline: Deadline) -> Result<Vec<SocketAddr>, Outcome> {
+    let addresses = connect::resolve(target.host(), target.port(), deadline).await?;
+    let named = target.is_endpoint && target.host_is_address();
+    if !named && addresses.iter().any(|each| is_metadata(each.ip())) {
+        let shown = &target.shown;
+        let detail = format!("{shown} is a link-local address, which is not contacted");
+        return Err(Outcome::Fail(Fault::new(FaultKind::Connect, detail)));
+    }
+    Ok(addresses)
+}
+
+fn is_metadata(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA_V6,
+    }
+}
+
+fn refused(reply: &Reply, what: &str) -> Outcome {
+    let detail = format!("{} {what}", reply.asked);
+    Outcome::Fail(Fault::new(FaultKind::Protocol, detail))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Who listens on a port of this network namespace, as far as can be seen.
+
+use super::processes::Processes;
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
+use std::collections::HashSet;
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::unix::fs::MetadataExt;
+use vai_core::model::ProcId;
+
+/// The processes that listen where a connection to `port` on a loopback
+/// address of `host` (`localhost`, `127.0.0.1` or `::1`) ends up. Empty if
+/// that cannot be seen. Blocks.
+pub(super) fn listening(host: &str, port: u16) -> Vec<ProcId> {
+    let sockets: HashSet<u64> = tcp()
+        .into_iter()
+        .chain(tcp6())
+        .flatten()
+        .filter(|socket| socket.state == TcpState::Listen && takes(socket, host, port))
+        .map(|socket| socket.inode)
+        .collect();
+    if sockets.is_empty() {
+        return Vec::new();
+    }
+    let Ok(processes) = Processes::read() else {
+        return Vec::new();
+    };
+    let ours = processes.ourselves();
+    processes
+        .living
+        .into_iter()
+        .filter(|each| !ours.contains(&each.id.pid) && holds(each.id.pid, &sockets))
+        .map(|each| each.id)
+        .collect()
+}
+
+/// Whether `host` in a check means this network namespace itself.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn takes(socket: &TcpNetEntry, host: &str, port: u16) -> bool {
+    if socket.local_address.port() != port {
+        return false;
+    }
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match (socket.local_address.ip(), bare.parse::<IpAddr>()) {
+        // Listening on `::` takes IPv4 as well, unless told otherwise.
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), _) => true,
+        (listening, Ok(asked)) => {
+            let listening = listening.to_canonical();
+            listening == asked || (listening.is_unspecified() && asked.is_ipv4())
+        }
+        (listening, Err(_)) => listening.is_unspecified() || listening.to_canonical().is_loopback(),
+    }
+}
+
+/// Whether a process has one of the sockets open.
+fn holds(pid: i32, sockets: &HashSet<u64>) -> bool {
+    let _identity = FsIdentity::of_process(pid);
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    descriptors
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .filter_map(|target| {
+            let inode = target.to_str()?.strip_prefix("socket:[")?;
+            inode.strip_suffix(']')?.parse::<u64>().ok()
+        })
+        .any(|inode| sockets.contains(&inode))
+}
+
+/// The thread's file system identity, borrowed from a process. Root in a
+/// container lacks `CAP_SYS_PTRACE`: it may look at the descriptors of its own
+/// kind only. Given back on drop, since the thread belongs to a pool.
+struct FsIdentity {
+    previous: (Uid, Gid),
+}
+
+impl FsIdentity {
+    /// `None` if the process is of our own kind already, or gone.
+    fn of_process(pid: i32) -> Option<Self> {
+        let owner = fs::metadata(format!("/proc/{pid}")).ok()?;
+        let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
+        if uid == Uid::effective() && gid == Gid::effective() {
+            return None;
+        }
+        // The group first: without root's identity it could not be changed.
+        let gid = setfsgid(gid);
+        let uid = setfsuid(uid);
+        Some(Self {
+            previous: (uid, gid),
+        })
+    }
+}
+
+impl Drop for FsIdentity {
+    fn drop(&mut self) {
+        let (uid, gid) = self.previous;
+        setfsuid(uid);
+        setfsgid(gid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn nobody_owns_a_port_that_nobody_listens_on() {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        assert_eq!(listening("localhost", port), []);
+    }
+
+    #[test]
+    fn loopback_is_told_from_other_hosts() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "[::1]", "::1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["redis", "10.0.0.1", "localhost.example.com", "0.0.0.0"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `vai agent`: serves one orchestrator over standard input and output.
+
+use crate::probe::agent;
+use std::process::ExitCode;
+
+/// Threads for calls that may get stuck; what gets stuck is bounded per lane.
+const BLOCKING_THREADS: usize = 32;
+
+/// Serves until standard input ends or nothing comes for 30 s. Writes nothing
+/// but frames to standard output.
+#[must_use]
+pub fn run() -> ExitCode {
+    agent::remove_other_builds();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build();
+    let served = runtime.and_then(|runtime| {
+        let served = runtime.block_on(agent::serve(tokio::io::stdin(), tokio::io::stdout()));
+        // A read of standard input cannot be interrupted, nor can a stuck call.
+        runtime.shutdown_background();
+        served
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Which container a key of the registry means (registry.md, `container`).
+
+use super::Listed;
+use crate::config::ContainerEntry;
+use vai_core::model::ContainerKey;
+
+/// What a key came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found<'a> {
+    /// No container goes by it.
+    Nothing,
+    /// This one.
+    One(&'a Listed),
+    /// More than one; their names, sorted.
+    Several(Vec<String>),
+}
+
+/// Tries in this order, and the first step with any match decides: the name in
+/// the registry's `containers` map, a container named like the key, one named
+/// `<key>-container`, the compose service `<key>` of `own_project`, the compose
+/// service `<key>` of any project.
+pub(super) fn resolve<'a>(
+    key: &ContainerKey,
+    entry: &ContainerEntry,
+    containers: &'a [Listed],
+    own_project: Option<&str>,
+) -> Found<'a> {
+    let named = |name: &str| containers.iter().find(|listed| listed.name == name);
+    let by_name = entry
+        .name
+        .as_deref()
+        .and_then(named)
+        .or_else(|| named(key.as_str()))
+        .or_else(|| named(&format!("{key}-container")));
+    if let Some(listed) = by_name {
+        return Found::One(listed);
+    }
+    let of_service: Vec<(&str, &Listed)> = containers
+        .iter()
+        .filter_map(|listed| {
+            let (project, service) = listed.compose.as_ref()?;
+            (service == key.as_str()).then_some((project.as_str(), listed))
+        })
+        .collect();
+    let of_own: Vec<_> = of_service
+        .iter()
+        .copied()
+        .filter(|&(project, _)| Some(project) == own_project)
+        .collect();
+    match if of_own.is_empty() {
+        of_service
+    } else {
+        of_own
+    }
+    .as_slice()
+    {
+        [] => Found::Nothing,
+        [(_, one)] => Found::One(one),
+        several => {
+            let mut names: Vec<_> = several.iter().map(|(_, c)| c.name.clone()).collect();
+            names.sort();
+            Found::Several(names)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(name: &str, compose: Option<(&str, &str)>) -> Listed {
+        Listed {
+            id: format!("id-of-{name}"),
+            name: name.to_owned(),
+            compose: compose.map(|(project, service)| (project.into(), service.into())),
+        }
+    }
+
+    /// What the key `services` means, as a name or a list of names.
+    fn names(entry: Option<&str>, containers: &[Listed], own: Option<&str>) -> Vec<String> {
+        let entry = ContainerEntry {
+            name: entry.map(ToOwned::to_owned),
+            probe: None,
+        };
+        match resolve(&"services".into(), &entry, containers, own) {
+            Found::Nothing => vec![],
+            Found::One(one) => vec![one.name.clone()],
+            Found::Several(names) => names,
+        }
+    }
+
+    #[test]
+    fn the_steps_are_tried_in_order() {
+        let mut all = vec![
+            container("mapped", None),
+            container("services", None),
+            container("services-container", None),
+            container("own_services_1", Some(("own", "services"))),
+            container("other_services_1", Some(("other", "services"))),
+        ];
+        for expected in ["mapped", "services", "services-container", "own_services_1"] {
+            assert_eq!(names(Some("mapped"), &all, Some("own")), [expected]);
+            all.remove(0);
+        }
+        assert_eq!(
+            names(Some("mapped"), &all, Some("own")),
+            ["other_services_1"]
+        );
+        assert!(names(Some("mapped"), &[], Some("own")).is_empty());
+    }
+
+    #[test]
+    fn two_of_a_compose_service_are_ambiguous_within_one_step_only() {
+        let all = [
+            container("own_services_2", Some(("own", "services"))),
+            container("own_services_1", Some(("own", "services"))),
+            container("other_services_1", Some(("other", "services"))),
+        ];
+        assert_eq!(
+            names(None, &all, Some("own")),
+            ["own_services_1", "own_services_2"]
+        );
+        assert_eq!(names(None, &all, Some("other")), ["other_services_1"]);
+        assert_eq!(names(None, &all, None).len(), 3);
+    }
+
+    #[test]
+    fn the_registrys_name_is_not_a_prefix_or_a_service() {
+        let all = [container("mapped-2", Some(("p", "mapped")))];
+        assert!(names(Some("mapped"), &all, None).is_empty());
+    }
+}

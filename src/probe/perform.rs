@@ -1,0 +1,84 @@
+//! Performs an operation where this process runs: in the agent for its
+//! container, in the orchestrator for its own place.
+
+use super::watch::Watcher;
+use super::wire::{Answer, Op};
+use super::{end, evidence};
+use crate::check::words::plain;
+use crate::check::{self, blocking};
+use crate::clock::Deadline;
+use std::collections::HashSet;
+use std::time::Duration;
+use vai_core::model::Outcome;
+
+/// How long files and `/proc` may take to answer.
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// Performs `op`. A check ends by its timeout + 100 ms, an `End` by its grace
+/// and some seconds, everything else within 5 s.
+pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
+    match op {
+        Op::Ping => Answer::Done,
+        Op::Check {
+            kind,
+            timeout,
+            watch,
+        } => {
+            let report = check::look(&kind, timeout).await;
+            if let Some(name) = watch
+                && matches!(report.outcome, Outcome::Pass | Outcome::Slow(_))
+            {
+                watcher.watch(&name, &report.processes);
+            }
+            Answer::Report(report)
+        }
+        Op::Unwatch(name) => {
+            watcher.unwatch(&name);
+            Answer::Done
+        }
+        Op::End {
+            processes,
+            behind,
+            grace,
+        } => end::end(processes, &behind, grace).await,
+        Op::Behind(kinds) => {
+            let mut seen = HashSet::new();
+            let mut processes = Vec::new();
+            for kind in &kinds {
+                let found = check::behind(kind).await;
+                processes.extend(found.into_iter().filter(|each| seen.insert(each.clone())));
+            }
+            Answer::Processes(processes)
+        }
+        Op::Tail { path, lines } => {
+            let lane = format!("tail {path}");
+            let overdue = format!("{path} does not answer");
+            match read(&lane, move || evidence::tail(&path, lines)).await {
+                Some(Ok(lines)) => Answer::Lines(lines),
+                Some(Err(why)) => Answer::Failed(why),
+                None => Answer::Failed(overdue),
+            }
+        }
+        Op::Facts => match read("facts", evidence::facts).await {
+            Some(facts) => Answer::Lines(facts),
+            None => Answer::Failed("the file systems do not answer".to_owned()),
+        },
+        Op::Exists(path) => {
+            let lane = format!("exists {path}");
+            let tried = path.clone();
+            match read(&lane, move || std::fs::exists(tried)).await {
+                Some(Ok(exists)) => Answer::Exists(exists),
+                // Unreadable is never taken for absent.
+                Some(Err(error)) => Answer::Failed(format!("{path}: {}", plain(&error))),
+                None => Answer::Failed(format!("{path} does not answer")),
+            }
+        }
+    }
+}
+
+async fn read<T: Send + 'static>(
+    lane: &str,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    blocking::run(lane, Deadline::after(READ_WITHIN), call).await
+}

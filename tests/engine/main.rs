@@ -1,0 +1,10 @@
+//! The engine, the directory and the prober against a real Docker Engine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod calls;
+mod directory;
+mod support;

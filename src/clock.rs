@@ -31,6 +31,12 @@ pub fn wall() -> Wall {
     Wall::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The runtime's own clock, for timers that a test may pause.
+#[must_use]
+pub fn instant() -> Instant {
+    Instant::now()
+}
+
 /// Waits until the boot clock shows `at`.
 pub async fn sleep_until_time(at: Time) {
     let left = at.since(boot_time());

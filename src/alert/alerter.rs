@@ -87,10 +87,7 @@ impl Alerter {
         for id in sinks {
             let command = Command::Tell(Box::new(notice.clone()));
             if !self.command(id, command) {
-                error!(
-                    "the task of a sink has died, it is not told: {}",
-                    message.title
-                );
+                error!("the task of a sink has died, it is not told: {}", message.title);
             }
         }
     }
@@ -173,21 +170,15 @@ impl Alerter {
     }
 
     fn command(&self, id: SinkId, command: Command) -> bool {
-        self.workers
-            .get(&id)
-            .is_some_and(|worker| worker.commands.send(command).is_ok())
+        self.workers.get(&id).is_some_and(|worker| worker.commands.send(command).is_ok())
     }
 
     /// Ends the tasks of all other sinks and returns what they had not
     /// delivered.
     async fn retire_all_but(&mut self, kept: &BTreeSet<SinkId>) -> Vec<Notice> {
         let mut undelivered: Vec<Notice> = Vec::new();
-        let gone: Vec<SinkId> = self
-            .workers
-            .keys()
-            .copied()
-            .filter(|id| !kept.contains(id))
-            .collect();
+        let gone: Vec<SinkId> =
+            self.workers.keys().copied().filter(|id| !kept.contains(id)).collect();
         for id in gone {
             let (reply, answer) = oneshot::channel();
             if self.command(id, Command::Retire(reply)) {

@@ -78,10 +78,8 @@ impl Worker {
         setup: Setup,
         commands: UnboundedReceiver<Command>,
     ) -> (Self, watch::Receiver<SinkStatus>) {
-        let (status, shown) = watch::channel(SinkStatus {
-            name: setup.name.clone(),
-            ..SinkStatus::default()
-        });
+        let (status, shown) =
+            watch::channel(SinkStatus { name: setup.name.clone(), ..SinkStatus::default() });
         let worker = Self {
             queue: Queue::new(setup.timing),
             setup,
@@ -134,8 +132,7 @@ impl Worker {
 
     fn configure(&mut self, setup: Setup) {
         self.queue.reconfigure(setup.timing);
-        self.status
-            .send_modify(|status| status.name.clone_from(&setup.name));
+        self.status.send_modify(|status| status.name.clone_from(&setup.name));
         self.setup = setup;
     }
 
@@ -149,9 +146,8 @@ impl Worker {
         let message = self.compose(&notices, follows);
         let transport = Arc::clone(&self.setup.transport);
         Some(Box::pin(async move {
-            let result = timeout(SEND_DEADLINE, transport.send(&message))
-                .await
-                .unwrap_or_else(|_| {
+            let result =
+                timeout(SEND_DEADLINE, transport.send(&message)).await.unwrap_or_else(|_| {
                     let seconds = SEND_DEADLINE.as_secs();
                     Err(SendError::passing(format!("no answer within {seconds} s")))
                 });
@@ -183,8 +179,7 @@ impl Worker {
                         self.queue.rejected();
                     }
                 }
-                self.status
-                    .send_modify(|status| status.last_error = Some(reason));
+                self.status.send_modify(|status| status.last_error = Some(reason));
             }
         }
     }
@@ -214,10 +209,7 @@ impl Worker {
             Some(reason) => format!(" ({reason})"),
             None => String::new(),
         };
-        error!(
-            "stopped before it was sent to {}{why}: {title}",
-            self.setup.name
-        );
+        error!("stopped before it was sent to {}{why}: {title}", self.setup.name);
     }
 
     fn compose(&self, notices: &[Notice], follows: Vec<String>) -> Message {

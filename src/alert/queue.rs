@@ -69,11 +69,7 @@ impl Queue {
     /// Takes in one notice for this sink.
     pub(super) fn push(&mut self, notice: Notice, now: Time) {
         let due = self.due(&notice, now);
-        let entry = Entry {
-            notice,
-            queued: now,
-            due,
-        };
+        let entry = Entry { notice, queued: now, due };
         self.enqueue(entry);
     }
 
@@ -102,10 +98,7 @@ impl Queue {
             });
         }
         self.in_flight = batch;
-        self.in_flight
-            .iter()
-            .map(|entry| entry.notice.clone())
-            .collect()
+        self.in_flight.iter().map(|entry| entry.notice.clone()).collect()
     }
 
     /// The keys of the messages that first told of these incidents.
@@ -145,9 +138,7 @@ impl Queue {
     /// since, for the backoff or for as long as the sink asked. Returns what is
     /// too old to be tried again.
     pub(super) fn failed(&mut self, now: Time, asked: Option<Duration>) -> Vec<Notice> {
-        let backoff = BACKOFF_FIRST
-            .saturating_mul(1 << self.failures.min(16))
-            .min(BACKOFF_MOST);
+        let backoff = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MOST);
         self.failures += 1;
         self.not_before = now + backoff.max(asked.unwrap_or_default());
         self.put_back();
@@ -155,10 +146,7 @@ impl Queue {
             .into_iter()
             .partition(|entry| now.since(entry.queued) < KEPT);
         self.waiting = kept;
-        expired
-            .into_iter()
-            .map(|entry: Entry| entry.notice)
-            .collect()
+        expired.into_iter().map(|entry: Entry| entry.notice).collect()
     }
 
     /// What was taken will never be accepted; it is forgotten.
@@ -230,11 +218,7 @@ impl Queue {
 
     fn enqueue(&mut self, newer: Entry) {
         let id = &newer.notice.incident.id;
-        match self
-            .waiting
-            .iter_mut()
-            .find(|entry| entry.notice.incident.id == *id)
-        {
+        match self.waiting.iter_mut().find(|entry| entry.notice.incident.id == *id) {
             Some(older) => older.absorb(newer),
             None => self.waiting.push(newer),
         }
@@ -251,10 +235,6 @@ impl Entry {
             (_, newer) => newer,
         };
         self.due = self.due.min(newer.due);
-        self.notice = Notice {
-            kind,
-            at: self.notice.at,
-            ..newer.notice
-        };
+        self.notice = Notice { kind, at: self.notice.at, ..newer.notice };
     }
 }

@@ -48,11 +48,7 @@ impl Router {
         }
         for (channel, sink, id) in wanted {
             let id = id.unwrap_or_else(|| self.new_id());
-            self.routes.push(Route {
-                id,
-                sink: sink.clone(),
-                channel: channel.clone(),
-            });
+            self.routes.push(Route { id, sink: sink.clone(), channel: channel.clone() });
         }
         self.channels = config.channels.keys().cloned().collect();
         self.default.clone_from(&config.default);
@@ -79,16 +75,9 @@ impl Router {
             let Some(told) = self.told.remove(id) else {
                 return Vec::new();
             };
-            let left: Vec<SinkId> = self
-                .usable()
-                .map(|route| route.id)
-                .filter(|id| told.contains(id))
-                .collect();
-            return if left.is_empty() {
-                self.choose(notice, &told)
-            } else {
-                left
-            };
+            let left: Vec<SinkId> =
+                self.usable().map(|route| route.id).filter(|id| told.contains(id)).collect();
+            return if left.is_empty() { self.choose(notice, &told) } else { left };
         }
         let told = self.told.get(id).cloned().unwrap_or_default();
         let chosen = self.choose(notice, &told);
@@ -110,10 +99,7 @@ impl Router {
         wanted.sort_by_key(|route| !knows(route));
         let mut chosen: Vec<&Route> = Vec::new();
         for route in wanted {
-            if chosen
-                .iter()
-                .all(|other| other.sink.kind != route.sink.kind)
-            {
+            if chosen.iter().all(|other| other.sink.kind != route.sink.kind) {
                 chosen.push(route);
             }
         }

@@ -10,13 +10,7 @@ use vai_core::model::{Fault, FaultKind, Outcome, ProcId, ProcessCheck, ProcessPa
 const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
 
 /// Inits that carry the command line of the process they look after.
-const INITS: [&str; 5] = [
-    "docker-init",
-    "tini",
-    "tini-static",
-    "dumb-init",
-    "catatonit",
-];
+const INITS: [&str; 5] = ["docker-init", "tini", "tini-static", "dumb-init", "catatonit"];
 
 /// The outcome, with the processes that match.
 pub(super) async fn look(check: &ProcessCheck, deadline: Deadline) -> (Outcome, Vec<ProcId>) {
@@ -73,10 +67,7 @@ fn judge(check: &ProcessCheck, matches: Matches) -> (Outcome, Vec<ProcId>) {
     let fault = if count < check.min_count {
         let found = match count {
             0 => format!("no living process matches \"{pattern}\""),
-            _ => format!(
-                "{count} living of at least {} match \"{pattern}\"",
-                check.min_count
-            ),
+            _ => format!("{count} living of at least {} match \"{pattern}\"", check.min_count),
         };
         let dead = match zombies {
             0 => "",
@@ -137,9 +128,7 @@ impl Matcher {
 /// Whether a command line merely carries that of another process: a shell
 /// with `-c`, possibly behind something that starts it, or an init.
 fn is_wrapper(args: &[String]) -> bool {
-    let is_init = args
-        .first()
-        .is_some_and(|program| INITS.contains(&file_name(program)));
+    let is_init = args.first().is_some_and(|program| INITS.contains(&file_name(program)));
     let runs_text = |(at, arg): (usize, &String)| {
         SHELLS.contains(&file_name(arg).trim_start_matches('-')) && has_c(&args[at + 1..])
     };

@@ -56,15 +56,9 @@ async fn connect(state: &StateDir) -> Result<UnixStream> {
 
 async fn exchange(stream: UnixStream, command: Command) -> Result<Reply> {
     let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(MAX_LINE));
-    let request = Request {
-        v: PROTOCOL,
-        command,
-    };
+    let request = Request { v: PROTOCOL, command };
     lines.send(serde_json::to_string(&request)?).await?;
-    let line = lines
-        .next()
-        .await
-        .context("the daemon hung up without an answer")??;
+    let line = lines.next().await.context("the daemon hung up without an answer")??;
     let Response { reply, .. } = serde_json::from_str(&line).context("the daemon's answer")?;
     Ok(reply)
 }
@@ -102,10 +96,7 @@ mod tests {
             let listener = show::bind(dir.path()).unwrap();
             let store = Store::new(Snapshot::new(Wall::default(), false));
             store.apply(&Delta {
-                changes: vec![Change::Service(Box::new(service(
-                    "redis",
-                    StateLabel::Healthy,
-                )))],
+                changes: vec![Change::Service(Box::new(service("redis", StateLabel::Healthy)))],
             });
             let (sender, requests) = mpsc::channel(1);
             let control = Control {
@@ -115,25 +106,15 @@ mod tests {
             };
             let shutdown = CancellationToken::new();
             let serving = tokio::spawn(show::run(listener, control, shutdown.clone()));
-            Self {
-                dir,
-                store,
-                requests,
-                shutdown,
-                serving,
-            }
+            Self { dir, store, requests, shutdown, serving }
         }
 
         fn state(&self) -> StateDir {
-            StateDir {
-                state_dir: self.dir.path().to_owned(),
-            }
+            StateDir { state_dir: self.dir.path().to_owned() }
         }
 
         async fn raw(&self, line: &[u8]) -> String {
-            let mut stream = UnixStream::connect(self.dir.path().join(SOCKET))
-                .await
-                .unwrap();
+            let mut stream = UnixStream::connect(self.dir.path().join(SOCKET)).await.unwrap();
             // A daemon that has read enough hangs up in the middle of a line.
             let _ = stream.write_all(line).await;
             let _ = stream.shutdown().await;
@@ -188,9 +169,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_service_never_reaches_the_loop() {
         let mut daemon = Daemon::start();
-        let stop = Command::Stop {
-            service: "reddis".into(),
-        };
+        let stop = Command::Stop { service: "reddis".into() };
         let refusal = ask::<String>(&daemon.state(), stop).await.unwrap_err();
         assert_eq!(
             refusal.to_string(),
@@ -204,12 +183,7 @@ mod tests {
     async fn without_a_daemon_it_says_where_it_looked_and_how_to_start_one() {
         let daemon = Daemon::start();
         let state = daemon.state();
-        let Daemon {
-            dir,
-            shutdown,
-            serving,
-            ..
-        } = daemon;
+        let Daemon { dir, shutdown, serving, .. } = daemon;
         shutdown.cancel();
         serving.await.unwrap();
         // First with the socket that the dead daemon left, then without any.
@@ -246,10 +220,7 @@ mod tests {
     async fn what_is_no_request_is_answered_in_words() {
         let daemon = Daemon::start();
         let table = [
-            (
-                &b"hello\n"[..],
-                r#"{"v":1,"error":{"message":"not a request: "#,
-            ),
+            (&b"hello\n"[..], r#"{"v":1,"error":{"message":"not a request: "#),
             (
                 b"{\"v\":1,\"cmd\":\"format\"}\n",
                 r#"{"v":1,"error":{"message":"not a request: unknown variant `format`"#,

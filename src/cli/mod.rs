@@ -16,12 +16,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 pub struct StateDir {
     /// The daemon's state folder.
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "VAI_STATE_DIR",
-        default_value = "/var/lib/vai"
-    )]
+    #[arg(long, value_name = "DIR", env = "VAI_STATE_DIR", default_value = "/var/lib/vai")]
     pub state_dir: PathBuf,
 }
 
@@ -31,10 +26,7 @@ pub struct StateDir {
 fn print(text: &str) -> io::Result<()> {
     let harmless = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
     let mut out = io::stdout().lock();
-    match out
-        .write_all(harmless.as_bytes())
-        .and_then(|()| out.flush())
-    {
+    match out.write_all(harmless.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
     }

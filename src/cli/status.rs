@@ -36,11 +36,7 @@ pub async fn run(args: StatusArgs) -> Result<ExitCode> {
             let service = snapshot
                 .service(&ServiceName::from(name.as_str()))
                 .map_err(|unknown| anyhow!("{unknown}; {}", unknown.help()))?;
-            if args.json {
-                json(service)?
-            } else {
-                detail(service, &snapshot, clock::wall())?
-            }
+            if args.json { json(service)? } else { detail(service, &snapshot, clock::wall())? }
         }
     };
     print(&text)?;
@@ -61,10 +57,7 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
         engine(&snapshot.engine, now)
     )?;
     if snapshot.observe {
-        writeln!(
-            out,
-            "observing: it acts on nothing and says what it would do"
-        )?;
+        writeln!(out, "observing: it acts on nothing and says what it would do")?;
     }
     writeln!(out)?;
     if snapshot.services.is_empty() {
@@ -72,20 +65,13 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
     } else {
         writeln!(out, "{}", services(snapshot, now).trim_fmt())?;
     }
-    section(
-        &mut out,
-        "Open incidents",
-        snapshot.incidents.values().map(|it| incident(it, now)),
-    )?;
+    section(&mut out, "Open incidents", snapshot.incidents.values().map(|it| incident(it, now)))?;
     let sinks = snapshot.sinks.iter().map(|sink| match &sink.held {
         Some(why) => format!("{}: held, {why}", sink.name),
         None => sink.name.clone(),
     });
     if snapshot.sinks.is_empty() {
-        writeln!(
-            out,
-            "\nMessages are in the log only: no channel is configured."
-        )?;
+        writeln!(out, "\nMessages are in the log only: no channel is configured.")?;
     } else {
         section(&mut out, "Messages go to", sinks)?;
     }
@@ -112,10 +98,7 @@ fn detail(service: &ServiceView, snapshot: &Snapshot, now: Wall) -> Result<Strin
     let mut facts = plain(["SERVICE", service.name.as_str()]);
     facts.add_row(["container", container(service)]);
     facts.add_row(["state", service.state.label()]);
-    facts.add_row([
-        "since",
-        &format!("{} ({})", utc(service.since), ago(service.since, now)),
-    ]);
+    facts.add_row(["since", &format!("{} ({})", utc(service.since), ago(service.since, now))]);
     if !service.reason.is_empty() {
         facts.add_row(["reason", &service.reason]);
     }
@@ -134,37 +117,21 @@ fn detail(service: &ServiceView, snapshot: &Snapshot, now: Wall) -> Result<Strin
         }
         writeln!(out, "\n{}", checks.trim_fmt())?;
     }
-    let mine = snapshot
-        .incidents
-        .values()
-        .filter(|it| service.incident.as_ref() == Some(&it.id.0));
+    let mine = snapshot.incidents.values().filter(|it| service.incident.as_ref() == Some(&it.id.0));
     for open in mine {
         let lines = open.history.iter().cloned();
         let next = (!open.next.is_empty()).then(|| format!("next: {}", open.next));
-        section(
-            &mut out,
-            &format!("Incident {}", incident(open, now)),
-            lines.chain(next),
-        )?;
+        section(&mut out, &format!("Incident {}", incident(open, now)), lines.chain(next))?;
     }
     Ok(out)
 }
 
 fn check_row(check: &CheckView, now: Wall) -> [String; 5] {
     let (took, at) = match check.at {
-        Some(at) => (
-            words::duration(Duration::from_millis(check.took_ms)),
-            ago(at, now),
-        ),
+        Some(at) => (words::duration(Duration::from_millis(check.took_ms)), ago(at, now)),
         None => (String::new(), String::new()),
     };
-    [
-        check.name.clone(),
-        check.last.clone(),
-        took,
-        at,
-        check.detail.clone(),
-    ]
+    [check.name.clone(), check.last.clone(), took, at, check.detail.clone()]
 }
 
 fn incident(incident: &Incident, now: Wall) -> String {
@@ -208,21 +175,16 @@ fn plain<const N: usize>(header: [&str; N]) -> Table {
 }
 
 fn container(service: &ServiceView) -> &str {
-    if service.container.is_empty() {
-        "local"
-    } else {
-        &service.container
-    }
+    if service.container.is_empty() { "local" } else { &service.container }
 }
 
 fn engine(state: &EngineState, now: Wall) -> String {
     match state {
         EngineState::Unused => "no container engine asked".to_owned(),
         EngineState::Up { version } => version.clone(),
-        EngineState::Gone { reason, since } => format!(
-            "the container engine does not answer for {}: {reason}",
-            ago(*since, now)
-        ),
+        EngineState::Gone { reason, since } => {
+            format!("the container engine does not answer for {}: {reason}", ago(*since, now))
+        }
     }
 }
 
@@ -248,9 +210,8 @@ mod tests {
     fn snapshot() -> Snapshot {
         let mut snapshot = Snapshot::new(Wall::default(), false);
         snapshot.version = "1.2.3".to_owned();
-        snapshot.engine = EngineState::Up {
-            version: "Docker Engine 20.10.24 (API 1.41)".to_owned(),
-        };
+        snapshot.engine =
+            EngineState::Up { version: "Docker Engine 20.10.24 (API 1.41)".to_owned() };
         let mut redis = fixture::service("redis", StateLabel::Down);
         redis.since = Wall::from_millis(3_475_000);
         redis.reason = "connection refused on 127.0.0.1:6379".to_owned();
@@ -273,9 +234,7 @@ mod tests {
             name: "alerts[0] ntfy".to_owned(),
             held: Some("${NTFY_TOKEN} is not set".to_owned()),
         });
-        snapshot
-            .warnings
-            .push("the registry is a single mounted file".to_owned());
+        snapshot.warnings.push("the registry is a single mounted file".to_owned());
         let expected = "\
 vai 1.2.3, up 1 h, Docker Engine 20.10.24 (API 1.41)
 

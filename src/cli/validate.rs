@@ -36,11 +36,7 @@ pub async fn run(args: &ValidateArgs, config: Option<&Path>) -> anyhow::Result<E
         format!("{rendered}{}", summary(&path, &loaded))
     };
     writeln!(stdout, "{text}").context("cannot print the findings")?;
-    Ok(if loaded.config.is_some() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(BAD_REGISTRY)
-    })
+    Ok(if loaded.config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(BAD_REGISTRY) })
 }
 
 /// What `--json` prints.

@@ -84,11 +84,7 @@ impl Channels {
                 found.push(name.to_owned());
             }
         }
-        if found.is_empty() {
-            Notify::Default
-        } else {
-            Notify::Channels(found)
-        }
+        if found.is_empty() { Notify::Default } else { Notify::Channels(found) }
     }
 
     pub(super) fn finish(self) -> Notifications {
@@ -130,9 +126,7 @@ impl Channels {
             send_resolved: self.shared.send_resolved,
             held: self.shared.ntfy_held.clone(),
         };
-        self.notifications
-            .channels
-            .insert(name.to_owned(), vec![sink]);
+        self.notifications.channels.insert(name.to_owned(), vec![sink]);
         true
     }
 
@@ -160,9 +154,7 @@ impl Channels {
     fn fallback(&mut self, reader: &Reader<'_>, fields: &Fields<'_>) -> Option<String> {
         let node = fields.get("fallback")?;
         let name = node.text()?;
-        reader.not_acted_on(format!(
-            "the fallback channel {name} is not used by this version"
-        ));
+        reader.not_acted_on(format!("the fallback channel {name} is not used by this version"));
         self.is_reachable(name, &node).then(|| name.to_owned())
     }
 }
@@ -175,9 +167,7 @@ fn shared<'a>(reader: &'a Reader<'a>, fields: &Fields<'a>) -> Shared {
     if let Some(ntfy) = fields.get("ntfy").and_then(|node| node.fields()) {
         let node = ntfy.get("server");
         server = node.and_then(|node| ntfy_server(&node, &mut ntfy_held));
-        token = ntfy
-            .get("token")
-            .and_then(|node| node.expand_secret("these topics are not used"));
+        token = ntfy.get("token").and_then(|node| node.expand_secret("these topics are not used"));
         ntfy.close("`ntfy`", &["description"]);
     }
     let token = token.map(|token| {
@@ -194,18 +184,12 @@ fn shared<'a>(reader: &'a Reader<'a>, fields: &Fields<'a>) -> Shared {
         ntfy_server: server.or_else(from_environment),
         ntfy_token: token,
         ntfy_held,
-        send_resolved: fields
-            .get("send_resolved")
-            .and_then(|node| node.bool())
-            .unwrap_or(true),
+        send_resolved: fields.get("send_resolved").and_then(|node| node.bool()).unwrap_or(true),
     }
 }
 
 fn heartbeat(reader: &Reader<'_>, notifications: &Fields<'_>) {
-    let Some(fields) = notifications
-        .get("heartbeat")
-        .and_then(|node| node.fields())
-    else {
+    let Some(fields) = notifications.get("heartbeat").and_then(|node| node.fields()) else {
         return;
     };
     let mut held = None;

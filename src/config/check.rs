@@ -84,10 +84,7 @@ const TYPE_FIELDS: [&str; 22] = [
 /// Reads one health check.
 pub(super) fn check(node: &Node<'_>, around: &Surroundings<'_, '_>) -> Option<ReadCheck> {
     let fields = node.fields()?.with_defaults(around.defaults);
-    let name = fields
-        .own("name")
-        .and_then(|name| name.text())
-        .map(str::to_owned);
+    let name = fields.own("name").and_then(|name| name.text()).map(str::to_owned);
     let kind = fields.own("type");
     let kind = match kind {
         Some(kind) => kind.choice(&TYPES),
@@ -109,11 +106,7 @@ pub(super) fn check(node: &Node<'_>, around: &Surroundings<'_, '_>) -> Option<Re
     };
     let label = TYPES.iter().find(|&&(_, known)| known == kind);
     let label = label.map_or("", |&(label, _)| label);
-    fields.close_beside(
-        &format!("a health check of type {label}"),
-        &[],
-        &TYPE_FIELDS,
-    );
+    fields.close_beside(&format!("a health check of type {label}"), &[], &TYPE_FIELDS);
     Some(ReadCheck {
         named: name.is_some(),
         missing,
@@ -148,11 +141,7 @@ fn missing_type(fields: &Fields<'_>) -> Option<Type> {
         },
         |(_, name)| format!("needs \"type\": \"{name}\""),
     );
-    fields.report(
-        Problem::error("this health check has no `type`")
-            .at_key()
-            .expected(expected),
-    );
+    fields.report(Problem::error("this health check has no `type`").at_key().expected(expected));
     None
 }
 
@@ -183,10 +172,7 @@ pub(super) fn timing(fields: &Fields<'_>) -> Timing {
     if let Some(node) = given.filter(|_| timeout >= interval) {
         node.report(
             Problem::error("a check has to end before the next one starts")
-                .expected(format!(
-                    "less than the interval of {} s",
-                    interval.as_secs_f64()
-                ))
+                .expected(format!("less than the interval of {} s", interval.as_secs_f64()))
                 .help("lower `timeout_seconds` or raise `interval_seconds`"),
         );
     }
@@ -216,15 +202,8 @@ fn tcp(fields: &Fields<'_>, missing: &mut Option<String>) -> Option<TcpCheck> {
         keep(missing, send.missing);
         Some(send.secret)
     });
-    let expect = fields
-        .get("expect")
-        .and_then(|node| node.string().map(str::to_owned));
-    Some(TcpCheck {
-        host: host?,
-        port: port?.integer(1..=u16::MAX)?,
-        send,
-        expect,
-    })
+    let expect = fields.get("expect").and_then(|node| node.string().map(str::to_owned));
+    Some(TcpCheck { host: host?, port: port?.integer(1..=u16::MAX)?, send, expect })
 }
 
 /// A host without scheme and port.
@@ -250,9 +229,7 @@ fn host(node: &Node<'_>) -> Option<String> {
 
 fn process(fields: &Fields<'_>) -> Option<ProcessCheck> {
     let (name, exact) = (fields.get("process_name"), fields.get("process_exact"));
-    let min_count = fields
-        .get("min_count")
-        .and_then(|node| node.integer(0..=10_000));
+    let min_count = fields.get("min_count").and_then(|node| node.integer(0..=10_000));
     let max_count = fields.get("max_count");
     let min_count = min_count.unwrap_or(1);
     let max = max_count.as_ref().and_then(|node| node.integer(0..=10_000));
@@ -274,19 +251,13 @@ fn process(fields: &Fields<'_>) -> Option<ProcessCheck> {
             None
         }
         (Some(name), None) => regular_expression(&name).map(ProcessPattern::CommandLine),
-        (None, Some(exact)) => exact
-            .text()
-            .map(|text| ProcessPattern::Executable(text.to_owned())),
+        (None, Some(exact)) => exact.text().map(|text| ProcessPattern::Executable(text.to_owned())),
         (None, None) => {
             fields.required("process_name", "a regular expression over the command line");
             None
         }
     };
-    Some(ProcessCheck {
-        pattern: pattern?,
-        min_count,
-        max_count: max,
-    })
+    Some(ProcessCheck { pattern: pattern?, min_count, max_count: max })
 }
 
 fn regular_expression(node: &Node<'_>) -> Option<String> {
@@ -337,8 +308,5 @@ fn disk(fields: &Fields<'_>) -> Option<DiskCheck> {
         path.report(Problem::error("this path is relative").expected("a path from /"));
         return None;
     }
-    Some(DiskCheck {
-        path: text.to_owned(),
-        min_free_percent,
-    })
+    Some(DiskCheck { path: text.to_owned(), min_free_percent })
 }

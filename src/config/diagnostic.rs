@@ -68,11 +68,7 @@ impl Diagnostic {
 /// the form that hides literal secrets in them.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], file_name: &str, source: &str, colour: bool) -> String {
-    let renderer = if colour {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for diagnostic in diagnostics {
         text.push_str(&renderer.render(&[report(diagnostic, file_name, source)]));
@@ -91,11 +87,8 @@ fn report<'a>(diagnostic: &'a Diagnostic, file_name: &'a str, source: &'a str) -
             let annotation = AnnotationKind::Primary
                 .span(position.span.clone())
                 .label(diagnostic.expected.as_deref());
-            group_with(level, &diagnostic.message).element(
-                Snippet::source(source)
-                    .path(file_name)
-                    .annotation(annotation),
-            )
+            group_with(level, &diagnostic.message)
+                .element(Snippet::source(source).path(file_name).annotation(annotation))
         }
         None => group_with(level, &diagnostic.message)
             .element(annotate_snippets::Origin::path(file_name)),

@@ -42,10 +42,7 @@ impl Endpoint {
 
     /// Scheme, host, port and path: what may be shown.
     pub(super) fn shown(&self) -> String {
-        let port = self
-            .url
-            .port()
-            .map_or_else(String::new, |port| format!(":{port}"));
+        let port = self.url.port().map_or_else(String::new, |port| format!(":{port}"));
         let (scheme, path) = (self.url.scheme(), self.url.path());
         format!("{scheme}://{}{port}{path}", self.host)
     }
@@ -101,12 +98,7 @@ mod tests {
 
     #[test]
     fn other_schemes_are_refused() {
-        for text in [
-            "file:///etc/passwd",
-            "ftp://host/",
-            "localhost:8080",
-            "/health",
-        ] {
+        for text in ["file:///etc/passwd", "ftp://host/", "localhost:8080", "/health"] {
             assert!(Endpoint::parse(text).is_err(), "{text}");
         }
     }

@@ -36,9 +36,7 @@ impl Environment {
             Content::Text(text) => environment.read_assignments(text),
             Content::Absent => {}
             Content::Unreadable(why) => {
-                environment
-                    .problems
-                    .push(FileProblem::Unreadable(why.clone()));
+                environment.problems.push(FileProblem::Unreadable(why.clone()));
             }
         }
         if snapshot.env_world_readable {
@@ -72,11 +70,7 @@ impl Environment {
         if let Some(value) = self.file.get(name).or_else(|| self.process.get(name)) {
             return Ok(value.clone());
         }
-        match self
-            .file
-            .get(&by_file)
-            .or_else(|| self.process.get(&by_file))
-        {
+        match self.file.get(&by_file).or_else(|| self.process.get(&by_file)) {
             Some(path) => std::fs::read_to_string(path)
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
                 .map_err(|error| format!("${{{name}}} cannot be read from {path}: {error}")),
@@ -93,8 +87,7 @@ impl Environment {
             let line = line.strip_prefix("export ").unwrap_or(line);
             match line.split_once('=') {
                 Some((name, value)) if is_name(name.trim()) => {
-                    self.file
-                        .insert(name.trim().to_owned(), unquote(value.trim()));
+                    self.file.insert(name.trim().to_owned(), unquote(value.trim()));
                 }
                 _ => self.problems.push(FileProblem::NotAnAssignment(index + 1)),
             }
@@ -151,9 +144,7 @@ pub(super) fn resolve(text: &str, environment: &Environment) -> Resolved {
 
 fn is_name(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 /// A value without its quotes; an unquoted one ends at ` #`.
@@ -180,9 +171,7 @@ mod tests {
             env_file: Content::Text(file.to_owned()),
             env_world_readable: false,
         };
-        let process = process
-            .iter()
-            .map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        let process = process.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         Environment::new(&snapshot, process)
     }
 

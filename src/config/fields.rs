@@ -23,13 +23,7 @@ impl<'a> Fields<'a> {
         object: Option<&'a Object<'a>>,
         pointer: String,
     ) -> Self {
-        Self {
-            reader,
-            object,
-            pointer,
-            defaults: None,
-            known: RefCell::default(),
-        }
+        Self { reader, object, pointer, defaults: None, known: RefCell::default() }
     }
 
     /// Looks into `defaults` wherever this object is silent.
@@ -126,19 +120,14 @@ impl<'a> Fields<'a> {
             } else {
                 continue;
             };
-            self.reader
-                .report(&child(&self.pointer, key), problem.at_key());
+            self.reader.report(&child(&self.pointer, key), problem.at_key());
         }
     }
 
     /// The key of this object that looks like a misspelt `wanted`; it gets a
     /// finding of its own.
     fn misspelt_as(&self, wanted: &'static str) -> Option<&'a str> {
-        let keys = self
-            .object?
-            .properties
-            .iter()
-            .map(|property| property.name.as_str());
+        let keys = self.object?.properties.iter().map(|property| property.name.as_str());
         let mut keys = keys.filter(|key| !self.known.borrow().contains(key));
         keys.find(|key| misspelt(key, [wanted]).is_some())
     }
@@ -150,13 +139,6 @@ fn find<'a>(
     pointer: &str,
     key: &str,
 ) -> Option<Node<'a>> {
-    let property = object
-        .properties
-        .iter()
-        .find(|property| property.name.as_str() == key)?;
-    Some(Node {
-        reader,
-        value: &property.value,
-        pointer: child(pointer, key),
-    })
+    let property = object.properties.iter().find(|property| property.name.as_str() == key)?;
+    Some(Node { reader, value: &property.value, pointer: child(pointer, key) })
 }

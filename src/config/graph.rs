@@ -8,10 +8,8 @@ use vai_core::model::{ServiceKind, ServiceName};
 /// Resolves the names in `dependencies`. Unknown ones are told and dropped, as
 /// are those that vai does not watch: they block nobody. A cycle is an error.
 pub(super) fn resolve_dependencies(drafts: &mut [Draft<'_>]) {
-    let known: BTreeMap<String, Standing> = drafts
-        .iter()
-        .map(|draft| (draft.service.name.to_string(), Standing::of(draft)))
-        .collect();
+    let known: BTreeMap<String, Standing> =
+        drafts.iter().map(|draft| (draft.service.name.to_string(), Standing::of(draft))).collect();
     let mut edges: BTreeMap<String, Vec<Edge>> = BTreeMap::new();
     for (index, draft) in drafts.iter_mut().enumerate() {
         let mut seen = BTreeSet::new();
@@ -24,15 +22,8 @@ pub(super) fn resolve_dependencies(drafts: &mut [Draft<'_>]) {
             if !seen.insert(name) {
                 continue;
             }
-            let edge = Edge {
-                to: name.to_owned(),
-                draft: index,
-                place,
-            };
-            edges
-                .entry(draft.service.name.to_string())
-                .or_default()
-                .push(edge);
+            let edge = Edge { to: name.to_owned(), draft: index, place };
+            edges.entry(draft.service.name.to_string()).or_default().push(edge);
             match standing {
                 Standing::Watched => draft.service.dependencies.push(ServiceName::from(name)),
                 Standing::Disabled => node.report(
@@ -88,12 +79,9 @@ fn report_cycle(drafts: &[Draft<'_>], cycle: &[Edge]) {
     let names = cycle.iter().map(|edge| edge.to.as_str());
     let path: Vec<&str> = std::iter::once(last.to.as_str()).chain(names).collect();
     drafts[last.draft].dependencies[last.place].report(
-        Problem::error(format!(
-            "these services wait for each other: {}",
-            path.join(" → ")
-        ))
-        .expected("closes the circle")
-        .help("remove one of these dependencies"),
+        Problem::error(format!("these services wait for each other: {}", path.join(" → ")))
+            .expected("closes the circle")
+            .help("remove one of these dependencies"),
     );
 }
 
@@ -149,11 +137,7 @@ mod tests {
         let edges = graph
             .iter()
             .map(|(from, to)| {
-                let edge = |to: &&str| Edge {
-                    to: (*to).to_owned(),
-                    draft: 0,
-                    place: 0,
-                };
+                let edge = |to: &&str| Edge { to: (*to).to_owned(), draft: 0, place: 0 };
                 ((*from).to_owned(), to.iter().map(edge).collect())
             })
             .collect();
@@ -164,20 +148,13 @@ mod tests {
     #[test]
     fn a_diamond_is_no_cycle() {
         let none = Vec::<Vec<String>>::new();
-        assert_eq!(
-            found(&[("a", &["b", "c"]), ("b", &["d"]), ("c", &["d"])]),
-            none
-        );
+        assert_eq!(found(&[("a", &["b", "c"]), ("b", &["d"]), ("c", &["d"])]), none);
     }
 
     #[test]
     fn each_cycle_is_found_once_without_what_leads_to_it() {
-        let graph: [(&str, &[&str]); 4] = [
-            ("a", &["b"]),
-            ("b", &["c"]),
-            ("c", &["b"]),
-            ("d", &["d", "a"]),
-        ];
+        let graph: [(&str, &[&str]); 4] =
+            [("a", &["b"]), ("b", &["c"]), ("c", &["b"]), ("d", &["d", "a"])];
         assert_eq!(found(&graph), [vec!["c", "b"], vec!["d"]]);
     }
 }

@@ -23,27 +23,21 @@ pub(super) fn http(
         .required("endpoint", "a URL such as http://localhost:8080/health")
         .and_then(|node| endpoint(&node, missing));
     let method = fields.get("method").and_then(|node| method(&node));
-    let headers = fields
-        .get("headers")
-        .map(|node| headers(&node, NO_ACTS, missing));
+    let headers = fields.get("headers").map(|node| headers(&node, NO_ACTS, missing));
     let body = fields.get("body").and_then(|node| {
         let body = node.expand(NO_ACTS)?;
         keep(missing, body.missing);
         Some(body.secret)
     });
-    let status = fields
-        .get("expected_status")
-        .and_then(|node| statuses(&node));
+    let status = fields.get("expected_status").and_then(|node| statuses(&node));
     let expected_json = fields.get("expected_json").map(|node| json_paths(&node));
     let flag = |key| fields.get(key).and_then(|node| node.bool());
     let max_response = fields.get("max_response_ms").and_then(|node| {
         let max = Duration::from_millis(node.integer(1..=86_400_000)?);
         if max >= timeout {
             node.report(
-                Problem::warning("a reply this slow has already timed out").expected(format!(
-                    "less than the timeout of {} ms",
-                    timeout.as_millis()
-                )),
+                Problem::warning("a reply this slow has already timed out")
+                    .expected(format!("less than the timeout of {} ms", timeout.as_millis())),
             );
         }
         Some(max)
@@ -121,11 +115,8 @@ pub(super) fn headers(
                     .expected("letters, digits and dashes"),
             );
         }
-        let expanded = if names_a_secret(name) {
-            value.expand_secret(holds)
-        } else {
-            value.expand(holds)
-        };
+        let expanded =
+            if names_a_secret(name) { value.expand_secret(holds) } else { value.expand(holds) };
         let Some(expanded) = expanded else { continue };
         if HeaderValue::from_str(expanded.secret.expose()).is_err() {
             value.report(
@@ -175,9 +166,7 @@ fn status_range(node: &Node<'_>) -> Option<(u16, u16)> {
         return node.integer(100..=599).map(|code: u16| (code, code));
     }
     let text = node.string()?;
-    let class = text
-        .strip_suffix("xx")
-        .and_then(|class| class.parse::<u16>().ok());
+    let class = text.strip_suffix("xx").and_then(|class| class.parse::<u16>().ok());
     let Some(class) = class.filter(|class| (1..=5).contains(class)) else {
         node.report(
             Problem::error(format!("\"{text}\" is no set of statuses"))

@@ -37,10 +37,7 @@ pub(super) fn jobs<'a>(
 /// Validates one job; whether vai would have to run it.
 fn job(node: &Node<'_>, known: &[&str], channels: &mut Channels) -> Option<bool> {
     let fields = node.fields()?;
-    let enabled = fields
-        .get("enabled")
-        .and_then(|node| node.bool())
-        .unwrap_or(true);
+    let enabled = fields.get("enabled").and_then(|node| node.bool()).unwrap_or(true);
     let container = fields.text("container");
     let runs = enabled && container.is_some_and(|container| container != "host");
     if let Some(node) = fields.required("schedule", "five fields of crontab, such as \"0 3 * * *\"")
@@ -72,11 +69,7 @@ fn job(node: &Node<'_>, known: &[&str], channels: &mut Channels) -> Option<bool>
     }
     let (notify, names) = notify(&fields);
     channels.resolve(notify, &names);
-    for node in fields
-        .get("dependencies")
-        .and_then(|node| node.items())
-        .unwrap_or_default()
-    {
+    for node in fields.get("dependencies").and_then(|node| node.items()).unwrap_or_default() {
         known_name(&node, known);
     }
     fields.close("a cron job", &DOCUMENTATION);

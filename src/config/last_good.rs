@@ -53,9 +53,7 @@ mod tests {
         save_last_good(folder.path(), "{\"a\":1}").unwrap();
         save_last_good(folder.path(), "{}").unwrap();
         assert_eq!(load_last_good(folder.path()).unwrap().unwrap(), "{}");
-        let mode = std::fs::metadata(last_good_path(folder.path()))
-            .unwrap()
-            .permissions();
+        let mode = std::fs::metadata(last_good_path(folder.path())).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

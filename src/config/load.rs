@@ -48,9 +48,7 @@ impl Context {
     #[must_use]
     pub fn here() -> Self {
         let shells = ["/bin/bash", "/bin/sh"];
-        Self {
-            local_shell: shells.iter().any(|shell| Path::new(shell).exists()),
-        }
+        Self { local_shell: shells.iter().any(|shell| Path::new(shell).exists()) }
     }
 }
 
@@ -82,8 +80,7 @@ impl Loaded {
             source[span.clone()].fill(b'*');
         }
         let source = String::from_utf8_lossy(&source);
-        self.redactor
-            .redact(&render(found, file_name, &source, colour))
+        self.redactor.redact(&render(found, file_name, &source, colour))
     }
 
     fn without_config(diagnostic: Diagnostic, positions: Positions) -> Self {
@@ -112,18 +109,9 @@ pub fn load(source: &str, environment: &Environment, context: &Context) -> Loade
     let bare = is_bare(&root);
     positions.set_services_at(if bare { "" } else { "/services" });
     let reader = Reader::new(environment, context, &positions);
-    let root_node = Node {
-        reader: &reader,
-        value: &root,
-        pointer: String::new(),
-    };
+    let root_node = Node { reader: &reader, value: &root, pointer: String::new() };
     let config = read(&reader, &root_node, bare);
-    let Collected {
-        diagnostics: found,
-        redactor,
-        masks,
-        not_acted_on,
-    } = reader.finish();
+    let Collected { diagnostics: found, redactor, masks, not_acted_on } = reader.finish();
     let mut diagnostics = syntax::duplicate_keys(source, &root);
     diagnostics.extend(found);
     diagnostics.sort_by_key(|diagnostic| diagnostic.position.as_ref().map(|at| at.span.start));
@@ -157,10 +145,9 @@ pub fn load_snapshot(
             let environment = Environment::new(snapshot, process);
             load(source, &environment, context)
         }
-        Content::Absent => none(
-            "there is no registry".to_owned(),
-            "name it by --config or $VAI_CONFIG",
-        ),
+        Content::Absent => {
+            none("there is no registry".to_owned(), "name it by --config or $VAI_CONFIG")
+        }
         Content::Unreadable(why) => none(
             format!("the registry cannot be read: {why}"),
             "it has to be a readable file of UTF-8 text",
@@ -185,23 +172,13 @@ pub fn env_path(source: &str, registry: &Path) -> PathBuf {
 /// Reads all sections; the secrets and sentences that came up on the way are
 /// added by the caller.
 fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Config> {
-    let file = if bare {
-        Fields::new(reader, None, String::new())
-    } else {
-        root.fields()?
-    };
+    let file = if bare { Fields::new(reader, None, String::new()) } else { root.fields()? };
     sections::env_file(reader, &file);
     let defaults = sections::defaults(&file);
     let containers = sections::containers(&file);
-    let probe = file
-        .get("probe")
-        .and_then(|node| sections::probe_mode(&node));
+    let probe = file.get("probe").and_then(|node| sections::probe_mode(&node));
     sections::anchors(reader, &file);
-    let services = if bare {
-        Some(root.clone())
-    } else {
-        file.get("services")
-    };
+    let services = if bare { Some(root.clone()) } else { file.get("services") };
     let mut drafts: Vec<Draft<'a>> = Vec::new();
     for (name, node) in services.and_then(|node| node.members()).unwrap_or_default() {
         if bare {
@@ -216,10 +193,7 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
     }
     resolve_dependencies(&mut drafts);
     resolve_ladders(&mut drafts, &containers);
-    let names: Vec<&str> = drafts
-        .iter()
-        .map(|draft| draft.service.name.as_str())
-        .collect();
+    let names: Vec<&str> = drafts.iter().map(|draft| draft.service.name.as_str()).collect();
     jobs::jobs(reader, &file, &names, &mut channels);
     jobs::maintenance(reader, &file, &names);
     let limits = sections::limits(reader, &file, drafts.len());
@@ -297,8 +271,6 @@ fn suspects(source: &str) -> Vec<Range<usize>> {
     let Ok(pattern) = regex::Regex::new(pattern) else {
         return Vec::new();
     };
-    let values = pattern
-        .captures_iter(source)
-        .filter_map(|found| found.get(1));
+    let values = pattern.captures_iter(source).filter_map(|found| found.get(1));
     values.map(|value| value.range()).collect()
 }

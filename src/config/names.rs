@@ -51,13 +51,7 @@ pub(super) fn one_of(names: &[&str]) -> String {
 mod tests {
     use super::*;
 
-    const KEYS: [&str; 5] = [
-        "type",
-        "user",
-        "restart_cmd",
-        "health_check",
-        "dependencies",
-    ];
+    const KEYS: [&str; 5] = ["type", "user", "restart_cmd", "health_check", "dependencies"];
 
     #[test]
     fn two_edits_or_a_swap_are_a_slip() {

@@ -156,11 +156,8 @@ impl<'a> Node<'a> {
     /// A text in which `${NAME}` is resolved. `holds` says what has to wait for
     /// a name without a value.
     pub(super) fn expand(&self, holds: &str) -> Option<Expanded> {
-        let Resolved {
-            text,
-            values,
-            unresolved,
-        } = resolve(self.string()?, self.reader.environment);
+        let Resolved { text, values, unresolved } =
+            resolve(self.string()?, self.reader.environment);
         for value in &values {
             self.reader.redact(value);
         }
@@ -210,11 +207,7 @@ impl<'a> Node<'a> {
     }
 
     fn at(&self, value: &'a Value<'a>, pointer: String) -> Node<'a> {
-        Node {
-            reader: self.reader,
-            value,
-            pointer,
-        }
+        Node { reader: self.reader, value, pointer }
     }
 
     fn wrong_type<T>(&self, expected: &str) -> Option<T> {

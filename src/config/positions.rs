@@ -33,20 +33,14 @@ pub enum At {
 impl Positions {
     /// The index of `root`, the parsed form of `source`.
     pub(super) fn new(source: &str, root: &Value<'_>) -> Self {
-        let mut positions = Self {
-            source: source.to_owned(),
-            ..Self::default()
-        };
+        let mut positions = Self { source: source.to_owned(), ..Self::default() };
         positions.add(String::new(), None, root);
         positions
     }
 
     /// The index of a text that is no JSON: only the text itself.
     pub(super) fn without_values(source: &str) -> Self {
-        Self {
-            source: source.to_owned(),
-            ..Self::default()
-        }
+        Self { source: source.to_owned(), ..Self::default() }
     }
 
     /// Says where the services stand: `/services`, or the root of a bare map.
@@ -64,11 +58,7 @@ impl Positions {
     #[must_use]
     pub fn service(&self, name: &str, field: &str) -> String {
         let service = child(self.services_at, name);
-        if field.is_empty() {
-            service
-        } else {
-            child(&service, field)
-        }
+        if field.is_empty() { service } else { child(&service, field) }
     }
 
     /// A finding about the value at `pointer`, or about the nearest value
@@ -78,9 +68,7 @@ impl Positions {
         Diagnostic {
             level,
             pointer: pointer.to_owned(),
-            position: self
-                .span(pointer, at)
-                .map(|span| position(&self.source, span)),
+            position: self.span(pointer, at).map(|span| position(&self.source, span)),
             message: message.to_owned(),
             expected: None,
             help: None,
@@ -130,13 +118,7 @@ impl Positions {
             | Value::NullKeyword(_) => {}
         }
         let range = value.range();
-        self.places.insert(
-            pointer,
-            Place {
-                key,
-                value: range.start..range.end,
-            },
-        );
+        self.places.insert(pointer, Place { key, value: range.start..range.end });
     }
 }
 
@@ -153,9 +135,7 @@ fn unescape(step: &str) -> String {
 pub(super) fn position(source: &str, span: Range<usize>) -> Position {
     let start = floor_boundary(source, span.start);
     let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line_end = source[start..]
-        .find('\n')
-        .map_or(source.len(), |newline| start + newline);
+    let line_end = source[start..].find('\n').map_or(source.len(), |newline| start + newline);
     let end = floor_boundary(source, span.end.min(line_end)).max(start);
     Position {
         line: source[..start].matches('\n').count() + 1,

@@ -54,8 +54,7 @@ impl<'a> Reader<'a> {
     /// from `defaults` is told once.
     pub(super) fn report(&self, pointer: &str, problem: Problem) {
         let mut diagnostic =
-            self.positions
-                .diagnostic(problem.level, pointer, problem.at, &problem.message);
+            self.positions.diagnostic(problem.level, pointer, problem.at, &problem.message);
         diagnostic.expected = problem.expected;
         diagnostic.help = problem.help;
         let mut diagnostics = self.diagnostics.borrow_mut();
@@ -115,34 +114,22 @@ impl Problem {
     }
 
     pub(super) fn warning(message: impl Into<String>) -> Self {
-        Self {
-            level: Level::Warning,
-            ..Self::error(message)
-        }
+        Self { level: Level::Warning, ..Self::error(message) }
     }
 
     /// Points at the key instead of the value.
     pub(super) fn at_key(self) -> Self {
-        Self {
-            at: At::Key,
-            ..self
-        }
+        Self { at: At::Key, ..self }
     }
 
     /// What should stand there.
     pub(super) fn expected(self, expected: impl Into<String>) -> Self {
-        Self {
-            expected: Some(expected.into()),
-            ..self
-        }
+        Self { expected: Some(expected.into()), ..self }
     }
 
     /// How to mend it.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
-        Self {
-            help: Some(help.into()),
-            ..self
-        }
+        Self { help: Some(help.into()), ..self }
     }
 
     /// Suggests `name` where there is one.

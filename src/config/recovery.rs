@@ -65,6 +65,7 @@ pub(super) fn limits(fields: &Fields<'_>) -> Recovery {
     Recovery {
         ladder: Vec::new(),
         alert_only: None,
+        start_container: false,
         max_attempts: count("max_attempts").unwrap_or(3),
         max_restarts: count("max_restarts").unwrap_or(5),
         window: seconds("window_seconds", 1.0).unwrap_or(Duration::from_secs(600)),
@@ -90,9 +91,7 @@ pub(super) fn wish(fields: &Fields<'_>, place: &Place, has_command: bool) -> Wis
                     .help("to be alerted only, write \"action\": \"alert\""),
             );
         }
-        let rungs = rungs
-            .iter()
-            .filter_map(|rung| rung_of(rung, place, has_command));
+        let rungs = rungs.iter().filter_map(|rung| rung_of(rung, place, has_command));
         rungs.collect::<Vec<_>>()
     });
     match (alert, ladder) {
@@ -145,6 +144,7 @@ pub(super) fn resolve_ladders(
         })
         .collect();
     for draft in drafts {
+        draft.service.recovery.start_container = !matches!(draft.wish, Wish::Alert);
         let ladder = match &draft.wish {
             Wish::Alert => Err("`recovery.action` is \"alert\"".to_owned()),
             Wish::Ladder(rungs) => Ok(rungs.clone()),
@@ -192,9 +192,7 @@ fn alone(
         return Ok(vec![Rung::Container]);
     }
     let others = others.join(", ");
-    Err(format!(
-        "a service without `restart_cmd` shares its container with {others}"
-    ))
+    Err(format!("a service without `restart_cmd` shares its container with {others}"))
 }
 
 fn restarts(draft: &Draft<'_>) -> bool {

@@ -9,15 +9,8 @@ use jiff::tz::{self, TimeZone};
 use std::str::FromStr;
 
 /// The macros of crontab that name a time.
-const MACROS: [&str; 7] = [
-    "@hourly",
-    "@daily",
-    "@midnight",
-    "@weekly",
-    "@monthly",
-    "@yearly",
-    "@annually",
-];
+const MACROS: [&str; 7] =
+    ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
 
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
@@ -28,11 +21,7 @@ const FIELDS: [(&str, &str, &str); 5] = [
     ("hour", "0–23", "0 * {} * * *"),
     ("day of month", "1–31", "0 * * {} * *"),
     ("month", "1–12 or jan–dec", "0 * * * {} *"),
-    (
-        "day of week",
-        "0–7 (0 and 7 are Sunday) or sun–sat",
-        "0 * * * * {}",
-    ),
+    ("day of week", "0–7 (0 and 7 are Sunday) or sun–sat", "0 * * * * {}"),
 ];
 
 /// Reads a crontab schedule, and says which of its fields is wrong.
@@ -47,16 +36,13 @@ pub(super) fn schedule(node: &Node<'_>) {
         let seconds = fields.len() == 6;
         let help = "minute, hour, day of month, month, day of week; such as \"0 3 * * *\"";
         node.report(
-            Problem::error(format!(
-                "a schedule has five fields, this one has {}",
-                fields.len()
-            ))
-            .expected(if seconds {
-                "crontab's five fields, without seconds"
-            } else {
-                "crontab's five fields"
-            })
-            .help(help),
+            Problem::error(format!("a schedule has five fields, this one has {}", fields.len()))
+                .expected(if seconds {
+                    "crontab's five fields, without seconds"
+                } else {
+                    "crontab's five fields"
+                })
+                .help(help),
         );
         return;
     }
@@ -89,11 +75,8 @@ fn is_valid(field: &str, name: &str, template: &str) -> bool {
     if !field.chars().all(allowed) {
         return false;
     }
-    let translated = if name == "day of week" {
-        days_of_week(field)
-    } else {
-        Some(field.to_owned())
-    };
+    let translated =
+        if name == "day of week" { days_of_week(field) } else { Some(field.to_owned()) };
     translated.is_some_and(|field| Schedule::from_str(&template.replace("{}", &field)).is_ok())
 }
 

@@ -14,16 +14,8 @@ use vai_core::model::{
 };
 
 /// Keys of a service, a job or a container that describe it to people.
-pub(super) const DOCUMENTATION: [&str; 8] = [
-    "description",
-    "usage",
-    "ports",
-    "volumes",
-    "config_file",
-    "script_path",
-    "purpose",
-    "image",
-];
+pub(super) const DOCUMENTATION: [&str; 8] =
+    ["description", "usage", "ports", "volumes", "config_file", "script_path", "purpose", "image"];
 
 /// A service as far as it can be read without knowing the others.
 pub(super) struct Draft<'a> {
@@ -53,10 +45,7 @@ pub(super) fn service<'a>(
     defaults: Option<&Node<'a>>,
 ) -> Option<Draft<'a>> {
     let fields = node.fields()?;
-    let enabled = fields
-        .get("enabled")
-        .and_then(|node| node.bool())
-        .unwrap_or(true);
+    let enabled = fields.get("enabled").and_then(|node| node.bool()).unwrap_or(true);
     let (place, on_host) = place(&fields);
     let is_cron = service_type(&fields) == Some(true);
     let user = fields.text("user");
@@ -81,21 +70,14 @@ pub(super) fn service<'a>(
     let dependencies = dependencies(&fields);
     let seconds = |key| fields.get(key).and_then(|node| node.seconds(0.0));
     let severity = fields.get("severity").and_then(|node| {
-        node.choice(&[
-            ("critical", Severity::Critical),
-            ("warning", Severity::Warning),
-        ])
+        node.choice(&[("critical", Severity::Critical), ("warning", Severity::Warning)])
     });
     let evidence = fields.get("evidence").and_then(|node| evidence(&node));
     let watched = !on_host && !is_cron && !checks.is_empty();
     let service = Service {
         name: ServiceName::from(name),
         enabled,
-        kind: if watched {
-            ServiceKind::Watched
-        } else {
-            ServiceKind::Documentation
-        },
+        kind: if watched { ServiceKind::Watched } else { ServiceKind::Documentation },
         place,
         checks,
         restart_cmd,
@@ -117,13 +99,7 @@ pub(super) fn service<'a>(
         needs_shell(&fields, &service);
     }
     fields.close("a service", &DOCUMENTATION);
-    Some(Draft {
-        service,
-        node: node.clone(),
-        wish,
-        dependencies,
-        channels,
-    })
+    Some(Draft { service, node: node.clone(), wish, dependencies, channels })
 }
 
 /// Where it runs, and whether that is the host, which vai leaves alone.
@@ -229,12 +205,9 @@ fn checks(
             check.name = free_name(&check.name, &names);
         } else if names.contains(&check.name) {
             node.report(
-                Problem::error(format!(
-                    "two checks of this service are named \"{}\"",
-                    check.name
-                ))
-                .at_key()
-                .expected("give each check a `name` of its own"),
+                Problem::error(format!("two checks of this service are named \"{}\"", check.name))
+                    .at_key()
+                    .expected("give each check a `name` of its own"),
             );
         }
         names.insert(check.name.clone());

@@ -33,12 +33,8 @@ impl fmt::Display for Held {
 /// services.
 #[must_use]
 pub fn dropped(old: &Config, new: &Config) -> Option<Held> {
-    let dropped: Vec<ServiceName> = old
-        .services
-        .keys()
-        .filter(|name| !new.services.contains_key(*name))
-        .cloned()
-        .collect();
+    let dropped: Vec<ServiceName> =
+        old.services.keys().filter(|name| !new.services.contains_key(*name)).cloned().collect();
     let of = old.services.len();
     (of >= SMALL && dropped.len() * 2 > of).then_some(Held { dropped, of })
 }
@@ -49,15 +45,10 @@ mod tests {
     use crate::config::{Context, Environment, load};
 
     fn config(names: &[&str]) -> Config {
-        let services: Vec<String> = names
-            .iter()
-            .map(|name| format!("\"{name}\": {{}}"))
-            .collect();
+        let services: Vec<String> = names.iter().map(|name| format!("\"{name}\": {{}}")).collect();
         let source = format!("{{\"services\": {{{}}}}}", services.join(","));
         let context = Context { local_shell: true };
-        load(&source, &Environment::default(), &context)
-            .config
-            .unwrap()
+        load(&source, &Environment::default(), &context).config.unwrap()
     }
 
     #[test]

@@ -105,10 +105,7 @@ fn email(fields: &Fields<'_>, shared: &Shared, held: &mut Option<String>) -> Opt
         return None;
     };
     keep(held, smtp_held.clone());
-    Some(SinkKind::Email {
-        to: to?,
-        smtp: smtp.clone(),
-    })
+    Some(SinkKind::Email { to: to?, smtp: smtp.clone() })
 }
 
 /// An address such as `ops@example.com` or `Ops <ops@example.com>`.
@@ -156,11 +153,7 @@ fn ntfy(fields: &Fields<'_>, shared: &Shared, held: &mut Option<String>) -> Opti
         }),
         None => shared.ntfy_token.clone(),
     };
-    Some(SinkKind::Ntfy {
-        server: server?,
-        topic: topic?,
-        token,
-    })
+    Some(SinkKind::Ntfy { server: server?, topic: topic?, token })
 }
 
 /// The base URL of an ntfy server, without a slash at its end.
@@ -187,10 +180,7 @@ fn webhook(fields: &Fields<'_>, held: &mut Option<String>) -> Option<SinkKind> {
     let url = url.and_then(|node| secret_url(&node, HELD, held));
     let headers = fields.get("headers");
     let headers = headers.map(|node| headers_of(&node, held));
-    Some(SinkKind::Webhook {
-        url: url?,
-        headers: headers.unwrap_or_default(),
-    })
+    Some(SinkKind::Webhook { url: url?, headers: headers.unwrap_or_default() })
 }
 
 fn headers_of(node: &Node<'_>, held: &mut Option<String>) -> Vec<(String, Secret)> {
@@ -221,9 +211,8 @@ fn later(channel: &str, label: &str, node: &Node<'_>) {
             value.expand_secret(HELD);
         }
     }
-    node.reader.not_acted_on(format!(
-        "channel {channel}: nothing is sent to {label} by this version"
-    ));
+    node.reader
+        .not_acted_on(format!("channel {channel}: nothing is sent to {label} by this version"));
 }
 
 /// Reads `notifications.smtp`.
@@ -241,13 +230,9 @@ pub(super) fn smtp(node: &Node<'_>) -> Option<(Smtp, Option<String>)> {
         ])
     });
     let tls = tls.unwrap_or(SmtpTls::StartTls);
-    let port = fields
-        .get("port")
-        .and_then(|node| node.integer(1..=u16::MAX));
+    let port = fields.get("port").and_then(|node| node.integer(1..=u16::MAX));
     let username = fields.get("username").and_then(|node| node.expand(HELD));
-    let password = fields
-        .get("password")
-        .and_then(|node| node.expand_secret(HELD));
+    let password = fields.get("password").and_then(|node| node.expand_secret(HELD));
     let from = fields.required("from", "the sender, such as vai@example.com");
     let from = from.and_then(|node| mail_address(&node));
     for missing in [&username, &password].into_iter().flatten() {

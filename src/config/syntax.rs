@@ -46,9 +46,7 @@ pub(super) fn parse(source: &str) -> Result<Value<'_>, Box<Diagnostic>> {
         let words = text.split(" at line ").next().unwrap_or(&text);
         bad(source, at..at + 1, &format!("not JSON: {words}"), None)
     })?;
-    parsed
-        .value
-        .ok_or_else(|| bad(source, 0..0, "the registry is empty", None))
+    parsed.value.ok_or_else(|| bad(source, 0..0, "the registry is empty", None))
 }
 
 /// Every key that stands twice in its object, at any depth.
@@ -113,12 +111,7 @@ fn from_parser(source: &str, error: &ParseError) -> Box<Diagnostic> {
     let mut words = error.kind().to_string();
     words[..1].make_ascii_lowercase();
     let end = range.end.max(range.start + 1);
-    bad(
-        source,
-        range.start..end,
-        &format!("not JSON: {words}"),
-        help.map(str::to_owned),
-    )
+    bad(source, range.start..end, &format!("not JSON: {words}"), help.map(str::to_owned))
 }
 
 fn bad(source: &str, span: Range<usize>, message: &str, help: Option<String>) -> Box<Diagnostic> {
@@ -134,10 +127,7 @@ fn bad(source: &str, span: Range<usize>, message: &str, help: Option<String>) ->
 
 /// The byte offset of serde_json's line and column, both from 1.
 fn offset(source: &str, line: usize, column: usize) -> usize {
-    let start: usize = source
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let start: usize =
+        source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     start + column.saturating_sub(1)
 }

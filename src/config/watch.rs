@@ -70,9 +70,7 @@ pub struct Snapshot {
 impl std::fmt::Debug for Snapshot {
     /// Both files may hold secrets, so only their place is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot")
-            .field("env_path", &self.env_path)
-            .finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("env_path", &self.env_path).finish_non_exhaustive()
     }
 }
 
@@ -107,12 +105,7 @@ impl Source {
         let env_file = Content::read(&env_path).await;
         let metadata = tokio::fs::metadata(&env_path).await;
         let mode = metadata.map_or(0, |metadata| metadata.permissions().mode());
-        Snapshot {
-            registry,
-            env_path,
-            env_file,
-            env_world_readable: mode & 0o004 != 0,
-        }
+        Snapshot { registry, env_path, env_file, env_world_readable: mode & 0o004 != 0 }
     }
 
     /// Sends every settled content that differs from the one before, the first
@@ -195,11 +188,7 @@ impl Folders {
                 tracing::warn!(%error, "no file events; edits are found once a second");
             })
             .ok();
-        Self {
-            debouncer,
-            watched: BTreeSet::new(),
-            touched,
-        }
+        Self { debouncer, watched: BTreeSet::new(), touched }
     }
 
     /// Watches the folders of `files`, and no longer those of others. One that

@@ -91,17 +91,13 @@ pub(super) fn connect(
     let client = Client::builder(TokioExecutor::new());
     match address {
         Address::Unix(path) => {
-            let connector = UnixConnector {
-                path: path.as_path().into(),
-                refusals: Arc::clone(refusals),
-            };
+            let connector =
+                UnixConnector { path: path.as_path().into(), refusals: Arc::clone(refusals) };
             guarded(client.build(connector), "http://engine", headers)
         }
-        Address::Tcp(authority) => guarded(
-            client.build(HttpConnector::new()),
-            &format!("http://{authority}"),
-            headers,
-        ),
+        Address::Tcp(authority) => {
+            guarded(client.build(HttpConnector::new()), &format!("http://{authority}"), headers)
+        }
     }
 }
 
@@ -169,9 +165,7 @@ impl Refusals {
         }
         let now = clock::boot_time().as_millis();
         // The first refusal counts; a later one leaves it as it is.
-        let _ = self
-            .since
-            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub(super) fn lasting(&self) -> Option<Duration> {
@@ -235,10 +229,7 @@ mod tests {
         let refusals = Arc::default();
         let docker = connect(&Address::Unix(socket), Duration::from_secs(5), &refusals).unwrap();
         let killed = docker.kill_container("feed", None).await.unwrap_err();
-        assert_eq!(
-            classify(killed),
-            EngineError::Forbidden("POST /containers/feed/kill".into())
-        );
+        assert_eq!(classify(killed), EngineError::Forbidden("POST /containers/feed/kill".into()));
         let removed = docker.remove_container("feed", None).await.unwrap_err();
         assert!(matches!(classify(removed), EngineError::Forbidden(_)));
         let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;

@@ -26,12 +26,7 @@ pub(super) async fn carry_out(
     request: &ActRequest,
     scene: Scene,
 ) -> (ActOutcome, Vec<String>) {
-    let mut acting = Acting {
-        healer,
-        request,
-        scene,
-        steps: Vec::new(),
-    };
+    let mut acting = Acting { healer, request, scene, steps: Vec::new() };
     let result = match request.act {
         Act::Start => acting.start().await,
         Act::Restart(Rung::Command) => acting.command().await,
@@ -41,14 +36,9 @@ pub(super) async fn carry_out(
     };
     let still_there = acting.still_there().await;
     let outcome = match result {
-        Ok(()) => ActOutcome::Done {
-            instance: acting.instance_now().await,
-            still_there,
-        },
+        Ok(()) => ActOutcome::Done { instance: acting.instance_now().await, still_there },
         Err(outcome) => {
-            acting
-                .steps
-                .extend(still_there.map(|who| format!("still there: {who}")));
+            acting.steps.extend(still_there.map(|who| format!("still there: {who}")));
             outcome
         }
     };
@@ -95,14 +85,9 @@ impl Acting<'_> {
         }
         let timeout = self.request.service.recovery.stop_timeout;
         let began = clock::boot_time();
-        let result = self
-            .healer
-            .engine
-            .restart(&before.instance.id, timeout)
-            .await;
+        let result = self.healer.engine.restart(&before.instance.id, timeout).await;
         let restarted = |now: &Presence| now.status.is_running() && now.instance != before.instance;
-        self.settle(&before, "restarting", result, restarted)
-            .await?;
+        self.settle(&before, "restarting", result, restarted).await?;
         self.steps.push(format!(
             "restarted the container {} in {}",
             before.name,
@@ -114,8 +99,7 @@ impl Acting<'_> {
     async fn stop(&mut self) -> Result<(), ActOutcome> {
         let service = &self.request.service;
         if let Some(presence) = self.presence().filter(|it| !it.status.is_running()) {
-            self.steps
-                .push(format!("the container {} does not run", presence.name));
+            self.steps.push(format!("the container {} does not run", presence.name));
             return Ok(());
         }
         if let Some(stop_cmd) = &service.stop_cmd {
@@ -142,10 +126,8 @@ impl Acting<'_> {
     async fn stop_container(&mut self, before: &Presence) -> Result<(), ActOutcome> {
         let timeout = self.request.service.recovery.stop_timeout;
         let result = self.healer.engine.stop(&before.instance.id, timeout).await;
-        self.settle(before, "stopping", result, |now| !now.status.is_running())
-            .await?;
-        self.steps
-            .push(format!("stopped the container {}", before.name));
+        self.settle(before, "stopping", result, |now| !now.status.is_running()).await?;
+        self.steps.push(format!("stopped the container {}", before.name));
         Ok(())
     }
 
@@ -156,10 +138,8 @@ impl Acting<'_> {
         };
         let id = &before.instance.id;
         let result = self.healer.engine.start(id).await;
-        self.settle(&before, "starting", result, |now| now.status.is_running())
-            .await?;
-        self.steps
-            .push(format!("started the container {}", before.name));
+        self.settle(&before, "starting", result, |now| now.status.is_running()).await?;
+        self.steps.push(format!("started the container {}", before.name));
         let details = self.healer.engine.inspect(id).await;
         self.scene = Scene::Container(Box::new(details.map_err(failed)?));
         // Only now the marker can be looked at.
@@ -185,9 +165,7 @@ impl Acting<'_> {
         }
         match self.healer.engine.inspect(&before.instance.id).await {
             Ok(now) if wanted(&now.presence) => {
-                self.steps.push(format!(
-                    "{doing} the container {name}: {error}; looked it up"
-                ));
+                self.steps.push(format!("{doing} the container {name}: {error}; looked it up"));
                 Ok(())
             }
             Ok(_) => Err(failed(format!(
@@ -237,16 +215,9 @@ impl Acting<'_> {
             return Ok(());
         }
         let names = list(&processes);
-        let end = Op::End {
-            processes,
-            behind: self.behind_checks(),
-            grace: GRACE,
-        };
+        let end = Op::End { processes, behind: self.behind_checks(), grace: GRACE };
         let began = clock::boot_time();
-        let answer = self
-            .healer
-            .ask(&self.request.service.place, end, END_DEADLINE)
-            .await;
+        let answer = self.healer.ask(&self.request.service.place, end, END_DEADLINE).await;
         let took = clock::boot_time().since(began);
         let why = match answer {
             Ok(Answer::Ended { ended, left }) => return self.tell_ended(&ended, &left, took),
@@ -275,10 +246,8 @@ impl Acting<'_> {
         if left.is_empty() {
             return Ok(());
         }
-        let left: Vec<String> = left
-            .iter()
-            .map(|(process, why)| format!("{process}: {why}"))
-            .collect();
+        let left: Vec<String> =
+            left.iter().map(|(process, why)| format!("{process}: {why}")).collect();
         let words = format!("could not end {}", left.join(", "));
         self.steps.push(words.clone());
         Err(words)
@@ -288,18 +257,14 @@ impl Acting<'_> {
     /// match its pattern.
     async fn still_there(&self) -> Option<String> {
         let before = &self.request.processes;
-        let restarted_inside = matches!(
-            self.request.act,
-            Act::Restart(Rung::Command | Rung::KillAndCommand)
-        );
+        let restarted_inside =
+            matches!(self.request.act, Act::Restart(Rung::Command | Rung::KillAndCommand));
         if !restarted_inside || before.is_empty() {
             return None;
         }
         let mut left = self.behind().await?;
         left.retain(|now| {
-            before
-                .iter()
-                .any(|old| old.pid == now.pid && old.start_ticks == now.start_ticks)
+            before.iter().any(|old| old.pid == now.pid && old.start_ticks == now.start_ticks)
         });
         (!left.is_empty()).then(|| list(&left))
     }

@@ -33,9 +33,7 @@ pub(super) async fn run(
     command: &str,
 ) -> CommandEnd {
     let spec = ExecSpec {
-        argv: ["sh", "-c", BASH_OR_SH, command]
-            .map(str::to_owned)
-            .to_vec(),
+        argv: ["sh", "-c", BASH_OR_SH, command].map(str::to_owned).to_vec(),
         user: service.user.clone(),
         working_dir: service.working_dir.clone(),
         environment: service
@@ -86,13 +84,9 @@ fn judge(end: &ExecEnd, label: &str, deadline: Duration, took: Duration) -> Comm
 /// The container runtime could not start the shell; had it been the command's
 /// own 126 or 127, a shell would have said so.
 fn runtime_refused(output: &str) -> bool {
-    [
-        "OCI runtime exec failed",
-        "executable file not found",
-        "unable to find user",
-    ]
-    .iter()
-    .any(|words| output.contains(words))
+    ["OCI runtime exec failed", "executable file not found", "unable to find user"]
+        .iter()
+        .any(|words| output.contains(words))
 }
 
 fn not_started(label: &str, said: &str) -> String {
@@ -108,13 +102,8 @@ fn not_started(label: &str, said: &str) -> String {
 
 /// The last two lines with something on them, in one.
 fn last_lines(output: &str) -> String {
-    let mut lines: Vec<&str> = output
-        .lines()
-        .rev()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .take(2)
-        .collect();
+    let mut lines: Vec<&str> =
+        output.lines().rev().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
     lines.reverse();
     let said = lines.join(" | ");
     match said.char_indices().rev().nth(QUOTED - 1) {
@@ -128,10 +117,7 @@ mod tests {
     use super::*;
 
     fn sentence(exit_code: Option<i64>, output: &str) -> String {
-        let end = ExecEnd {
-            exit_code,
-            output: output.to_owned(),
-        };
+        let end = ExecEnd { exit_code, output: output.to_owned() };
         let (deadline, took) = (Duration::from_secs(30), Duration::from_millis(80));
         match judge(&end, "restart_cmd", deadline, took) {
             CommandEnd::Succeeded(words) => format!("+ {words}"),
@@ -154,11 +140,7 @@ mod tests {
                 "- restart_cmd exited 1: nginx: [emerg] bind() failed | still could not bind()"
                     .to_owned(),
             ),
-            (
-                Some(3),
-                "\n",
-                "- restart_cmd exited 3 without a word".to_owned(),
-            ),
+            (Some(3), "\n", "- restart_cmd exited 3 without a word".to_owned()),
             (
                 Some(127),
                 "bash: line 1: nginxx: command not found",
@@ -173,11 +155,7 @@ mod tests {
                     no_shell.trim()
                 ),
             ),
-            (
-                Some(126),
-                no_folder,
-                format!("- restart_cmd could not be run: {no_folder}"),
-            ),
+            (Some(126), no_folder, format!("- restart_cmd could not be run: {no_folder}")),
             (
                 Some(126),
                 "unable to find user nosuch: no matching entries in passwd file\r\n",
@@ -185,11 +163,7 @@ mod tests {
                  in passwd file"
                     .to_owned(),
             ),
-            (
-                None,
-                "",
-                "… restart_cmd is still running after 30 s and was left so".to_owned(),
-            ),
+            (None, "", "… restart_cmd is still running after 30 s and was left so".to_owned()),
         ];
         for (code, output, expected) in table {
             assert_eq!(sentence(code, output), expected);

@@ -21,11 +21,7 @@ pub(super) async fn gather(healer: &Healer, service: &Service, scene: &Scene) ->
         Scene::Container(details) => details.facts.clone(),
     };
     facts.extend(space);
-    Evidence {
-        facts,
-        log_source,
-        log,
-    }
+    Evidence { facts, log_source, log }
 }
 
 async fn space(healer: &Healer, service: &Service, scene: &Scene) -> Vec<String> {
@@ -41,10 +37,7 @@ async fn space(healer: &Healer, service: &Service, scene: &Scene) -> Vec<String>
 /// The service's own log, else the container's.
 async fn log(healer: &Healer, service: &Service, scene: &Scene) -> (String, Vec<String>) {
     if let Some(path) = service.log_path.as_ref().filter(|_| scene.is_running()) {
-        let tail = Op::Tail {
-            path: path.clone(),
-            lines: LOG_LINES,
-        };
+        let tail = Op::Tail { path: path.clone(), lines: LOG_LINES };
         if let Ok(Answer::Lines(lines)) = healer.ask(&service.place, tail, HALF).await
             && !lines.is_empty()
         {

@@ -64,10 +64,7 @@ impl World {
     }
 
     pub(super) fn exec_ends(&self, exit_code: Option<i64>, output: &str) {
-        self.execs.lock().unwrap().push_back(Ok(ExecEnd {
-            exit_code,
-            output: output.to_owned(),
-        }));
+        self.execs.lock().unwrap().push_back(Ok(ExecEnd { exit_code, output: output.to_owned() }));
     }
 
     pub(super) fn calls(&self) -> Vec<String> {
@@ -185,10 +182,7 @@ impl Engine for World {
     }
 
     async fn stop(&self, _: &str, _: Option<Duration>) -> Result<(), EngineError> {
-        let exited = ContainerStatus::Exited {
-            code: 0,
-            oom: false,
-        };
+        let exited = ContainerStatus::Exited { code: 0, oom: false };
         self.change("stop", exited)
     }
 
@@ -199,12 +193,7 @@ impl Engine for World {
     async fn exec(&self, _: &str, spec: &ExecSpec, _: Duration) -> Result<ExecEnd, EngineError> {
         self.called(format!("exec {}", spec.argv.last().unwrap()));
         let scripted = self.execs.lock().unwrap().pop_front();
-        scripted.unwrap_or_else(|| {
-            Ok(ExecEnd {
-                exit_code: Some(0),
-                output: String::new(),
-            })
-        })
+        scripted.unwrap_or_else(|| Ok(ExecEnd { exit_code: Some(0), output: String::new() }))
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

@@ -9,10 +9,7 @@ use vai_core::model::{
 
 /// The container instance that was judged.
 pub(crate) fn instance() -> Instance {
-    Instance {
-        id: "c0ffee".to_owned(),
-        started_at: "before".to_owned(),
-    }
+    Instance { id: "c0ffee".to_owned(), started_at: "before".to_owned() }
 }
 
 /// nginx on port 80 in the container `services`.
@@ -54,6 +51,7 @@ pub(crate) fn service() -> Service {
         recovery: Recovery {
             ladder: vec![Rung::Command, Rung::KillAndCommand],
             alert_only: None,
+            start_container: true,
             max_attempts: 3,
             max_restarts: 5,
             window: Duration::from_secs(600),
@@ -69,11 +67,7 @@ pub(crate) fn service() -> Service {
 
 /// A process of it.
 pub(crate) fn nginx(pid: i32) -> ProcId {
-    ProcId {
-        pid,
-        start_ticks: 77,
-        name: "nginx".to_owned(),
-    }
+    ProcId { pid, start_ticks: 77, name: "nginx".to_owned() }
 }
 
 /// `act` on `service`, of which process 12 was seen alive.

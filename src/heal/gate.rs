@@ -35,10 +35,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(gate: impl Into<String>) -> Self {
-        Self {
-            gate: gate.into(),
-            by_hand: false,
-        }
+        Self { gate: gate.into(), by_hand: false }
     }
 }
 
@@ -55,11 +52,7 @@ pub(super) async fn pass(healer: &Healer, request: &ActRequest) -> Result<Scene,
     if let Some(held) = service.held.as_ref().filter(|_| runs_commands(request)) {
         return Err(Refusal::new(held.as_str()));
     }
-    healer
-        .registry
-        .still_wanted(service)
-        .await
-        .map_err(Refusal::new)?;
+    healer.registry.still_wanted(service).await.map_err(Refusal::new)?;
     let scene = match &service.place {
         Place::Local => Scene::Local,
         Place::Container(key) => {
@@ -88,10 +81,7 @@ pub(super) async fn stop_marker(
         return Ok(());
     }
     let path = format!("/var/run/manual-stop/{}.stopped", service.name);
-    let there = match healer
-        .ask(&service.place, Op::Exists(path.clone()), MARKER_DEADLINE)
-        .await
-    {
+    let there = match healer.ask(&service.place, Op::Exists(path.clone()), MARKER_DEADLINE).await {
         Ok(Answer::Exists(there)) => there,
         Ok(_) | Err(_) => exists_by_exec(healer, scene, &path).await,
     };
@@ -111,17 +101,11 @@ async fn exists_by_exec(healer: &Healer, scene: &Scene, path: &str) -> bool {
         return false;
     };
     let spec = ExecSpec {
-        argv: ["sh", "-c", "test -e \"$0\"", path]
-            .map(str::to_owned)
-            .to_vec(),
+        argv: ["sh", "-c", "test -e \"$0\"", path].map(str::to_owned).to_vec(),
         ..ExecSpec::default()
     };
     let id = &details.presence.instance.id;
-    healer
-        .engine
-        .exec(id, &spec, MARKER_DEADLINE)
-        .await
-        .is_ok_and(|end| end.exit_code == Some(0))
+    healer.engine.exec(id, &spec, MARKER_DEADLINE).await.is_ok_and(|end| end.exit_code == Some(0))
 }
 
 fn runs_commands(request: &ActRequest) -> bool {
@@ -135,14 +119,10 @@ fn runs_commands(request: &ActRequest) -> bool {
 async fn container(healer: &Healer, key: &ContainerKey) -> Result<Details, Refusal> {
     let seen = match healer.places.view(key) {
         None => {
-            return Err(Refusal::new(format!(
-                "the container \"{key}\" was not looked at yet"
-            )));
+            return Err(Refusal::new(format!("the container \"{key}\" was not looked at yet")));
         }
         Some(ContainerView::Missing) => {
-            return Err(Refusal::new(format!(
-                "there is no container for \"{key}\" right now"
-            )));
+            return Err(Refusal::new(format!("there is no container for \"{key}\" right now")));
         }
         Some(ContainerView::Ambiguous(names)) => {
             return Err(Refusal::new(format!(
@@ -156,10 +136,7 @@ async fn container(healer: &Healer, key: &ContainerKey) -> Result<Details, Refus
     let details = match healer.engine.inspect(&seen.instance.id).await {
         Ok(details) => details,
         Err(EngineError::NotFound(_)) => {
-            return Err(Refusal::new(format!(
-                "the container {} was removed",
-                seen.name
-            )));
+            return Err(Refusal::new(format!("the container {} was removed", seen.name)));
         }
         Err(error) => return Err(Refusal::new(error.to_string())),
     };
@@ -174,12 +151,12 @@ async fn container(healer: &Healer, key: &ContainerKey) -> Result<Details, Refus
             Ok(details)
         }
         ContainerStatus::Paused => Err(Refusal::new(format!("the container {name} is paused"))),
-        ContainerStatus::Restarting => Err(Refusal::new(format!(
-            "the engine is restarting the container {name} itself"
-        ))),
-        ContainerStatus::Removing => Err(Refusal::new(format!(
-            "the container {name} is being removed"
-        ))),
+        ContainerStatus::Restarting => {
+            Err(Refusal::new(format!("the engine is restarting the container {name} itself")))
+        }
+        ContainerStatus::Removing => {
+            Err(Refusal::new(format!("the container {name} is being removed")))
+        }
     }
 }
 
@@ -188,9 +165,7 @@ fn other_instance(judged: Option<&Instance>, found: &Details) -> Option<String> 
     let Instance { id, started_at } = &found.presence.instance;
     let name = &found.presence.name;
     if judged.id != *id {
-        Some(format!(
-            "the container {name} was recreated since the failure was seen"
-        ))
+        Some(format!("the container {name} was recreated since the failure was seen"))
     } else if judged.started_at != *started_at {
         Some(format!(
             "the container {name} was restarted by somebody else since the failure was seen"

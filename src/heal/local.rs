@@ -57,10 +57,7 @@ pub(super) async fn run(
         // Not at its end by then: something in the background holds it open.
         let _ = timeout(LAST_WORDS, output.read_to_end()).await;
     }
-    let end = ExecEnd {
-        exit_code: status.map(exit_code),
-        output: output.text(),
-    };
+    let end = ExecEnd { exit_code: status.map(exit_code), output: output.text() };
     if output.open {
         drains.adopt(output);
     }
@@ -185,19 +182,13 @@ impl Account {
         if *login != name && *uid != name {
             return None;
         }
-        Some(Self {
-            uid: uid.parse().ok()?,
-            gid: gid.parse().ok()?,
-            home: (*home).to_owned(),
-        })
+        Some(Self { uid: uid.parse().ok()?, gid: gid.parse().ok()?, home: (*home).to_owned() })
     }
 }
 
 /// As a shell counts: 128 + the signal that ended it.
 fn exit_code(status: ExitStatus) -> i64 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
     code.map_or(-1, i64::from)
 }
 
@@ -207,10 +198,7 @@ mod tests {
     use crate::clock;
 
     fn shell(command: &str) -> ExecSpec {
-        ExecSpec {
-            argv: ["sh", "-c", command].map(str::to_owned).to_vec(),
-            ..ExecSpec::default()
-        }
+        ExecSpec { argv: ["sh", "-c", command].map(str::to_owned).to_vec(), ..ExecSpec::default() }
     }
 
     async fn run_shell(command: &str) -> ExecEnd {
@@ -245,13 +233,8 @@ mod tests {
         let began = clock::boot_time();
         let folder = tempfile::tempdir().unwrap();
         let done = folder.path().join("done");
-        let command = format!(
-            "(sleep 1; yes | head -n 100000 && touch {}) &",
-            done.display()
-        );
-        let end = run(&shell(&command), Duration::from_secs(20), &drains)
-            .await
-            .unwrap();
+        let command = format!("(sleep 1; yes | head -n 100000 && touch {}) &", done.display());
+        let end = run(&shell(&command), Duration::from_secs(20), &drains).await.unwrap();
         assert_eq!(end.exit_code, Some(0));
         assert!(clock::boot_time().since(began) < Duration::from_millis(900));
         // It writes more than a pipe holds, long after its parent is gone.
@@ -270,14 +253,9 @@ mod tests {
         let drains = Drains::default();
         let folder = tempfile::tempdir().unwrap();
         let (go, done) = (folder.path().join("go"), folder.path().join("done"));
-        let command = format!(
-            "until [ -e {} ]; do sleep 0.02; done; touch {}",
-            go.display(),
-            done.display()
-        );
-        let end = run(&shell(&command), Duration::from_millis(50), &drains)
-            .await
-            .unwrap();
+        let command =
+            format!("until [ -e {} ]; do sleep 0.02; done; touch {}", go.display(), done.display());
+        let end = run(&shell(&command), Duration::from_millis(50), &drains).await.unwrap();
         assert_eq!(end.exit_code, None);
         std::fs::write(go, "").unwrap();
         timeout(Duration::from_secs(10), async {
@@ -310,18 +288,9 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_started_says_why() {
         let drains = Drains::default();
-        let nowhere = ExecSpec {
-            working_dir: Some("/no/such/folder".to_owned()),
-            ..shell("true")
-        };
-        let nobody = ExecSpec {
-            user: Some("no-such-user".to_owned()),
-            ..shell("true")
-        };
-        let no_program = ExecSpec {
-            argv: vec!["/no/such/sh".to_owned()],
-            ..ExecSpec::default()
-        };
+        let nowhere = ExecSpec { working_dir: Some("/no/such/folder".to_owned()), ..shell("true") };
+        let nobody = ExecSpec { user: Some("no-such-user".to_owned()), ..shell("true") };
+        let no_program = ExecSpec { argv: vec!["/no/such/sh".to_owned()], ..ExecSpec::default() };
         let second = Duration::from_secs(1);
         let why = run(&no_program, second, &drains).await.unwrap_err();
         assert_eq!(why, "there is no /no/such/sh here");

@@ -77,22 +77,13 @@ impl Healer {
         registry: Arc<dyn Registry>,
         events: mpsc::Sender<Event>,
     ) -> Self {
-        Self {
-            engine,
-            places,
-            registry,
-            events,
-            drains: Drains::default(),
-        }
+        Self { engine, places, registry, events, drains: Drains::default() }
     }
 
     /// Performs `request` and sends [`Event::Acted`].
     pub async fn run(&self, request: &ActRequest) {
         let report = self.perform(request).await;
-        let acted = Event::Acted {
-            id: request.id,
-            report,
-        };
+        let acted = Event::Acted { id: request.id, report };
         // The loop is gone only when vai stops; it stores no more then.
         let _ = self.events.send(acted).await;
     }
@@ -143,10 +134,9 @@ fn redacted(lines: Vec<String>, redactor: &Redactor) -> Vec<String> {
 fn redacted_outcome(outcome: ActOutcome, redactor: &Redactor) -> ActOutcome {
     match outcome {
         ActOutcome::Failed(words) => ActOutcome::Failed(redactor.redact(&words)),
-        ActOutcome::Refused { gate, by_hand } => ActOutcome::Refused {
-            gate: redactor.redact(&gate),
-            by_hand,
-        },
+        ActOutcome::Refused { gate, by_hand } => {
+            ActOutcome::Refused { gate: redactor.redact(&gate), by_hand }
+        }
         done @ (ActOutcome::Done { .. } | ActOutcome::CommandOverdue(_)) => done,
     }
 }

@@ -5,10 +5,7 @@ use crate::docker::EngineError;
 use std::sync::Mutex;
 use vai_core::model::{Act, ContainerStatus, Instance, Rung};
 
-const EXITED: ContainerStatus = ContainerStatus::Exited {
-    code: 137,
-    oom: false,
-};
+const EXITED: ContainerStatus = ContainerStatus::Exited { code: 137, oom: false };
 
 async fn perform(world: &Arc<World>, request: &ActRequest) -> ActReport {
     let (events, _) = mpsc::channel(1);
@@ -27,13 +24,7 @@ fn deeds(world: &World) -> Vec<String> {
 }
 
 fn done(report: &ActReport) -> bool {
-    matches!(
-        report.outcome,
-        ActOutcome::Done {
-            still_there: None,
-            ..
-        }
-    )
+    matches!(report.outcome, ActOutcome::Done { still_there: None, .. })
 }
 
 const COMMAND: Act = Act::Restart(Rung::Command);
@@ -132,10 +123,7 @@ async fn where_no_agent_may_be_placed_the_marker_is_looked_for_by_exec() {
     world.answer("exists", lost.clone());
     world.exec_ends(Some(0), "");
     let report = perform(&world, &request(service(), COMMAND)).await;
-    assert!(matches!(
-        report.outcome,
-        ActOutcome::Refused { by_hand: true, .. }
-    ));
+    assert!(matches!(report.outcome, ActOutcome::Refused { by_hand: true, .. }));
 
     let world = Arc::new(World::new());
     world.answer("exists", lost);
@@ -151,11 +139,7 @@ async fn evidence_comes_before_the_act_is_redacted_and_hangs_nothing() {
     let mut service = service();
     service.log_path = Some("/var/log/nginx.log".to_owned());
     let report = perform(&world, &request(service, COMMAND)).await;
-    assert!(
-        report.took < Duration::from_millis(2500),
-        "{:?}",
-        report.took
-    );
+    assert!(report.took < Duration::from_millis(2500), "{:?}", report.took);
     assert!(done(&report));
     let evidence = report.evidence;
     assert_eq!(evidence.facts, ["exit code 137, out of memory"]);
@@ -200,10 +184,7 @@ async fn the_marker_is_looked_at_again_in_a_container_that_was_just_started() {
     world.status(EXITED);
     world.answer("exists", Answer::Exists(true));
     let report = perform(&world, &request(service(), COMMAND)).await;
-    assert!(matches!(
-        report.outcome,
-        ActOutcome::Refused { by_hand: true, .. }
-    ));
+    assert!(matches!(report.outcome, ActOutcome::Refused { by_hand: true, .. }));
     assert_eq!(deeds(&world), ["start"]);
 }
 
@@ -222,10 +203,7 @@ async fn an_overdue_command_is_told_apart_from_a_failed_one() {
     let world = Arc::new(World::new());
     world.exec_ends(None, "");
     let report = perform(&world, &request(service(), COMMAND)).await;
-    assert_eq!(
-        report.outcome,
-        ActOutcome::CommandOverdue(Duration::from_secs(30))
-    );
+    assert_eq!(report.outcome, ActOutcome::CommandOverdue(Duration::from_secs(30)));
 }
 
 #[tokio::test]
@@ -244,15 +222,8 @@ async fn the_second_rung_ends_the_old_process_and_names_who_is_left() {
     request.processes.push(nginx(13));
     let report = perform(&world, &request).await;
     assert_eq!(deeds(&world), ["end 2", "exec nginx"]);
-    assert!(
-        report.steps[0].starts_with("ended nginx (pid 12) by TERM in "),
-        "{:?}",
-        report.steps
-    );
-    assert_eq!(
-        report.steps[1],
-        "could not end nginx (pid 13): operation not permitted"
-    );
+    assert!(report.steps[0].starts_with("ended nginx (pid 12) by TERM in "), "{:?}", report.steps);
+    assert_eq!(report.steps[1], "could not end nginx (pid 13): operation not permitted");
     let ActOutcome::Done { still_there, .. } = report.outcome else {
         panic!("{:?}", report.outcome);
     };
@@ -298,29 +269,20 @@ async fn the_engines_refusal_comes_back_in_its_own_words() {
     let restart = request(service(), Act::Restart(Rung::Container));
     let words = "restarting the container services-container: driver failed programming external \
                  connectivity";
-    assert_eq!(
-        perform(&world, &restart).await.outcome,
-        ActOutcome::Failed(words.to_owned())
-    );
+    assert_eq!(perform(&world, &restart).await.outcome, ActOutcome::Failed(words.to_owned()));
 }
 
 #[tokio::test]
 async fn a_stop_uses_the_gentlest_way_there_is() {
     type Set = fn(&mut World, &mut Service);
     let table: [(Set, &[&str]); 4] = [
-        (
-            |_, service| service.stop_cmd = Some("nginx -s stop".to_owned()),
-            &["exec nginx -s stop"],
-        ),
+        (|_, service| service.stop_cmd = Some("nginx -s stop".to_owned()), &["exec nginx -s stop"]),
         (
             |world, _| {
                 world.answer("behind", Answer::Processes(vec![nginx(40), nginx(41)]));
                 world.answer(
                     "end",
-                    Answer::Ended {
-                        ended: vec![nginx(40), nginx(41)],
-                        left: Vec::new(),
-                    },
+                    Answer::Ended { ended: vec![nginx(40), nginx(41)], left: Vec::new() },
                 );
             },
             &["end 2"],
@@ -352,10 +314,7 @@ async fn a_stop_that_can_reach_nothing_says_how_to_mend_it() {
     let mut stop = request(service(), Act::Stop);
     stop.processes.clear();
     let words = "there is no stop_cmd and no process of it can be seen; give it a stop_cmd";
-    assert_eq!(
-        perform(&world, &stop).await.outcome,
-        ActOutcome::Failed(words.to_owned())
-    );
+    assert_eq!(perform(&world, &stop).await.outcome, ActOutcome::Failed(words.to_owned()));
 }
 
 #[tokio::test]
@@ -368,10 +327,7 @@ async fn a_local_service_is_restarted_by_a_real_shell_and_reported_as_an_event()
     let (sender, mut events) = mpsc::channel(1);
     let healer = Healer::new(world.clone(), world.clone(), world.clone(), sender);
     let mut start = request(service, Act::Start);
-    start.instance = Some(Instance {
-        id: "boot".to_owned(),
-        started_at: String::new(),
-    });
+    start.instance = Some(Instance { id: "boot".to_owned(), started_at: String::new() });
     healer.run(&start).await;
     healer.stop().await;
     let Some(Event::Acted { id, report }) = events.recv().await else {

@@ -157,11 +157,9 @@ impl Control {
                 let snapshot = self.current();
                 ok(&*snapshot)
             }
-            Command::Health => ok(&Health::judge(
-                &self.heartbeat,
-                &self.current(),
-                clock::boot_time(),
-            )),
+            Command::Health => {
+                ok(&Health::judge(&self.heartbeat, &self.current(), clock::boot_time()))
+            }
             Command::Pause { service } => self.operate(OperatorRequest::Pause, service).await,
             Command::Resume { service } => self.operate(OperatorRequest::Resume, service).await,
             Command::Stop { service } => self.operate(OperatorRequest::Stop, service).await,
@@ -176,10 +174,7 @@ impl Control {
         service: ServiceName,
     ) -> Result<Reply, Trouble> {
         if let Err(unknown) = self.current().service(&service) {
-            return Err(Trouble {
-                message: unknown.to_string(),
-                help: Some(unknown.help()),
-            });
+            return Err(Trouble { message: unknown.to_string(), help: Some(unknown.help()) });
         }
         self.demand(Demand::Operator(request(service))).await
     }
@@ -208,7 +203,5 @@ impl Control {
 }
 
 fn ok(value: &impl Serialize) -> Result<Reply, Trouble> {
-    serde_json::to_value(value)
-        .map(Reply::Ok)
-        .map_err(|error| Trouble::new(error.to_string()))
+    serde_json::to_value(value).map(Reply::Ok).map_err(|error| Trouble::new(error.to_string()))
 }

@@ -30,6 +30,8 @@ pub(crate) fn incident(root: &str) -> Incident {
         reason: "connection refused on 127.0.0.1:6379".to_owned(),
         history: Vec::new(),
         next: "restarts it".to_owned(),
+        state: StateLabel::Down,
+        failed_attempts: 0,
         affected: Vec::new(),
         phase: IncidentPhase::Open,
         evidence: Evidence::default(),

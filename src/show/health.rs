@@ -46,18 +46,12 @@ impl Health {
         let mut reasons = Vec::new();
         let age = heartbeat.age(now);
         if age >= STUCK_AFTER {
-            reasons.push(format!(
-                "the loop has been stuck for {}",
-                words::duration(age)
-            ));
+            reasons.push(format!("the loop has been stuck for {}", words::duration(age)));
         }
         if let EngineState::Gone { reason, .. } = &snapshot.engine {
             reasons.push(format!("the container engine does not answer: {reason}"));
         }
-        Self {
-            healthy: reasons.is_empty(),
-            reasons,
-        }
+        Self { healthy: reasons.is_empty(), reasons }
     }
 }
 
@@ -76,13 +70,8 @@ mod tests {
         };
         assert!(at(&snapshot, 10_999).is_empty());
         assert_eq!(at(&snapshot, 11_000), ["the loop has been stuck for 10 s"]);
-        snapshot.engine = EngineState::Gone {
-            reason: "no socket".to_owned(),
-            since: Wall::default(),
-        };
-        assert_eq!(
-            at(&snapshot, 1_000),
-            ["the container engine does not answer: no socket"]
-        );
+        snapshot.engine =
+            EngineState::Gone { reason: "no socket".to_owned(), since: Wall::default() };
+        assert_eq!(at(&snapshot, 1_000), ["the container engine does not answer: no socket"]);
     }
 }

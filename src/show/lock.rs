@@ -53,30 +53,16 @@ impl StateLock {
     /// # Errors
     /// Another daemon has it, or it cannot be made or written.
     pub fn acquire(dir: &Path) -> Result<Self, LockError> {
-        let io = |source| LockError::Io {
-            dir: dir.to_owned(),
-            source,
-        };
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .map_err(io)?;
+        let io = |source| LockError::Io { dir: dir.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
         let path = dir.join("vai.lock");
         // Not truncated: until the lock is ours, it names the other holder.
-        let mut file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(io)?;
+        let mut file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held {
-                    dir: dir.to_owned(),
-                    holder: holder(&path),
-                });
+                return Err(LockError::Held { dir: dir.to_owned(), holder: holder(&path) });
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
@@ -86,11 +72,7 @@ impl StateLock {
 }
 
 fn write_holder(file: &mut File) -> io::Result<()> {
-    let holder = Holder {
-        pid: std::process::id(),
-        host: host(),
-        since: clock::wall(),
-    };
+    let holder = Holder { pid: std::process::id(), host: host(), since: clock::wall() };
     let mut text = serde_json::to_string(&holder)?;
     text.push('\n');
     file.set_len(0)?;
@@ -104,9 +86,8 @@ fn host() -> String {
 }
 
 fn holder(path: &Path) -> String {
-    let written = fs::read_to_string(path)
-        .ok()
-        .and_then(|text| serde_json::from_str::<Holder>(&text).ok());
+    let written =
+        fs::read_to_string(path).ok().and_then(|text| serde_json::from_str::<Holder>(&text).ok());
     match written {
         Some(Holder { pid, host, since }) => {
             format!("pid {pid} on {host}, since {}", super::utc(since))
@@ -125,11 +106,7 @@ mod tests {
         let dir = parent.path().join("state");
         let first = StateLock::acquire(&dir).unwrap();
         let refusal = StateLock::acquire(&dir).unwrap_err().to_string();
-        let holder = format!(
-            "another vai (pid {} on {}, since ",
-            std::process::id(),
-            host()
-        );
+        let holder = format!("another vai (pid {} on {}, since ", std::process::id(), host());
         assert!(refusal.starts_with(&holder), "{refusal}");
         assert!(refusal.contains("--state-dir"), "{refusal}");
         drop(first);

@@ -66,17 +66,12 @@ pub fn init(format: LogFormat) -> Result<(), LogError> {
 
 fn filter() -> Result<EnvFilter, LogError> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let Some((name, value)) = ["VAI_LOG", "RUST_LOG"]
-        .into_iter()
-        .find_map(|name| Some((name, set(name)?)))
+    let Some((name, value)) =
+        ["VAI_LOG", "RUST_LOG"].into_iter().find_map(|name| Some((name, set(name)?)))
     else {
         return Ok(EnvFilter::new("info"));
     };
-    EnvFilter::try_new(&value).map_err(|source| LogError::Filter {
-        name,
-        value,
-        source,
-    })
+    EnvFilter::try_new(&value).map_err(|source| LogError::Filter { name, value, source })
 }
 
 fn quiet_bollard() -> FilterFn<fn(&Metadata<'_>) -> bool> {

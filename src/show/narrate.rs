@@ -18,10 +18,7 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
             Change::Incident(incident) => tell_incident(incident, &known),
             Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
             Change::Started { service, instance } => {
-                debug!(
-                    "{}: its start in {instance} is spent",
-                    whose(service, &known)
-                );
+                debug!("{}: its start in {instance} is spent", whose(service, &known));
             }
             Change::Service(_) | Change::Intent { .. } | Change::IntentEnded(_) => {}
         }
@@ -66,21 +63,15 @@ pub fn narrate_report(request: &ActRequest, report: &ActReport) {
             }
         }
         ActOutcome::Failed(words) => warn!("{service}: {} failed: {words}", noun(&request.act)),
-        ActOutcome::CommandOverdue(deadline) => warn!(
-            "{service}: its command did not end within {}",
-            words::duration(*deadline)
-        ),
+        ActOutcome::CommandOverdue(deadline) => {
+            warn!("{service}: its command did not end within {}", words::duration(*deadline))
+        }
         ActOutcome::Refused { gate, .. } => warn!("{service}: not attempted: {gate}"),
     }
 }
 
 fn tell_transition(transition: &Transition, known: &Snapshot) {
-    let Transition {
-        service,
-        from,
-        to,
-        reason,
-    } = transition;
+    let Transition { service, from, to, reason } = transition;
     let mut line = whose(service, known);
     if from != to {
         line.push_str(&format!(": {} → {}", from.label(), to.label()));
@@ -113,39 +104,26 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
         "" => incident.root.clone(),
         place => format!("{} ({place})", incident.root),
     };
-    let Incident {
-        severity, reason, ..
-    } = incident;
+    let Incident { severity, reason, .. } = incident;
     match (&incident.phase, known.incidents.get(&incident.id)) {
         (IncidentPhase::Closed { how, .. }, _) => info!("{place}: incident over: {how}"),
         (IncidentPhase::Open, None) => {
             // The line before it has told why a service is down.
-            let by_itself = !known
-                .services
-                .contains_key(&ServiceName::from(incident.root.as_str()));
+            let by_itself =
+                !known.services.contains_key(&ServiceName::from(incident.root.as_str()));
             let words = if by_itself { reason } else { &incident.next };
             let level = severity.label();
-            at(
-                *severity,
-                format!("{place}: incident opened ({level}): {words}"),
-            );
+            at(*severity, format!("{place}: incident opened ({level}): {words}"));
         }
         (IncidentPhase::Open, Some(before)) => {
             if *severity > before.severity {
                 let next = &incident.next;
                 let level = severity.label();
-                at(
-                    *severity,
-                    format!("{place}: incident is {level} now: {next}"),
-                );
+                at(*severity, format!("{place}: incident is {level} now: {next}"));
             }
             for joined in incident.affected.iter() {
                 if !before.affected.contains(joined) {
-                    info!(
-                        "{}: fails because of {}",
-                        whose(joined, known),
-                        incident.root
-                    );
+                    info!("{}: fails because of {}", whose(joined, known), incident.root);
                 }
             }
         }

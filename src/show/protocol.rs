@@ -91,10 +91,7 @@ pub struct Trouble {
 impl Trouble {
     /// Trouble without a known way out.
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
+        Self { message: message.into(), help: None }
     }
 }
 
@@ -110,29 +107,18 @@ mod tests {
             (r#"{"v":1,"cmd":"health"}"#, Command::Health),
             (
                 r#"{"v":1,"cmd":"pause","service":"redis"}"#,
-                Command::Pause {
-                    service: "redis".into(),
-                },
+                Command::Pause { service: "redis".into() },
             ),
-            (
-                r#"{"v":1,"cmd":"reload","force":true}"#,
-                Command::Reload { force: true },
-            ),
+            (r#"{"v":1,"cmd":"reload","force":true}"#, Command::Reload { force: true }),
         ];
         for (line, command) in table {
-            let request = Request {
-                v: PROTOCOL,
-                command,
-            };
+            let request = Request { v: PROTOCOL, command };
             assert_eq!(serde_json::to_string(&request).unwrap(), line);
             assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
         }
         let refused = Response {
             v: PROTOCOL,
-            reply: Reply::Error(Trouble {
-                message: "no".to_owned(),
-                help: Some("yes".to_owned()),
-            }),
+            reply: Reply::Error(Trouble { message: "no".to_owned(), help: Some("yes".to_owned()) }),
         };
         assert_eq!(
             serde_json::to_string(&refused).unwrap(),

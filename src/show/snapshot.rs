@@ -99,8 +99,7 @@ impl Snapshot {
             }
             Change::Incident(incident) => match incident.phase {
                 IncidentPhase::Open => {
-                    self.incidents
-                        .insert(incident.id.clone(), (**incident).clone());
+                    self.incidents.insert(incident.id.clone(), (**incident).clone());
                 }
                 IncidentPhase::Closed { .. } => {
                     self.incidents.remove(&incident.id);
@@ -167,9 +166,7 @@ mod tests {
     use vai_core::model::StateLabel;
 
     fn apply(snapshot: &mut Snapshot, change: Change) {
-        snapshot.apply(&Delta {
-            changes: vec![change],
-        });
+        snapshot.apply(&Delta { changes: vec![change] });
     }
 
     #[test]
@@ -189,16 +186,10 @@ mod tests {
         let mut snapshot = Snapshot::new(Wall::default(), false);
         let open = incident("redis");
         let mut closed = open.clone();
-        closed.phase = IncidentPhase::Closed {
-            at: Wall::from_millis(9),
-            how: "healed".to_owned(),
-        };
+        closed.phase = IncidentPhase::Closed { at: Wall::from_millis(9), how: "healed".to_owned() };
         apply(&mut snapshot, Change::Incident(Box::new(open)));
         let id = ActId(4);
-        let begun = Change::Intent {
-            id,
-            service: "redis".into(),
-        };
+        let begun = Change::Intent { id, service: "redis".into() };
         apply(&mut snapshot, begun);
         assert_eq!((snapshot.incidents.len(), snapshot.acts.len()), (1, 1));
         apply(&mut snapshot, Change::IntentEnded(id));

@@ -16,9 +16,7 @@ impl Store {
     /// Begins with `snapshot`.
     #[must_use]
     pub fn new(snapshot: Snapshot) -> Self {
-        Self {
-            current: watch::Sender::new(Arc::new(snapshot)),
-        }
+        Self { current: watch::Sender::new(Arc::new(snapshot)) }
     }
 
     /// What is known now and from now on.
@@ -54,7 +52,6 @@ impl Store {
     }
 
     fn update(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.current
-            .send_modify(|current| change(Arc::make_mut(current)));
+        self.current.send_modify(|current| change(Arc::make_mut(current)));
     }
 }

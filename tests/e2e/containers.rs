@@ -12,18 +12,12 @@ fn after_a_restart_of_the_container_everything_in_it_is_started_in_order() {
     let mut dependent = worker();
     dependent["dependencies"] = json!(["redis"]);
     let vai = Vai::on_host(&lab.registry(json!({ "redis": redis(), "worker": dependent })));
-    let (redis, worker) = (
-        services.wait_for("redis-server"),
-        services.wait_for("worker.sh"),
-    );
+    let (redis, worker) = (services.wait_for("redis-server"), services.wait_for("worker.sh"));
     assert!(redis[0].pid < worker[0].pid, "{redis:?} before {worker:?}");
 
     services.docker("restart");
 
-    let (redis, worker) = (
-        services.wait_for("redis-server"),
-        services.wait_for("worker.sh"),
-    );
+    let (redis, worker) = (services.wait_for("redis-server"), services.wait_for("worker.sh"));
     assert!(redis[0].pid < worker[0].pid, "{redis:?} before {worker:?}");
     vai.wait_for_state("worker", "healthy");
 }
@@ -31,10 +25,7 @@ fn after_a_restart_of_the_container_everything_in_it_is_started_in_order() {
 #[test]
 fn a_recreated_container_is_followed_and_its_services_are_started_once() {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
@@ -49,21 +40,16 @@ fn a_recreated_container_is_followed_and_its_services_are_started_once() {
 #[test]
 fn a_container_stopped_by_hand_is_left_alone() {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");
 
     services.docker("stop");
 
     vai.wait_for_state("redis", "stopped_by_hand");
-    never(
-        "a start of what was stopped by hand",
-        Duration::from_secs(8),
-        || services.runs().then_some(()),
-    );
+    never("a start of what was stopped by hand", Duration::from_secs(8), || {
+        services.runs().then_some(())
+    });
 }
 
 #[test]
@@ -71,11 +57,7 @@ fn a_container_whose_main_process_exits_is_started_and_then_its_services() {
     let lab = Lab::new();
     let services = lab
         .container("services", Image::Services)
-        .command([
-            "sh",
-            "-c",
-            "until rm /tmp/exit 2>/dev/null; do sleep 0.2; done; exit 3",
-        ])
+        .command(["sh", "-c", "until rm /tmp/exit 2>/dev/null; do sleep 0.2; done; exit 3"])
         .start();
     let vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");

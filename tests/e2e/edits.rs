@@ -48,10 +48,7 @@ fn a_slow_copy_takes_effect_and_is_never_half_read() {
 
 fn an_edit_takes_effect(edit: impl FnOnce(&Path, &str)) {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     let untouched = services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
@@ -68,10 +65,7 @@ fn an_edit_takes_effect(edit: impl FnOnce(&Path, &str)) {
 #[test]
 fn a_broken_edit_changes_nothing_and_is_told() {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");
 
@@ -88,10 +82,7 @@ fn a_broken_edit_changes_nothing_and_is_told() {
 #[test]
 fn a_service_disabled_while_it_is_killed_is_not_resurrected() {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");
 

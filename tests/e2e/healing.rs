@@ -17,10 +17,7 @@ fn redis_killed_is_restarted_and_verified_beside_its_zombie() {
 
 fn redis_killed_is_restarted_and_verified(init: bool) {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(init)
-        .start();
+    let services = lab.container("services", Image::Services).init(init).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     let first = services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
@@ -48,10 +45,7 @@ fn nginx_on_the_loopback_of_a_container_without_tools_is_seen() {
 #[test]
 fn a_worker_script_is_started_once() {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let decoy = "sleep 600; exec /usr/local/bin/worker.sh";
     let decoy = services.sh(&format!("sh -c '{decoy}' >/dev/null 2>&1 &"));
     assert!(decoy.status.success(), "{decoy:?}");
@@ -69,10 +63,7 @@ fn a_worker_script_is_started_once() {
 #[test]
 fn a_hung_nginx_is_ended_before_the_command_runs_again() {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "nginx": nginx() })));
     let hung = services.wait_for("nginx");
     vai.wait_for_state("nginx", "healthy");
@@ -84,20 +75,14 @@ fn a_hung_nginx_is_ended_before_the_command_runs_again() {
     let pids = |seen: &[Seen]| seen.iter().map(|process| process.pid).collect::<Vec<_>>();
     let left = pids(&services.living("nginx"));
     assert!(!left.is_empty());
-    assert!(
-        pids(&hung).iter().all(|old| !left.contains(old)),
-        "a second copy: {left:?}"
-    );
+    assert!(pids(&hung).iter().all(|old| !left.contains(old)), "a second copy: {left:?}");
 }
 
 #[test]
 fn what_cannot_be_healed_is_given_up_and_told_by_mail() {
     let lab = Lab::new();
     let mail = MailCatcher::start();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let mut registry = lab.registry(json!({ "licensed": hopeless() }));
     registry["notifications"] = json!({
         "channels": { "alerts": [{ "type": "email", "to": ["ops@example.com"] }] },
@@ -113,11 +98,7 @@ fn what_cannot_be_healed_is_given_up_and_told_by_mail() {
 
     vai.wait_for_line(r"licensed.*restarted but still failing");
     vai.wait_for_state("licensed", "gave_up");
-    assert_eq!(
-        vai.lines_with(r"licensed.*restarted but still failing")
-            .len(),
-        2
-    );
+    assert_eq!(vai.lines_with(r"licensed.*restarted but still failing").len(), 2);
     let opened = mail.wait_for(1);
     assert_eq!(opened.to, ["ops@example.com"]);
     assert!(opened.subject.contains("licensed"), "{opened:?}");

@@ -9,10 +9,7 @@ use vai::clock::boot_time;
 #[test]
 fn killed_and_started_again_it_restarts_nothing_and_leaves_no_agent_over() {
     let lab = Lab::new();
-    let services = lab
-        .container("services", Image::Services)
-        .init(true)
-        .start();
+    let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     let redis = services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
@@ -21,26 +18,20 @@ fn killed_and_started_again_it_restarts_nothing_and_leaves_no_agent_over() {
     vai.start_again();
 
     vai.wait_for_state("redis", "healthy");
-    eventually("one agent", Duration::from_secs(10), || {
-        (services.agents() == 1).then_some(())
-    });
+    eventually("one agent", Duration::from_secs(10), || (services.agents() == 1).then_some(()));
     never("another redis", Duration::from_secs(5), || {
         let now = services.living("redis-server");
         (now != redis).then_some(now)
     });
 
     assert!(vai.terminate().success());
-    eventually("no agent", Duration::from_secs(10), || {
-        (services.agents() == 0).then_some(())
-    });
+    eventually("no agent", Duration::from_secs(10), || (services.agents() == 0).then_some(()));
 }
 
 #[test]
 fn terminated_in_the_middle_of_a_restart_it_exits_in_time() {
     let lab = Lab::new();
-    lab.container("services", Image::Services)
-        .init(true)
-        .start();
+    lab.container("services", Image::Services).init(true).start();
     let mut service = hopeless();
     service["restart_cmd"] = json!("sleep 600");
     let mut vai = Vai::on_host(&lab.registry(json!({ "slow": service })));

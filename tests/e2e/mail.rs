@@ -16,9 +16,7 @@ fn the_catcher_keeps_what_was_sent() {
         .expect("a mail");
     let port = catcher.smtp()["port"].as_u64().expect("a number");
     let port = u16::try_from(port).expect("a port");
-    let sender = SmtpTransport::builder_dangerous("127.0.0.1")
-        .port(port)
-        .build();
+    let sender = SmtpTransport::builder_dangerous("127.0.0.1").port(port).build();
     sender.send(&mail).expect("the catcher takes it");
 
     let caught = catcher.wait_for(1);

@@ -83,11 +83,7 @@ fn story(notice: &Notice, context: &Context<'_>) -> String {
     }
     if !incident.affected.is_empty() {
         let names: Vec<&str> = incident.affected.iter().map(|name| name.as_str()).collect();
-        let label = if over {
-            "Failed with it"
-        } else {
-            "Fails with it"
-        };
+        let label = if over { "Failed with it" } else { "Fails with it" };
         labelled(&mut text, label, &names.join(", "));
     }
     // Whoever already had the evidence with the opening needs it no more.
@@ -105,11 +101,7 @@ fn opening(notice: &Notice, context: &Context<'_>) -> String {
     match (&incident.phase, notice.kind) {
         (IncidentPhase::Closed { at, how }, kind) => {
             let lasted = when::span(when::between(incident.since, *at));
-            let how = if how.is_empty() {
-                String::new()
-            } else {
-                format!(": {how}")
-            };
+            let how = if how.is_empty() { String::new() } else { format!(": {how}") };
             let only = if kind == NoticeKind::Resolved {
                 ""
             } else {
@@ -146,11 +138,7 @@ fn evidence(text: &mut String, incident: &Incident) {
         }
     }
     if !evidence.log.is_empty() {
-        let source = if evidence.log_source.is_empty() {
-            "the log"
-        } else {
-            &evidence.log_source
-        };
+        let source = if evidence.log_source.is_empty() { "the log" } else { &evidence.log_source };
         _ = writeln!(text, "\nLast lines of {source}:");
         for line in &evidence.log {
             _ = writeln!(text, "  | {line}");

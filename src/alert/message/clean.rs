@@ -16,10 +16,9 @@ pub(super) fn clean(notice: &Notice, redactor: &Redactor, most: EvidenceDetail) 
             next: text(&incident.next),
             phase: match &incident.phase {
                 IncidentPhase::Open => IncidentPhase::Open,
-                IncidentPhase::Closed { at, how } => IncidentPhase::Closed {
-                    at: *at,
-                    how: line(how),
-                },
+                IncidentPhase::Closed { at, how } => {
+                    IncidentPhase::Closed { at: *at, how: line(how) }
+                }
             },
             evidence: evidence(&incident.evidence, detail, line),
             ..incident.clone()
@@ -46,12 +45,7 @@ fn evidence(
             log: evidence.log.iter().map(|entry| line(entry)).collect(),
         },
         EvidenceDetail::Short => Evidence {
-            facts: evidence
-                .facts
-                .iter()
-                .take(1)
-                .map(|fact| line(fact))
-                .collect(),
+            facts: evidence.facts.iter().take(1).map(|fact| line(fact)).collect(),
             ..Evidence::default()
         },
         EvidenceDetail::None => Evidence::default(),

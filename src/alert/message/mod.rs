@@ -56,11 +56,7 @@ pub(crate) fn compose(notices: &[Notice], follows: Vec<String>, context: &Contex
         .collect();
     notices.sort_by_key(|notice| {
         let over = is_over(notice);
-        (
-            over,
-            Reverse(notice.incident.severity),
-            notice.incident.since,
-        )
+        (over, Reverse(notice.incident.severity), notice.incident.since)
     });
     let over = notices.iter().all(is_over);
     let severity = notices

@@ -102,10 +102,7 @@ fn opened() {
 
 #[test]
 fn opened_as_a_warning_without_anything_done() {
-    let degraded = Incident {
-        place: String::new(),
-        ..worker()
-    };
+    let degraded = Incident { place: String::new(), ..worker() };
     assert_snapshot!(shown(&[notice(degraded, NoticeKind::Opened, 5)], 15));
 }
 
@@ -128,18 +125,12 @@ fn reminder() {
 
 #[test]
 fn resolved() {
-    assert_snapshot!(shown(
-        &[notice(closed(redis()), NoticeKind::Resolved, 486)],
-        496
-    ));
+    assert_snapshot!(shown(&[notice(closed(redis()), NoticeKind::Resolved, 486)], 496));
 }
 
 #[test]
 fn over_before_it_was_told_and_late() {
-    assert_snapshot!(shown(
-        &[notice(closed(redis()), NoticeKind::Opened, 60)],
-        900
-    ));
+    assert_snapshot!(shown(&[notice(closed(redis()), NoticeKind::Opened, 60)], 900));
 }
 
 #[test]
@@ -166,15 +157,8 @@ fn a_storm_is_one_line_each_and_the_rest_is_counted() {
         })
         .collect();
     let message = composed(&storm, EvidenceDetail::Full, 70);
-    assert_eq!(
-        message.title,
-        "500 DOWN: svc-000, svc-001, svc-002 and 497 more"
-    );
-    assert!(
-        message.body.contains("- and 400 more\n"),
-        "{}",
-        message.body
-    );
+    assert_eq!(message.title, "500 DOWN: svc-000, svc-001, svc-002 and 497 more");
+    assert!(message.body.contains("- and 400 more\n"), "{}", message.body);
     assert_eq!(message.body.lines().count(), 103);
 }
 
@@ -182,11 +166,7 @@ fn a_storm_is_one_line_each_and_the_rest_is_counted() {
 fn a_sink_that_anybody_can_read_gets_one_fact_and_no_log() {
     let notice = notice(redis(), NoticeKind::Opened, 60);
     let message = composed(&[notice], EvidenceDetail::Short, 70);
-    assert!(
-        message.body.contains("container running"),
-        "{}",
-        message.body
-    );
+    assert!(message.body.contains("container running"), "{}", message.body);
     assert!(!message.body.contains("memory"), "{}", message.body);
     assert!(!message.body.contains("redis.log"), "{}", message.body);
 }
@@ -197,11 +177,7 @@ fn nothing_in_a_message_is_secret_or_a_control_character() {
     incident.reason = "GET /?token=hunter22\r\nBcc: everybody".to_owned();
     incident.history.push("exit 1: hunter22".to_owned());
     incident.next = "hunter22".to_owned();
-    let message = composed(
-        &[notice(incident, NoticeKind::Opened, 60)],
-        EvidenceDetail::Full,
-        70,
-    );
+    let message = composed(&[notice(incident, NoticeKind::Opened, 60)], EvidenceDetail::Full, 70);
     let everything = format!("{message:?}");
     assert!(!everything.contains("hunter22"), "{everything}");
     assert!(!message.body.contains('\u{1b}'));
@@ -228,15 +204,9 @@ fn slice_of(notice: &Notice) -> &[Notice] {
 
 #[test]
 fn an_outage_over_midnight_shows_both_days() {
-    let incident = Incident {
-        since: later(-13 * 3600),
-        ..closed(redis())
-    };
-    let message = composed(
-        &[notice(incident, NoticeKind::Resolved, 486)],
-        EvidenceDetail::Full,
-        490,
-    );
+    let incident = Incident { since: later(-13 * 3600), ..closed(redis()) };
+    let message =
+        composed(&[notice(incident, NoticeKind::Resolved, 486)], EvidenceDetail::Full, 490);
     assert_eq!(
         message.title,
         "RESOLVED redis (services): was down 2026-11-22 23:01 – 2026-11-23 12:09, \

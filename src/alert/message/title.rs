@@ -29,11 +29,7 @@ fn single(notice: &Notice, zone: &TimeZone) -> String {
         NoticeKind::Reminder(span) => format!(" for {}", when::span(span)),
         NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved => String::new(),
     };
-    let gave_up = if incident.state == StateLabel::GaveUp {
-        ", gave up"
-    } else {
-        ""
-    };
+    let gave_up = if incident.state == StateLabel::GaveUp { ", gave up" } else { "" };
     format!(
         "{head}{lasting}: {}{}{gave_up}",
         shortened(&incident.reason),
@@ -121,11 +117,7 @@ fn failed_restarts(count: u32) -> String {
 }
 
 fn after_comma(text: &str) -> String {
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!(", {text}")
-    }
+    if text.is_empty() { String::new() } else { format!(", {text}") }
 }
 
 /// The first line of `reason`, cut with an ellipsis where it is too long.

@@ -18,9 +18,7 @@ pub(super) fn time(wall: Wall, zone: &TimeZone) -> String {
 /// `12:01:05 on 2026-11-23 (Europe/Berlin)`.
 pub(super) fn time_and_day(wall: Wall, zone: &TimeZone) -> String {
     let zoned = zoned(wall, zone);
-    let name = zone
-        .iana_name()
-        .map_or_else(|| zoned.strftime("%Z").to_string(), str::to_owned);
+    let name = zone.iana_name().map_or_else(|| zoned.strftime("%Z").to_string(), str::to_owned);
     format!("{} ({name})", zoned.strftime("%H:%M:%S on %Y-%m-%d"))
 }
 
@@ -58,9 +56,5 @@ pub(super) fn span(span: Duration) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, unit)| format!("{count} {unit}"))
         .collect();
-    if words.is_empty() {
-        "less than a second".to_owned()
-    } else {
-        words.join(" ")
-    }
+    if words.is_empty() { "less than a second".to_owned() } else { words.join(" ") }
 }

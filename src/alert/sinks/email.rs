@@ -24,10 +24,7 @@ pub(super) struct Email {
 impl Email {
     /// Mail to all of `to`, handed to the server `smtp`.
     pub(super) fn new(to: &[String], smtp: &Smtp) -> Self {
-        Self {
-            to: to.to_vec(),
-            smtp: smtp.clone(),
-        }
+        Self { to: to.to_vec(), smtp: smtp.clone() }
     }
 }
 
@@ -85,10 +82,8 @@ impl Email {
             .timeout(Some(COMMAND_TIMEOUT))
             .tls(tls);
         if let (Some(username), Some(password)) = (&smtp.username, &smtp.password) {
-            builder = builder.credentials(Credentials::new(
-                username.clone(),
-                password.expose().to_owned(),
-            ));
+            builder = builder
+                .credentials(Credentials::new(username.clone(), password.expose().to_owned()));
         }
         Ok(builder.build())
     }
@@ -136,11 +131,7 @@ async fn one_by_one(
             Err(error) => return Err(failure(&error)),
         }
     }
-    if accepted {
-        Ok(())
-    } else {
-        Err(failure(&together))
-    }
+    if accepted { Ok(()) } else { Err(failure(&together)) }
 }
 
 fn mailbox(address: &str) -> Result<Mailbox, SendError> {

@@ -54,11 +54,7 @@ pub(super) async fn send(request: RequestBuilder) -> Result<(), SendError> {
             status,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
         );
-    Err(if passing {
-        SendError::Passing { reason, after }
-    } else {
-        SendError::Rejected(reason)
-    })
+    Err(if passing { SendError::Passing { reason, after } } else { SendError::Rejected(reason) })
 }
 
 /// A request that got no answer, in words without its URL, which may hold a
@@ -72,11 +68,7 @@ fn unsent(error: reqwest::Error) -> SendError {
         reason = format!("{reason}: {error}");
         cause = error.source();
     }
-    if unusable {
-        SendError::Rejected(reason)
-    } else {
-        SendError::passing(reason)
-    }
+    if unusable { SendError::Rejected(reason) } else { SendError::passing(reason) }
 }
 
 /// How long `Retry-After` asks to wait, in seconds or as a date (RFC 9110,
@@ -87,9 +79,7 @@ fn retry_after(headers: &HeaderMap, now: Wall) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     let date = rfc2822::parse(value).ok()?.timestamp().as_millisecond();
-    u64::try_from(date.saturating_sub(now.as_millis()))
-        .ok()
-        .map(Duration::from_millis)
+    u64::try_from(date.saturating_sub(now.as_millis())).ok().map(Duration::from_millis)
 }
 
 /// The beginning of an answer's body, on one line.
@@ -138,9 +128,7 @@ mod tests {
         assert!(error.to_string().contains("refused"), "{error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
 
-        let error = send(client().unwrap().post("s3cret-token"))
-            .await
-            .unwrap_err();
+        let error = send(client().unwrap().post("s3cret-token")).await.unwrap_err();
         assert!(matches!(error, SendError::Rejected(_)), "{error:?}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }

@@ -6,11 +6,7 @@ use vai_core::model::Severity;
 /// sink that is always there.
 pub(in crate::alert) fn write(message: &Message, to: &[&str]) {
     let title = &message.title;
-    let to = if to.is_empty() {
-        "this log only".to_owned()
-    } else {
-        to.join(", ")
-    };
+    let to = if to.is_empty() { "this log only".to_owned() } else { to.join(", ") };
     match message.severity {
         Severity::Critical => error!("alert: {title} (to {to})"),
         Severity::Warning => warn!("alert: {title} (to {to})"),

@@ -47,10 +47,7 @@ pub(super) enum SendError {
 impl SendError {
     /// A fault that may pass by itself.
     pub(super) fn passing(reason: impl Into<String>) -> Self {
-        Self::Passing {
-            reason: reason.into(),
-            after: None,
-        }
+        Self::Passing { reason: reason.into(), after: None }
     }
 }
 
@@ -58,11 +55,9 @@ impl SendError {
 pub(super) fn open(kind: &SinkKind, http: &reqwest::Client) -> Arc<dyn Transport> {
     match kind {
         SinkKind::Email { to, smtp } => Arc::new(email::Email::new(to, smtp)),
-        SinkKind::Ntfy {
-            server,
-            topic,
-            token,
-        } => Arc::new(ntfy::Ntfy::new(http, server, topic, token.as_ref())),
+        SinkKind::Ntfy { server, topic, token } => {
+            Arc::new(ntfy::Ntfy::new(http, server, topic, token.as_ref()))
+        }
         SinkKind::Webhook { url, headers } => Arc::new(webhook::Webhook::new(http, url, headers)),
     }
 }

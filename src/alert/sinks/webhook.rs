@@ -22,23 +22,15 @@ pub(super) struct Webhook {
 impl Webhook {
     /// POSTs to `url` with `headers` besides our own.
     pub(super) fn new(http: &Client, url: &Secret, headers: &[(String, Secret)]) -> Self {
-        Self {
-            http: http.clone(),
-            url: url.clone(),
-            headers: headers.to_vec(),
-        }
+        Self { http: http.clone(), url: url.clone(), headers: headers.to_vec() }
     }
 
     fn request(&self, message: &Message) -> RequestBuilder {
-        let request = self
-            .http
-            .post(self.url.expose())
-            .header("Idempotency-Key", &message.dedup_key);
+        let request =
+            self.http.post(self.url.expose()).header("Idempotency-Key", &message.dedup_key);
         self.headers
             .iter()
-            .fold(request, |request, (name, value)| {
-                request.header(name, value.expose())
-            })
+            .fold(request, |request, (name, value)| request.header(name, value.expose()))
             .json(&Payload::new(message))
     }
 }
@@ -153,7 +145,5 @@ fn event(notice: &Notice) -> &'static str {
 
 /// `2026-11-23T11:01:05Z`, for machines.
 fn rfc3339(wall: Wall) -> String {
-    Timestamp::from_millisecond(wall.as_millis())
-        .unwrap_or_default()
-        .to_string()
+    Timestamp::from_millisecond(wall.as_millis()).unwrap_or_default().to_string()
 }

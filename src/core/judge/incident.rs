@@ -258,6 +258,8 @@ impl Open {
                 reason: String::new(),
                 history: Vec::new(),
                 next: String::new(),
+                state: StateLabel::Down,
+                failed_attempts: 0,
                 affected: Vec::new(),
                 phase: IncidentPhase::Open,
                 evidence: Evidence::default(),
@@ -280,6 +282,7 @@ impl Open {
                 self.incident.severity = Severity::Critical;
                 if let Some((since, why)) = &scene.engine_gone {
                     self.incident.since = since.wall;
+                    self.incident.state = StateLabel::Unknown;
                     self.incident.reason.clone_from(why);
                     self.incident.next =
                         "nothing in containers is restarted until it answers".into();
@@ -315,6 +318,8 @@ impl Open {
         if let (Some(_), Place::Container(key)) = (root, &main.service.place) {
             self.incident.place = key.to_string();
         }
+        self.incident.state = main.label();
+        self.incident.failed_attempts = main.effort.failed_in_row();
         let next_of = Some((main.label(), main.gate().is_some()));
         if self.next_of != next_of {
             self.next_of = next_of;

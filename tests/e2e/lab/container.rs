@@ -38,10 +38,7 @@ impl Spec {
         run.push(self.image.name());
         run.extend(self.command);
         docker(&run);
-        Container {
-            name: self.name,
-            run,
-        }
+        Container { name: self.name, run }
     }
 }
 
@@ -85,10 +82,8 @@ impl Container {
             .filter_map(|line| {
                 let (pid, rest) = line.split_once(" (")?;
                 let (comm, rest) = rest.rsplit_once(") ")?;
-                (comm == name).then_some(Seen {
-                    pid: pid.parse().ok()?,
-                    state: rest.chars().next()?,
-                })
+                (comm == name)
+                    .then_some(Seen { pid: pid.parse().ok()?, state: rest.chars().next()? })
             })
             .collect()
     }
@@ -111,11 +106,8 @@ impl Container {
 
     /// `signal` to every living process `name`; there must be one.
     pub(crate) fn signal(&self, name: &str, signal: &str) {
-        let pids: Vec<String> = self
-            .living(name)
-            .iter()
-            .map(|process| process.pid.to_string())
-            .collect();
+        let pids: Vec<String> =
+            self.living(name).iter().map(|process| process.pid.to_string()).collect();
         assert!(!pids.is_empty(), "no {name} lives in {}", self.name);
         let sent = self.sh(&format!("kill -{signal} {}", pids.join(" ")));
         assert!(sent.status.success(), "{sent:?}");
@@ -145,9 +137,7 @@ impl Container {
     /// How many of vai's agents live inside.
     pub(crate) fn agents(&self) -> usize {
         let found = self.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '");
-        String::from_utf8_lossy(&found.stdout)
-            .matches("vai agent")
-            .count()
+        String::from_utf8_lossy(&found.stdout).matches("vai agent").count()
     }
 
     /// `docker <verb>` of this container.

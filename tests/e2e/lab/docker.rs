@@ -13,10 +13,8 @@ where
     I: IntoIterator<Item = A>,
     A: AsRef<str>,
 {
-    let arguments: Vec<String> = arguments
-        .into_iter()
-        .map(|argument| argument.as_ref().to_owned())
-        .collect();
+    let arguments: Vec<String> =
+        arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
     let output = try_docker(&arguments);
     assert!(
         output.status.success(),
@@ -29,8 +27,5 @@ where
 
 /// Runs `docker`, whatever comes of it.
 pub(crate) fn try_docker(arguments: &[String]) -> Output {
-    Command::new("docker")
-        .args(arguments)
-        .output()
-        .expect("the docker command is installed")
+    Command::new("docker").args(arguments).output().expect("the docker command is installed")
 }

@@ -40,9 +40,8 @@ impl Image {
 }
 
 fn base() -> String {
-    let made = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docker/bases"))
-        .arg("debian")
-        .status();
+    let made =
+        Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docker/bases")).arg("debian").status();
     assert!(made.is_ok_and(|status| status.success()), "no {BASE}");
     BASE.to_owned()
 }
@@ -64,23 +63,15 @@ fn no_tools() -> String {
     let services = services();
     let dockerfile = include_str!("../images/no-tools.Dockerfile")
         .replace("FROM vai-e2e/services", &format!("FROM {services}"));
-    ensure(
-        "no-tools",
-        &recipe(&(&dockerfile, id_of(&services))),
-        |context| {
-            write(context, "Dockerfile", dockerfile.as_bytes());
-        },
-    )
+    ensure("no-tools", &recipe(&(&dockerfile, id_of(&services))), |context| {
+        write(context, "Dockerfile", dockerfile.as_bytes());
+    })
 }
 
 fn vai() -> String {
     let binary = fs::read(vai_binary()).expect("the binary can be read");
     ensure("vai", &recipe(&binary), |context| {
-        write(
-            context,
-            "Dockerfile",
-            b"FROM scratch\nCOPY vai /vai\nENTRYPOINT [\"/vai\"]\n",
-        );
+        write(context, "Dockerfile", b"FROM scratch\nCOPY vai /vai\nENTRYPOINT [\"/vai\"]\n");
         fs::copy(vai_binary(), context.join("vai")).expect("the binary can be copied");
     })
 }
@@ -95,9 +86,7 @@ fn ensure(kind: &str, recipe: &str, fill: impl FnOnce(&Path)) -> String {
         fill(context.path());
         let label = format!("{LABEL}={kind}");
         let folder = context.path().to_string_lossy();
-        docker([
-            "build", "--quiet", "--label", &label, "--tag", &name, &folder,
-        ]);
+        docker(["build", "--quiet", "--label", &label, "--tag", &name, &folder]);
     }
     name
 }

@@ -34,10 +34,7 @@ impl MailCatcher {
         let python = std::env::var_os("VAI_E2E_PYTHON")
             .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
         let mut child = Command::new(python)
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/e2e/lab/mail_catcher.py"
-            ))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/lab/mail_catcher.py"))
             .stdout(Stdio::piped())
             .spawn()
             .expect("Python can be run");

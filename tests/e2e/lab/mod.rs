@@ -98,12 +98,7 @@ fn label() -> String {
 impl Drop for Lab {
     fn drop(&mut self) {
         let mut remove = vec!["rm".to_owned(), "--force".into(), "--volumes".into()];
-        remove.extend(
-            self.containers
-                .borrow()
-                .iter()
-                .map(|short| self.name_of(short)),
-        );
+        remove.extend(self.containers.borrow().iter().map(|short| self.name_of(short)));
         // A failing clean-up must not hide why the test failed; the next
         // run's sweep gets what is left.
         try_docker(&remove);

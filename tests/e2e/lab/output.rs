@@ -36,8 +36,7 @@ impl Lines {
         let found = until(limit, || {
             let lines = self.lock();
             let mut rest = lines.iter().enumerate().skip(from);
-            rest.find(|(_, line)| regex.is_match(line))
-                .map(|(at, line)| (line.clone(), at + 1))
+            rest.find(|(_, line)| regex.is_match(line)).map(|(at, line)| (line.clone(), at + 1))
         });
         found.unwrap_or_else(|| {
             let all = self.all().join("\n");

@@ -39,11 +39,8 @@ pub(crate) fn sweep() {
             for line in docker(list.iter().chain(&query)).lines() {
                 let (id, run) = line.split_once(' ').unwrap_or((line, ""));
                 if !lives(run) {
-                    let gone: Vec<String> = remove
-                        .iter()
-                        .chain(&[id])
-                        .map(ToString::to_string)
-                        .collect();
+                    let gone: Vec<String> =
+                        remove.iter().chain(&[id]).map(ToString::to_string).collect();
                     // Another run may sweep the same thing at this moment.
                     try_docker(&gone);
                 }

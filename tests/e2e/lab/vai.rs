@@ -25,11 +25,7 @@ enum Place {
     /// A process of this machine.
     Host(Child),
     /// Process 1 of a container, or its child under init.
-    Container {
-        container: Container,
-        binary: &'static str,
-        follower: Child,
-    },
+    Container { container: Container, binary: &'static str, follower: Child },
 }
 
 impl Vai {
@@ -38,12 +34,7 @@ impl Vai {
         let folder = folder_with(registry);
         let lines = Lines::default();
         let child = run_on_host(folder.path(), &lines);
-        Self {
-            folder,
-            place: Place::Host(child),
-            lines,
-            read: 0,
-        }
+        Self { folder, place: Place::Host(child), lines, read: 0 }
     }
 
     /// Runs it as its own small image: no shell, read-only, no capability.
@@ -84,16 +75,7 @@ impl Vai {
         let mut logs = Command::new("docker");
         logs.args(["logs", "--follow", container.name()]);
         let follower = spawn(logs, &lines);
-        Self {
-            folder,
-            place: Place::Container {
-                container,
-                binary,
-                follower,
-            },
-            lines,
-            read: 0,
-        }
+        Self { folder, place: Place::Container { container, binary, follower }, lines, read: 0 }
     }
 
     /// Waits for a line that matches, after the one that was waited for last.
@@ -124,9 +106,7 @@ impl Vai {
                 command.env("VAI_CONFIG", self.registry_path());
                 command
             }
-            Place::Container {
-                container, binary, ..
-            } => {
+            Place::Container { container, binary, .. } => {
                 let mut command = Command::new("docker");
                 command.args(["exec", container.name(), binary]);
                 command
@@ -189,10 +169,7 @@ impl Vai {
 
 impl Drop for Vai {
     fn drop(&mut self) {
-        let (Place::Host(child)
-        | Place::Container {
-            follower: child, ..
-        }) = &mut self.place;
+        let (Place::Host(child) | Place::Container { follower: child, .. }) = &mut self.place;
         // It may have ended by itself.
         let _ = child.kill();
         let _ = child.wait();
@@ -239,8 +216,5 @@ fn mount(from: &Path, to: &str) -> String {
 
 fn docker_socket() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    PathBuf::from(
-        host.strip_prefix("unix://")
-            .unwrap_or("/var/run/docker.sock"),
-    )
+    PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }

@@ -7,7 +7,7 @@ mod custom;
 mod disk;
 mod http;
 mod owner;
-mod process;
+pub(crate) mod process;
 pub(crate) mod processes;
 pub mod shell;
 mod tcp;

@@ -35,6 +35,44 @@ pub(super) fn behind(pattern: &ProcessPattern) -> Vec<ProcId> {
     matches(pattern).map_or_else(|_| Vec::new(), |matches| matches.living)
 }
 
+/// Judges processes that were listed elsewhere, each with its state and its
+/// command line as `ps` shows them.
+pub(crate) fn judge_listed<'a>(
+    check: &ProcessCheck,
+    listed: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Outcome {
+    let matcher = match Matcher::new(&check.pattern) {
+        Ok(matcher) => matcher,
+        Err(why) => return Outcome::Unknown(why),
+    };
+    let mut matches = Matches {
+        living: Vec::new(),
+        zombies: 0,
+    };
+    for (state, command_line) in listed {
+        let process = Living {
+            id: ProcId {
+                pid: 0,
+                start_ticks: 0,
+                name: String::new(),
+            },
+            parent: 0,
+            args: command_line.split_whitespace().map(Into::into).collect(),
+        };
+        if is_wrapper(&process.args) {
+            continue;
+        }
+        if state.starts_with(['Z', 'X']) {
+            // `[redis-server] <defunct>`
+            let name = command_line.split(['[', ']']).nth(1).unwrap_or_default();
+            matches.zombies += usize::from(matcher.is_name(name));
+        } else if matcher.is_match(&process) {
+            matches.living.push(process.id);
+        }
+    }
+    judge(check, matches).0
+}
+
 struct Matches {
     living: Vec<ProcId>,
     zombies: usize,

@@ -2,10 +2,10 @@
 
 use super::{Details, Engine, Follower, Own};
 use crate::config::{Config, ContainerEntry, ProbeMode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
-use vai_core::model::{ContainerKey, ContainerView, Event, Place};
+use vai_core::model::{ContainerKey, ContainerView, Event, Instance, Place};
 
 /// The containers to follow.
 pub type Keys = BTreeMap<ContainerKey, ContainerEntry>;
@@ -87,6 +87,22 @@ impl Directory {
             Sight::Present(details) => Some(Arc::clone(details)),
             Sight::Missing | Sight::Ambiguous(_) => None,
         }
+    }
+
+    /// The runs of containers that the agent may be placed in.
+    #[must_use]
+    pub fn instances_for_agents(&self) -> BTreeSet<Instance> {
+        let (keys, known) = (self.keys.borrow(), self.known.borrow());
+        let wanted = known.containers.iter().filter(|(key, _)| {
+            let entry = keys.get(*key);
+            entry.is_some() && may_place(entry)
+        });
+        wanted
+            .filter_map(|(_, sight)| match sight {
+                Sight::Present(details) => Some(details.presence.instance.clone()),
+                Sight::Missing | Sight::Ambiguous(_) => None,
+            })
+            .collect()
     }
 
     /// Our own container; `None` on the host and before the first look.

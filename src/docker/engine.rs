@@ -144,6 +144,19 @@ pub struct ExecSpec {
     pub environment: Vec<String>,
 }
 
+impl ExecSpec {
+    /// `command` run by `bash -c` where the container has bash, else by `sh -c`.
+    #[must_use]
+    pub fn shell(command: &str) -> Self {
+        const BASH_OR_SH: &str =
+            r#"command -v bash >/dev/null 2>&1 && exec bash -c "$0"; exec sh -c "$0""#;
+        Self {
+            argv: ["sh", "-c", BASH_OR_SH, command].map(Into::into).into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecEnd {

@@ -24,10 +24,7 @@ pub(super) fn enterable<'a>(
 }
 
 /// The container behind a view, if it is exactly one.
-pub(super) fn present<'a>(
-    view: &'a ContainerView,
-    wanted: &str,
-) -> Result<&'a Presence, Outcome> {
+pub(super) fn present<'a>(view: &'a ContainerView, wanted: &str) -> Result<&'a Presence, Outcome> {
     match view {
         ContainerView::Missing => Err(missing(wanted)),
         ContainerView::Ambiguous(names) => Err(Outcome::Unknown(format!(
@@ -171,7 +168,8 @@ mod tests {
             started_at: "later".into(),
         };
         let enter = |view: &ContainerView, expected: Option<&Instance>| {
-            enterable(view, "services", expected).map_or_else(|outcome| said(&outcome), |_| "in".into())
+            enterable(view, "services", expected)
+                .map_or_else(|outcome| said(&outcome), |_| "in".into())
         };
         assert_eq!(enter(&running, None), "in");
         assert_eq!(
@@ -183,7 +181,10 @@ mod tests {
             "container_missing: no container named services"
         );
         assert_eq!(
-            enter(&ContainerView::Ambiguous(vec!["a".into(), "b".into()]), None),
+            enter(
+                &ContainerView::Ambiguous(vec!["a".into(), "b".into()]),
+                None
+            ),
             "unknown: `services` means more than one container: a, b"
         );
     }

@@ -3,10 +3,18 @@
 
 pub mod agent;
 pub mod client;
+mod container;
 mod end;
 mod evidence;
+mod file;
 mod frames;
+mod hints;
+mod outside;
 pub mod perform;
 mod pidfd;
+mod pool;
+mod prober;
 pub mod watch;
 pub mod wire;
+
+pub use prober::Prober;

@@ -3,6 +3,7 @@
 
 use super::client::{AgentHint, AgentLink, ProbeError};
 use super::file::AgentFile;
+use super::hints::{Hints, Watches};
 use super::wire::{Answer, Op};
 use crate::docker::{Details, Engine, EngineError, ExecSpec};
 use futures_util::FutureExt;
@@ -12,9 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use vai_core::model::{Event, Instance, ServiceName};
+use vai_core::model::{Instance, ServiceName};
 
 /// Hints that wait to be passed on.
 const HINTS: usize = 32;
@@ -45,19 +44,7 @@ impl Agent {
 
     /// Hints about `watch`, and the end of this agent, concern `service`.
     pub(super) fn watch(&self, watch: &str, service: &ServiceName) {
-        self.watches
-            .lock()
-            .insert(watch.to_owned(), service.clone());
-    }
-}
-
-/// Which service each watch name stands for.
-#[derive(Debug, Default)]
-struct Watches(Mutex<HashMap<String, ServiceName>>);
-
-impl Watches {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, ServiceName>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watches.insert(watch, service);
     }
 }
 
@@ -75,25 +62,17 @@ type Placement = Shared<BoxFuture<'static, Result<Arc<Agent>, NoAgent>>>;
 pub(super) struct Pool {
     engine: Arc<dyn Engine>,
     file: Arc<AgentFile>,
-    events: mpsc::Sender<Event>,
+    hints: Hints,
     placements: Mutex<HashMap<Key, Placement>>,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
 }
 
 impl Pool {
-    pub(super) fn new(
-        engine: Arc<dyn Engine>,
-        executable: PathBuf,
-        events: mpsc::Sender<Event>,
-    ) -> Self {
+    pub(super) fn new(engine: Arc<dyn Engine>, executable: PathBuf, hints: Hints) -> Self {
         Self {
             engine,
             file: Arc::new(AgentFile::new(executable)),
-            events,
+            hints,
             placements: Mutex::default(),
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
         }
     }
 
@@ -132,12 +111,9 @@ impl Pool {
             .retain(|key, _| instances.contains(&key.instance));
     }
 
-    /// Ends all agents and waits for what runs here.
-    pub(super) async fn close(&self) {
-        self.stopping.cancel();
+    /// Ends all agents.
+    pub(super) fn clear(&self) {
         self.lock().clear();
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Placement>> {
@@ -153,14 +129,10 @@ impl Pool {
             key,
             name: name.to_owned(),
         };
-        let forwarder = Forwarder {
-            events: self.events.clone(),
-            tasks: self.tasks.clone(),
-            stopping: self.stopping.clone(),
-        };
-        let stopping = self.stopping.clone();
-        let placing = self.tasks.spawn(async move {
-            let placed = stopping.run_until_cancelled(placer.place(forwarder)).await;
+        let hints = self.hints.clone();
+        let placing = self.hints.tasks.spawn(async move {
+            let placing = placer.place(&hints);
+            let placed = hints.stopping.run_until_cancelled(placing).await;
             placed.unwrap_or_else(|| Err(NoAgent::Lost("vai is stopping".to_owned())))
         });
         async move {
@@ -178,54 +150,6 @@ fn is_of_use(placement: &Placement) -> bool {
         None | Some(Err(NoAgent::Refused(_))) => true,
         Some(Ok(agent)) => !agent.link.is_closed(),
         Some(Err(NoAgent::Lost(_))) => false,
-    }
-}
-
-/// Passes on what agents say unasked.
-struct Forwarder {
-    events: mpsc::Sender<Event>,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
-}
-
-impl Forwarder {
-    fn spawn(self, mut hints: mpsc::Receiver<AgentHint>, watches: Arc<Watches>, name: String) {
-        let Self {
-            events,
-            tasks,
-            stopping,
-        } = self;
-        tasks.spawn(async move {
-            let forward = async {
-                while let Some(hint) = hints.recv().await {
-                    for (service, why) in hinted(&hint, &watches, &name) {
-                        if events.send(Event::Hint { service, why }).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-            };
-            stopping.run_until_cancelled(forward).await;
-        });
-    }
-}
-
-/// The services that a hint concerns, each with why.
-fn hinted(hint: &AgentHint, watches: &Watches, name: &str) -> Vec<(ServiceName, String)> {
-    let watches = watches.lock();
-    match hint {
-        AgentHint::Died { watch, process } => watches
-            .get(watch)
-            .map(|service| (service.clone(), format!("process {process} ended")))
-            .into_iter()
-            .collect(),
-        AgentHint::Closed => {
-            let services: BTreeSet<_> = watches.values().cloned().collect();
-            services
-                .into_iter()
-                .map(|service| (service, format!("the agent in container {name} ended")))
-                .collect()
-        }
     }
 }
 
@@ -247,24 +171,24 @@ enum NoStart {
 
 impl Placer {
     /// Starts the agent that may be there from before, else uploads it first.
-    async fn place(&self, forwarder: Forwarder) -> Result<Arc<Agent>, NoAgent> {
+    async fn place(&self, hints: &Hints) -> Result<Arc<Agent>, NoAgent> {
         let path = self.file.path().await.map_err(unreadable)?;
-        let (hints, hinted) = mpsc::channel(HINTS);
-        let link = match self.start(&path, hints.clone()).await {
+        let (sender, hinted) = mpsc::channel(HINTS);
+        let link = match self.start(&path, sender.clone()).await {
             Ok(link) => link,
-            Err(NoStart::Engine(error)) => return Err(self.sort_out(error)),
+            Err(NoStart::Engine(error)) => return Err(sort_out(&error)),
             Err(NoStart::NotOurs(_)) => {
                 self.upload().await?;
-                match self.start(&path, hints).await {
+                match self.start(&path, sender).await {
                     Ok(link) => link,
-                    Err(NoStart::Engine(error)) => return Err(self.sort_out(error)),
+                    Err(NoStart::Engine(error)) => return Err(sort_out(&error)),
                     Err(NoStart::NotOurs(error)) => return Err(self.still_not_ours(error).await),
                 }
             }
         };
         tracing::debug!("agent placed in container {} as {path}", self.name);
         let watches = Arc::<Watches>::default();
-        forwarder.spawn(hinted, Arc::clone(&watches), self.name.clone());
+        hints.of_agent(hinted, Arc::clone(&watches), self.name.clone());
         Ok(Arc::new(Agent { link, watches }))
     }
 
@@ -293,7 +217,7 @@ impl Placer {
         self.engine
             .upload(&self.key.instance.id, "/", archive)
             .await
-            .map_err(|error| self.sort_out(error))
+            .map_err(|error| sort_out(&error))
     }
 
     /// The file is there and yet no agent: for good, unless the container went
@@ -304,75 +228,25 @@ impl Placer {
                 if now.presence.instance == self.key.instance
                     && now.presence.status.is_running() =>
             {
-                self.refused(error.to_string())
+                NoAgent::Refused(error.to_string())
             }
             _ => NoAgent::Lost(error.to_string()),
         }
     }
+}
 
-    /// Tells a refusal from an engine or container that is just not there.
-    fn sort_out(&self, error: EngineError) -> NoAgent {
-        match error {
-            EngineError::Refused { .. } | EngineError::Forbidden(_) => {
-                self.refused(error.to_string())
-            }
-            EngineError::Gone(_) | EngineError::NotFound(_) | EngineError::Conflict(_) => {
-                NoAgent::Lost(error.to_string())
-            }
+/// Tells a refusal from an engine or container that is just not there.
+fn sort_out(error: &EngineError) -> NoAgent {
+    match error {
+        EngineError::Refused { .. } | EngineError::Forbidden(_) => {
+            NoAgent::Refused(error.to_string())
         }
-    }
-
-    fn refused(&self, why: String) -> NoAgent {
-        tracing::warn!(
-            "container {} takes no agent, so it is looked at from outside: {why}",
-            self.name
-        );
-        NoAgent::Refused(why)
+        EngineError::Gone(_) | EngineError::NotFound(_) | EngineError::Conflict(_) => {
+            NoAgent::Lost(error.to_string())
+        }
     }
 }
 
 fn unreadable(error: std::io::Error) -> NoAgent {
     NoAgent::Lost(format!("vai cannot read its own executable: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use vai_core::model::ProcId;
-
-    fn watches() -> Watches {
-        let watches = Watches::default();
-        for (watch, service) in [("a/http", "a"), ("a/tcp", "a"), ("b/tcp", "b")] {
-            watches.lock().insert(watch.into(), service.into());
-        }
-        watches
-    }
-
-    #[test]
-    fn a_death_concerns_the_service_that_watches() {
-        let died = AgentHint::Died {
-            watch: "b/tcp".into(),
-            process: ProcId {
-                pid: 12,
-                start_ticks: 1,
-                name: "redis-server".into(),
-            },
-        };
-        assert_eq!(
-            hinted(&died, &watches(), "box"),
-            [(
-                "b".into(),
-                "process redis-server (pid 12) ended".to_owned()
-            )]
-        );
-    }
-
-    #[test]
-    fn the_end_of_an_agent_concerns_each_of_its_services_once() {
-        let services: Vec<_> = hinted(&AgentHint::Closed, &watches(), "box")
-            .into_iter()
-            .map(|(service, _)| service)
-            .collect();
-        assert_eq!(services, ["a".into(), "b".into()]);
-    }
 }

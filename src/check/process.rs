@@ -45,17 +45,10 @@ pub(crate) fn judge_listed<'a>(
         Ok(matcher) => matcher,
         Err(why) => return Outcome::Unknown(why),
     };
-    let mut matches = Matches {
-        living: Vec::new(),
-        zombies: 0,
-    };
+    let mut matches = Matches { living: Vec::new(), zombies: 0 };
     for (state, command_line) in listed {
         let process = Living {
-            id: ProcId {
-                pid: 0,
-                start_ticks: 0,
-                name: String::new(),
-            },
+            id: ProcId { pid: 0, start_ticks: 0, name: String::new() },
             parent: 0,
             args: command_line.split_whitespace().map(Into::into).collect(),
         };

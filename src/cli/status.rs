@@ -1,10 +1,10 @@
 //! `vai status`.
 
-use super::{StateDir, client, print};
+use super::{StateDir, client, plain_table, print};
 use crate::clock;
 use crate::show::{Command, EngineState, Snapshot, utc};
 use anyhow::{Result, anyhow};
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use std::fmt::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -80,7 +80,7 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
 }
 
 fn services(snapshot: &Snapshot, now: Wall) -> Table {
-    let mut table = plain(["SERVICE", "CONTAINER", "STATE", "FOR", "REASON"]);
+    let mut table = plain_table(["SERVICE", "CONTAINER", "STATE", "FOR", "REASON"]);
     for service in snapshot.services.values() {
         table.add_row([
             service.name.as_str(),
@@ -95,7 +95,7 @@ fn services(snapshot: &Snapshot, now: Wall) -> Table {
 
 fn detail(service: &ServiceView, snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
     let mut out = String::new();
-    let mut facts = plain(["SERVICE", service.name.as_str()]);
+    let mut facts = plain_table(["SERVICE", service.name.as_str()]);
     facts.add_row(["container", container(service)]);
     facts.add_row(["state", service.state.label()]);
     facts.add_row(["since", &format!("{} ({})", utc(service.since), ago(service.since, now))]);
@@ -111,7 +111,7 @@ fn detail(service: &ServiceView, snapshot: &Snapshot, now: Wall) -> Result<Strin
     ]);
     writeln!(out, "{}", facts.trim_fmt())?;
     if !service.checks.is_empty() {
-        let mut checks = plain(["CHECK", "LAST", "TOOK", "AGO", "DETAIL"]);
+        let mut checks = plain_table(["CHECK", "LAST", "TOOK", "AGO", "DETAIL"]);
         for check in &service.checks {
             checks.add_row(check_row(check, now));
         }
@@ -162,16 +162,6 @@ fn section(
         writeln!(out, "  {line}")?;
     }
     Ok(())
-}
-
-/// Columns by spaces alone: easy on the eye, on `grep` and on `awk`.
-fn plain<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
 }
 
 fn container(service: &ServiceView) -> &str {

@@ -1,3 +1,5 @@
+//! `vai validate`.
+
 use crate::config::{Context, Diagnostic, Environment, Loaded, Source, load_snapshot, locate};
 use anyhow::Context as _;
 use serde::Serialize;

@@ -44,6 +44,16 @@ impl Address {
         }
     }
 
+    /// Whether the socket is a mount of its own: then it stays the old file
+    /// for ever when the engine makes a new one.
+    #[must_use]
+    pub fn is_mounted_file(&self) -> bool {
+        let Self::Unix(path) = self else { return false };
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        mounts.lines().any(|line| line.split(' ').nth(4).is_some_and(|at| Path::new(at) == path))
+    }
+
     /// Reads `unix:///path` or `tcp://host:port`.
     ///
     /// # Errors

@@ -22,11 +22,10 @@ use async_trait::async_trait;
 use local::Drains;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use vai_core::model::{
-    ActOutcome, ActReport, ActRequest, ContainerKey, ContainerView, Event, Evidence, Place,
-    Redactor, Service,
+    ActOutcome, ActReport, ActRequest, ContainerKey, ContainerView, Evidence, Place, Redactor,
+    Service,
 };
 
 /// Where services run, as far as healing has to see and reach it.
@@ -65,27 +64,17 @@ pub struct Healer {
     engine: Arc<dyn Engine>,
     places: Arc<dyn Places>,
     registry: Arc<dyn Registry>,
-    events: mpsc::Sender<Event>,
     drains: Drains,
 }
 
 impl Healer {
-    /// Reports go to `events`.
+    /// Acts through these.
     pub fn new(
         engine: Arc<dyn Engine>,
         places: Arc<dyn Places>,
         registry: Arc<dyn Registry>,
-        events: mpsc::Sender<Event>,
     ) -> Self {
-        Self { engine, places, registry, events, drains: Drains::default() }
-    }
-
-    /// Performs `request` and sends [`Event::Acted`].
-    pub async fn run(&self, request: &ActRequest) {
-        let report = self.perform(request).await;
-        let acted = Event::Acted { id: request.id, report };
-        // The loop is gone only when vai stops; it stores no more then.
-        let _ = self.events.send(acted).await;
+        Self { engine, places, registry, drains: Drains::default() }
     }
 
     /// Performs `request` to its end. Everything in it has a deadline.

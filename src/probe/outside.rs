@@ -25,12 +25,7 @@ pub(super) struct Outside {
 
 impl Outside {
     pub(super) fn new(engine: Arc<dyn Engine>, directory: Directory) -> Self {
-        Self {
-            engine,
-            directory,
-            reached: Mutex::default(),
-            told: Mutex::default(),
-        }
+        Self { engine, directory, reached: Mutex::default(), told: Mutex::default() }
     }
 
     /// Looks once. `why` is why there is no agent, `watch` names the check.
@@ -115,9 +110,7 @@ impl Outside {
         match self.engine.top(&container.presence.instance.id).await {
             Ok(processes) => process::judge_listed(
                 check,
-                processes
-                    .iter()
-                    .map(|process| (process.stat.as_str(), process.args.as_str())),
+                processes.iter().map(|process| (process.stat.as_str(), process.args.as_str())),
             ),
             Err(error) => could_not_look(&error),
         }
@@ -149,10 +142,9 @@ impl Outside {
             Some(code) if NOT_RUNNABLE.contains(&code) && said.contains("exec failed") => {
                 Outcome::Unknown(format!("the command could not be run{said}"))
             }
-            Some(code) => Outcome::Fail(Fault::new(
-                FaultKind::ExitCode,
-                format!("exited {code}{said}"),
-            )),
+            Some(code) => {
+                Outcome::Fail(Fault::new(FaultKind::ExitCode, format!("exited {code}{said}")))
+            }
             None => Outcome::Fail(Fault::new(
                 FaultKind::Timeout,
                 format!("not done within {:?}{said}", check.timeout),
@@ -195,21 +187,12 @@ fn http_at(check: &HttpCheck, address: &str) -> Option<HttpCheck> {
     let mut moved = check.clone();
     moved.host = address.to_owned();
     moved.endpoint = Secret::from(url.as_str());
-    if !check
-        .headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
-    {
-        moved
-            .headers
-            .push(("Host".to_owned(), Secret::from(host.as_str())));
+    if !check.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        moved.headers.push(("Host".to_owned(), Secret::from(host.as_str())));
     }
     Some(moved)
 }
 
 fn tcp_at(check: &TcpCheck, address: &str) -> TcpCheck {
-    TcpCheck {
-        host: address.to_owned(),
-        ..check.clone()
-    }
+    TcpCheck { host: address.to_owned(), ..check.clone() }
 }

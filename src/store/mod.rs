@@ -7,7 +7,7 @@ use vai_core::model::Delta;
 
 /// Applies every change in the order in which it happened and publishes the
 /// result. It is in memory: a restart of `vai` begins with an empty one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Store {
     current: watch::Sender<Arc<Snapshot>>,
 }

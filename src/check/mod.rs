@@ -104,4 +104,6 @@ fn local_port(kind: &CheckKind) -> Option<(String, u16)> {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

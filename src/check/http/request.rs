@@ -250,9 +250,13 @@ fn broken(asked: &str, error: &hyper::Error) -> Outcome {
         Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
             (FaultKind::Protocol, "the answer was cut short".to_owned())
         }
-        Some(io) => (
+        Some(io) if io.raw_os_error().is_some() => (
             FaultKind::Connect,
             format!("the connection broke: {}", words::plain(io)),
+        ),
+        Some(io) => (
+            FaultKind::Protocol,
+            format!("the answer is not valid HTTP: {io}"),
         ),
         None if error.is_incomplete_message() => (
             FaultKind::Protocol,

@@ -107,15 +107,34 @@ impl Drop for FsIdentity {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{Service, free_port};
     use super::*;
-    use std::net::TcpListener;
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
     #[test]
     fn nobody_owns_a_port_that_nobody_listens_on() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        assert_eq!(listening("localhost", port), []);
+        assert_eq!(listening("localhost", free_port()), []);
+    }
+
+    /// As root in a container is, where nginx, PostgreSQL and others run as
+    /// users of their own.
+    #[test]
+    fn the_processes_of_other_users_are_seen_without_ptrace() {
+        if !rustix::process::geteuid().is_root() {
+            return; // an ordinary user sees its own processes only
+        }
+        let redis = Service::redis_as_nobody();
+        let mut sets = capabilities(None).unwrap();
+        sets.effective.remove(CapabilitySet::SYS_PTRACE);
+        sets.permitted.remove(CapabilitySet::SYS_PTRACE);
+        // Of this thread only.
+        set_capabilities(None, sets).unwrap();
+        assert!(fs::read_link(format!("/proc/{}/fd/0", redis.pid())).is_err());
+
+        let owners = listening("localhost", redis.port);
+        let pids: Vec<i32> = owners.iter().map(|each| each.pid).collect();
+        assert_eq!(pids, [redis.pid()]);
+        assert_eq!(fs::metadata("/proc/thread-self").unwrap().uid(), 0);
     }
 
     #[test]

@@ -56,14 +56,19 @@ impl Service {
 
     /// A real Redis.
     pub(crate) fn redis() -> Self {
+        Self::redis_by(&mut Command::new("redis-server"))
+    }
+
+    /// A real Redis of another user; only root can start one.
+    pub(crate) fn redis_as_nobody() -> Self {
+        Self::redis_by(Command::new("redis-server").uid(65534).gid(65534))
+    }
+
+    fn redis_by(command: &mut Command) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-        let service = Self::spawn(
-            folder,
-            port,
-            Command::new("redis-server")
-                .args(["--bind", "127.0.0.1", "--save", "", "--port"])
-                .arg(port.to_string()),
-        );
+        let port_text = port.to_string();
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port_text]);
+        let service = Self::spawn(folder, port, command);
         service.wait_for_port();
         service
     }

@@ -160,6 +160,7 @@ async fn a_command_that_leaves_something_in_the_background_is_not_waited_for() {
 
 #[tokio::test]
 async fn an_overdue_command_is_killed_with_all_that_it_started() {
+    crate::probe::agent::adopt_orphans();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap().to_owned();
     let script = folder.path().join("child.sh");
@@ -169,10 +170,12 @@ async fn an_overdue_command_is_killed_with_all_that_it_started() {
     let (kind, detail) = fault(&report);
     assert_eq!(kind, FaultKind::Timeout);
     assert_eq!(detail, "not done within 300 ms: child child");
-    wait_until("nothing of it lives", || {
+    wait_until("nothing of it is left, not even a zombie", || {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
         let processes = Processes::read().unwrap();
         let mut living = processes.living.iter();
-        !living.any(|each| each.args.concat().contains(&path))
+        !living.any(|each| each.args.concat().contains(&path)) && children.unwrap().is_empty()
     });
 }
 

@@ -62,7 +62,7 @@ pub async fn look(kind: &CheckKind, timeout: Duration) -> Report {
     {
         let left = OWNERS_WITHIN.min(deadline.left());
         let owners = blocking::run("proc", Deadline::after(left), move || {
-            owner::listening(&host, port)
+            owner::still_listening(&host, port)
         });
         report.processes = owners.await.unwrap_or_default();
     }

@@ -56,16 +56,21 @@ impl Service {
 
     /// A real Redis.
     pub(crate) fn redis() -> Self {
-        Self::redis_by(&mut Command::new("redis-server"))
+        Self::redis_at(free_port())
+    }
+
+    pub(crate) fn redis_at(port: u16) -> Self {
+        Self::redis_by(&mut Command::new("redis-server"), port)
     }
 
     /// A real Redis of another user; only root can start one.
     pub(crate) fn redis_as_nobody() -> Self {
-        Self::redis_by(Command::new("redis-server").uid(65534).gid(65534))
+        let mut redis = Command::new("redis-server");
+        Self::redis_by(redis.uid(65534).gid(65534), free_port())
     }
 
-    fn redis_by(command: &mut Command) -> Self {
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    fn redis_by(command: &mut Command, port: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let port_text = port.to_string();
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port_text]);
         let service = Self::spawn(folder, port, command);

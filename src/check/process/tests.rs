@@ -1,6 +1,5 @@
 use super::super::testing::{Service, wait_until};
 use super::*;
-use std::time::Duration;
 
 async fn looked(check: &ProcessCheck) -> (Outcome, Vec<ProcId>) {
     look(check, Deadline::after(Duration::from_secs(5))).await
@@ -138,6 +137,29 @@ async fn counts_are_bounded_on_both_sides() {
         "{outcome:?}"
     );
     drop(second);
+}
+
+#[test]
+fn a_copy_counts_once_it_has_settled() {
+    let ticks = procfs::ticks_per_second();
+    let now = crate::clock::boot_time().as_millis() * ticks / 1000;
+    let process = |pid, parent, start_ticks, args: &str| Living {
+        id: ProcId {
+            pid,
+            start_ticks,
+            name: "bash".to_owned(),
+        },
+        parent,
+        args: argv(args),
+    };
+    let worker = process(10, 1, now, "bash|/opt/worker.sh");
+    let copy = |start_ticks| process(11, 10, start_ticks, "bash|/opt/worker.sh");
+    let own = process(12, 10, now, "sleep|1");
+    let found = [&worker, &own];
+    assert!(is_fresh_copy(&copy(now), &found));
+    assert!(!is_fresh_copy(&copy(now - ticks), &found));
+    assert!(!is_fresh_copy(&worker, &found));
+    assert!(!is_fresh_copy(&own, &found));
 }
 
 #[tokio::test]

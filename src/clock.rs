@@ -43,6 +43,8 @@ pub async fn sleep_until_time(at: Time) {
     sleep_until(Instant::now() + left).await;
 }
 
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A moment by which something has to end, handed down through its steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
@@ -51,10 +53,10 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// `span` from this moment.
+    /// `span` from this moment; more than a year counts as one.
     #[must_use]
     pub fn after(span: Duration) -> Self {
-        let at = Instant::now() + span;
+        let at = Instant::now() + span.min(YEAR);
         Self { at, span }
     }
 

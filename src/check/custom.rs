@@ -3,7 +3,7 @@
 use super::shell::ShellCommand;
 use super::words;
 use crate::clock::Deadline;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpgid};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
+use tokio::time::sleep;
 use vai_core::model::{CustomCheck, Fault, FaultKind, Outcome};
 
 /// How much of the output is kept, from its end, in bytes (behaviour.md,
@@ -21,7 +22,7 @@ const OUTPUT_LIMIT: usize = 4 * 1024;
 /// A pipe holds this much; what a finished command left in it is read.
 const PIPE_CAPACITY: usize = 64 * 1024;
 
-/// How long a killed command may take to vanish.
+/// How long a killed command, and then what it started, may take to vanish.
 const REAP_WITHIN: Duration = Duration::from_millis(20);
 
 pub(super) async fn look(check: &CustomCheck, deadline: Deadline) -> Outcome {
@@ -113,8 +114,10 @@ impl Running {
     async fn kill(&mut self) {
         self.kill_group();
         let gone = Deadline::after(REAP_WITHIN).bound(self.child.wait()).await;
-        if gone.is_some() {
-            self.group = None;
+        if gone.is_some()
+            && let Some(group) = self.group.take()
+        {
+            Deadline::after(REAP_WITHIN).bound(reap(group)).await;
         }
     }
 
@@ -122,6 +125,17 @@ impl Running {
         if let Some(group) = self.group {
             // Gone already: as good as killed.
             let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Collects what a killed command leaves behind, where that falls to this
+/// process: the agent, or the first process of a container. Under a first
+/// process that collects nothing the zombies would grow in number.
+async fn reap(group: Pid) {
+    while let Ok(collected) = waitpgid(group, WaitOptions::NOHANG) {
+        if collected.is_none() {
+            sleep(REAP_WITHIN / 10).await;
         }
     }
 }

@@ -1,18 +1,60 @@
 //! Who listens on a port of this network namespace, as far as can be seen.
 
-use super::processes::Processes;
+use super::processes::{Processes, is_living};
 use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use vai_core::model::ProcId;
+
+/// What was seen at each host and port. The kernel walks through all of its
+/// sockets to list those that listen, which costs milliseconds each time.
+static LAST_SEEN: LazyLock<Mutex<HashMap<(String, u16), Seen>>> = LazyLock::new(Mutex::default);
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    sockets: HashSet<u64>,
+    owners: Vec<ProcId>,
+}
+
+/// As [`listening`], but as long as the owners seen last still live and hold
+/// their sockets, nobody else is looked for.
+pub(super) fn still_listening(host: &str, port: u16) -> Vec<ProcId> {
+    let seen = {
+        let last_seen = LAST_SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+        last_seen.get(&(host.to_owned(), port)).cloned()
+    };
+    match seen {
+        Some(Seen { sockets, owners })
+            if owners
+                .iter()
+                .all(|owner| is_living(owner) && holds(owner.pid, &sockets)) =>
+        {
+            owners
+        }
+        Some(_) | None => listening(host, port),
+    }
+}
 
 /// The processes that listen where a connection to `port` on a loopback
 /// address of `host` (`localhost`, `127.0.0.1` or `::1`) ends up. Empty if
 /// that cannot be seen. Blocks.
 pub(super) fn listening(host: &str, port: u16) -> Vec<ProcId> {
+    let seen = look(host, port);
+    let owners = seen.owners.clone();
+    let mut last_seen = LAST_SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if owners.is_empty() {
+        last_seen.remove(&(host.to_owned(), port));
+    } else {
+        last_seen.insert((host.to_owned(), port), seen);
+    }
+    owners
+}
+
+fn look(host: &str, port: u16) -> Seen {
     let sockets: HashSet<u64> = tcp()
         .into_iter()
         .chain(tcp6())
@@ -21,18 +63,19 @@ pub(super) fn listening(host: &str, port: u16) -> Vec<ProcId> {
         .map(|socket| socket.inode)
         .collect();
     if sockets.is_empty() {
-        return Vec::new();
+        return Seen::default();
     }
     let Ok(processes) = Processes::read() else {
-        return Vec::new();
+        return Seen::default();
     };
     let ours = processes.ourselves();
-    processes
+    let owners = processes
         .living
         .into_iter()
         .filter(|each| !ours.contains(&each.id.pid) && holds(each.id.pid, &sockets))
         .map(|each| each.id)
-        .collect()
+        .collect();
+    Seen { sockets, owners }
 }
 
 /// Whether `host` in a check means this network namespace itself.
@@ -105,15 +148,49 @@ impl Drop for FsIdentity {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{Service, free_port};
     use super::*;
-    use std::net::TcpListener;
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
     #[test]
     fn nobody_owns_a_port_that_nobody_listens_on() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        assert_eq!(listening("localhost", port), []);
+        assert_eq!(listening("localhost", free_port()), []);
+    }
+
+    /// As root in a container is, where nginx, PostgreSQL and others run as
+    /// users of their own.
+    #[test]
+    fn the_processes_of_other_users_are_seen_without_ptrace() {
+        if !rustix::process::geteuid().is_root() {
+            return; // an ordinary user sees its own processes only
+        }
+        let redis = Service::redis_as_nobody();
+        let mut sets = capabilities(None).unwrap();
+        sets.effective.remove(CapabilitySet::SYS_PTRACE);
+        sets.permitted.remove(CapabilitySet::SYS_PTRACE);
+        // Of this thread only.
+        set_capabilities(None, sets).unwrap();
+        assert!(fs::read_link(format!("/proc/{}/fd/0", redis.pid())).is_err());
+
+        let owners = listening("localhost", redis.port);
+        let pids: Vec<i32> = owners.iter().map(|each| each.pid).collect();
+        assert_eq!(pids, [redis.pid()]);
+        assert_eq!(fs::metadata("/proc/thread-self").unwrap().uid(), 0);
+    }
+
+    #[test]
+    fn a_new_owner_of_a_port_replaces_the_old_one() {
+        let old = Service::redis();
+        let port = old.port;
+        let pids = || -> Vec<i32> {
+            let owners = still_listening("localhost", port);
+            owners.iter().map(|each| each.pid).collect()
+        };
+        assert_eq!((pids(), pids()), (vec![old.pid()], vec![old.pid()]));
+        drop(old);
+        assert!(pids().is_empty());
+        let new = Service::redis_at(port);
+        assert_eq!(pids(), [new.pid()]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::processes::{Living, Processes};
 use super::{blocking, words};
 use crate::clock::Deadline;
 use regex::Regex;
+use std::time::Duration;
 use vai_core::model::{Fault, FaultKind, Outcome, ProcId, ProcessCheck, ProcessPattern};
 
 /// Shells that run the text after `-c`.
@@ -11,6 +12,9 @@ const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "b
 
 /// Inits that carry the command line of the process they look after.
 const INITS: [&str; 5] = ["docker-init", "tini", "tini-static", "dumb-init", "catatonit"];
+
+/// Between its fork and its exec a process is the copy of its parent.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// The outcome, with the processes that match.
 pub(super) async fn look(check: &ProcessCheck, deadline: Deadline) -> (Outcome, Vec<ProcId>) {
@@ -77,16 +81,26 @@ fn matches(pattern: &ProcessPattern) -> Result<Matches, String> {
         Processes::read().map_err(|error| format!("no /proc: {}", words::plain(&error)))?;
     let ours = processes.ourselves();
     let zombies = processes.zombies.iter();
+    let found: Vec<&Living> = processes
+        .living
+        .iter()
+        .filter(|each| !ours.contains(&each.id.pid) && !is_wrapper(&each.args))
+        .filter(|each| matcher.is_match(each))
+        .collect();
+    let settled = found.iter().filter(|each| !is_fresh_copy(each, &found));
     Ok(Matches {
         zombies: zombies.filter(|name| matcher.is_name(name)).count(),
-        living: processes
-            .living
-            .iter()
-            .filter(|each| !ours.contains(&each.id.pid) && !is_wrapper(&each.args))
-            .filter(|each| matcher.is_match(each))
-            .map(|each| each.id.clone())
-            .collect(),
+        living: settled.map(|each| each.id.clone()).collect(),
     })
+}
+
+/// Whether a process was forked from one of `others` a moment ago and still
+/// shows its command line: a script that is about to run some tool.
+fn is_fresh_copy(process: &Living, others: &[&Living]) -> bool {
+    let is_parent = |other: &&Living| {
+        other.id.pid == process.parent && other.args == process.args && other.id != process.id
+    };
+    process.age() < FRESH && others.iter().any(is_parent)
 }
 
 fn judge(check: &ProcessCheck, matches: Matches) -> (Outcome, Vec<ProcId>) {

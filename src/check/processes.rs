@@ -1,12 +1,14 @@
 //! The processes of this process namespace, read from `/proc` without help
 //! from any tool.
 
+use crate::clock;
 use procfs::ProcError;
 use procfs::process::{Process, Stat, all_processes};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
-use vai_core::model::ProcId;
+use std::time::Duration;
+use vai_core::model::{ProcId, Time};
 
 /// A process that lives: no zombie.
 #[derive(Clone, Debug)]
@@ -15,6 +17,15 @@ pub(crate) struct Living {
     pub(crate) parent: i32,
     /// As the process shows it; empty for a kernel thread.
     pub(crate) args: Vec<String>,
+}
+
+impl Living {
+    /// The time since its start, in steps of 10 ms.
+    pub(crate) fn age(&self) -> Duration {
+        let ticks_per_second = procfs::ticks_per_second().max(1);
+        let started = Time::from_millis(self.id.start_ticks * 1000 / ticks_per_second);
+        clock::boot_time().since(started)
+    }
 }
 
 /// All processes at about one moment.

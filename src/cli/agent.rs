@@ -11,6 +11,7 @@ const BLOCKING_THREADS: usize = 32;
 #[must_use]
 pub fn run() -> ExitCode {
     agent::remove_other_builds();
+    agent::adopt_orphans();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)

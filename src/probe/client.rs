@@ -408,11 +408,8 @@ mod tests {
     async fn dropping_the_link_gives_the_agent_end_of_file() {
         let (link, mut agent, _hints) = linked().await;
         drop(link);
-        loop {
-            match agent.requests.next().await {
-                Some(ping) => drop(ping.unwrap()),
-                None => break,
-            }
+        while let Some(ping) = agent.requests.next().await {
+            ping.unwrap();
         }
     }
 

@@ -85,6 +85,8 @@ fn volumes() -> Vec<String> {
         if LOCAL_FILE_SYSTEMS.contains(&mount.fs_type.as_str())
             && !system.iter().any(|folder| mount.mount_point.starts_with(folder))
             && volumes.len() <= VOLUMES_LIMIT
+            // The engine mounts single files too: /etc/hosts.
+            && mount.mount_point.is_dir()
             && seen.insert(mount.majmin)
         {
             volumes.push(path);

@@ -7,4 +7,5 @@
 
 mod calls;
 mod directory;
+mod prober;
 mod support;

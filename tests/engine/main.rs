@@ -8,4 +8,5 @@
 mod calls;
 mod directory;
 mod prober;
+mod probing;
 mod support;

@@ -12,10 +12,7 @@ use vai_core::model::{Now, Time, Wall};
 /// The host's boot clock and wall clock at this moment.
 #[must_use]
 pub fn now() -> Now {
-    Now {
-        mono: boot_time(),
-        wall: wall(),
-    }
+    Now { mono: boot_time(), wall: wall() }
 }
 
 /// The host's boot clock, which no suspend stops and nobody sets.
@@ -30,10 +27,14 @@ pub fn boot_time() -> Time {
 /// The wall clock.
 #[must_use]
 pub fn wall() -> Wall {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Wall::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The runtime's own clock, for timers that a test may pause.
+#[must_use]
+pub fn instant() -> Instant {
+    Instant::now()
 }
 
 /// Waits until the boot clock shows `at`.

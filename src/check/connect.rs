@@ -20,20 +20,14 @@ pub(super) async fn resolve(
 ) -> Result<Vec<SocketAddr>, Outcome> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if bare.eq_ignore_ascii_case("localhost") {
-        return Ok(vec![
-            (Ipv4Addr::LOCALHOST, port).into(),
-            (Ipv6Addr::LOCALHOST, port).into(),
-        ]);
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
     }
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(vec![(address, port).into()]);
     }
     let dns = |detail| Outcome::Fail(Fault::new(FaultKind::Dns, detail));
     match deadline.bound(lookup_host((bare, port))).await {
-        None => Err(dns(format!(
-            "no address for {bare} within {}",
-            words::span(deadline.span())
-        ))),
+        None => Err(dns(format!("no address for {bare} within {}", words::span(deadline.span())))),
         Some(Ok(addresses)) => {
             let addresses: Vec<_> = addresses.collect();
             if addresses.is_empty() {
@@ -89,10 +83,7 @@ pub(super) fn failed(error: &io::Error, host: &str, address: SocketAddr) -> Outc
         ErrorKind::ConnectionRefused => (FaultKind::Refused, format!("connection refused on {at}")),
         ErrorKind::TimedOut => (FaultKind::ConnectTimeout, format!("no connection to {at}")),
         _ if is_our_own(error) && !no_ipv6 => return could_not_look(error),
-        _ => (
-            FaultKind::Connect,
-            format!("no connection to {at}: {}", words::plain(error)),
-        ),
+        _ => (FaultKind::Connect, format!("no connection to {at}: {}", words::plain(error))),
     };
     Outcome::Fail(Fault::new(kind, detail))
 }
@@ -165,12 +156,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_a_dns_fault() {
-        let outcome = resolve("no-such-host.invalid", 80, soon())
-            .await
-            .unwrap_err();
-        let Outcome::Fail(fault) = outcome else {
-            panic!("{outcome:?}")
-        };
+        let outcome = resolve("no-such-host.invalid", 80, soon()).await.unwrap_err();
+        let Outcome::Fail(fault) = outcome else { panic!("{outcome:?}") };
         assert_eq!(fault.kind, FaultKind::Dns);
         assert!(fault.detail.contains("no-such-host.invalid"), "{fault}");
     }
@@ -180,10 +167,7 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 80));
         let error = Errno::MFILE.into();
         let outcome = failed(&error, "localhost", address);
-        assert_eq!(
-            outcome,
-            Outcome::Unknown("could not look: Too many open files".to_owned())
-        );
+        assert_eq!(outcome, Outcome::Unknown("could not look: Too many open files".to_owned()));
         let error = Errno::NETUNREACH.into();
         let outcome = failed(&error, "10.0.0.1", address);
         assert!(

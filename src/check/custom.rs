@@ -82,12 +82,7 @@ impl Running {
             .kill_on_drop(true);
         let child = command.spawn().map_err(failed)?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-        Ok(Self {
-            child,
-            group: pid.and_then(Pid::from_raw),
-            pipe,
-            output: Output::default(),
-        })
+        Ok(Self { child, group: pid.and_then(Pid::from_raw), pipe, output: Output::default() })
     }
 
     /// Waits for the command itself. What it left in the background may keep

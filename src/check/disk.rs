@@ -52,10 +52,7 @@ mod tests {
     use std::time::Duration;
 
     fn at_least(min_free_percent: u8) -> DiskCheck {
-        DiskCheck {
-            path: "/".to_owned(),
-            min_free_percent,
-        }
+        DiskCheck { path: "/".to_owned(), min_free_percent }
     }
 
     #[test]
@@ -79,10 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_path_is_unknown() {
-        let check = DiskCheck {
-            path: "/no/such/folder".to_owned(),
-            min_free_percent: 1,
-        };
+        let check = DiskCheck { path: "/no/such/folder".to_owned(), min_free_percent: 1 };
         let outcome = look(&check, Deadline::after(Duration::from_secs(5))).await;
         assert!(
             matches!(&outcome, Outcome::Unknown(why) if why.contains("/no/such/folder")),

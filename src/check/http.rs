@@ -29,9 +29,7 @@ pub(super) async fn look(check: &HttpCheck, deadline: Deadline) -> Outcome {
 
 /// The port that the endpoint names or its scheme implies.
 pub(super) fn port(check: &HttpCheck) -> Option<u16> {
-    Url::parse(check.endpoint.expose())
-        .ok()?
-        .port_or_known_default()
+    Url::parse(check.endpoint.expose()).ok()?.port_or_known_default()
 }
 
 /// The reply of the endpoint, or of where it redirects to.
@@ -69,21 +67,16 @@ fn redirected(from: &Target, reply: &Reply, to: Url) -> Result<Target, Outcome> 
     if is_local(&to) && !is_local(&from.url) {
         return Err(refused(reply, "redirects to this very machine"));
     }
-    let keeps_method = matches!(
-        reply.status,
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-    ) || matches!(from.method, Method::GET | Method::HEAD);
+    let keeps_method =
+        matches!(reply.status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)
+            || matches!(from.method, Method::GET | Method::HEAD);
     let same_origin = to.origin() == from.url.origin();
     Ok(Target {
         shown: request::shown(&to),
         // Credentials are for the endpoint alone.
         credentials: from.credentials && same_origin,
         body: from.body && same_origin && keeps_method,
-        method: if keeps_method {
-            from.method.clone()
-        } else {
-            Method::GET
-        },
+        method: if keeps_method { from.method.clone() } else { Method::GET },
         is_endpoint: false,
         url: to,
     })

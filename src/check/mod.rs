@@ -61,9 +61,8 @@ pub async fn look(kind: &CheckKind, timeout: Duration) -> Report {
         && let Some((host, port)) = local_port(kind)
     {
         let left = OWNERS_WITHIN.min(deadline.left());
-        let owners = blocking::run("proc", Deadline::after(left), move || {
-            owner::listening(&host, port)
-        });
+        let owners =
+            blocking::run("proc", Deadline::after(left), move || owner::listening(&host, port));
         report.processes = owners.await.unwrap_or_default();
     }
     report.processes.truncate(PROCESSES_LIMIT);
@@ -83,9 +82,7 @@ pub async fn behind(kind: &CheckKind) -> Vec<ProcId> {
         (_, None) => return Vec::new(),
     };
     let deadline = Deadline::after(OWNERS_WITHIN);
-    let mut found = blocking::run("proc", deadline, scan)
-        .await
-        .unwrap_or_default();
+    let mut found = blocking::run("proc", deadline, scan).await.unwrap_or_default();
     found.truncate(PROCESSES_LIMIT);
     found
 }

@@ -91,9 +91,7 @@ impl FsIdentity {
         // The group first: without root's identity it could not be changed.
         let gid = setfsgid(gid);
         let uid = setfsuid(uid);
-        Some(Self {
-            previous: (uid, gid),
-        })
+        Some(Self { previous: (uid, gid) })
     }
 }
 

@@ -10,13 +10,7 @@ use vai_core::model::{Fault, FaultKind, Outcome, ProcId, ProcessCheck, ProcessPa
 const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox"];
 
 /// Inits that carry the command line of the process they look after.
-const INITS: [&str; 5] = [
-    "docker-init",
-    "tini",
-    "tini-static",
-    "dumb-init",
-    "catatonit",
-];
+const INITS: [&str; 5] = ["docker-init", "tini", "tini-static", "dumb-init", "catatonit"];
 
 /// The outcome, with the processes that match.
 pub(super) async fn look(check: &ProcessCheck, deadline: Deadline) -> (Outcome, Vec<ProcId>) {
@@ -51,17 +45,10 @@ pub(crate) fn judge_listed<'a>(
         Ok(matcher) => matcher,
         Err(why) => return Outcome::Unknown(why),
     };
-    let mut matches = Matches {
-        living: Vec::new(),
-        zombies: 0,
-    };
+    let mut matches = Matches { living: Vec::new(), zombies: 0 };
     for (state, command_line) in listed {
         let process = Living {
-            id: ProcId {
-                pid: 0,
-                start_ticks: 0,
-                name: String::new(),
-            },
+            id: ProcId { pid: 0, start_ticks: 0, name: String::new() },
             parent: 0,
             args: command_line.split_whitespace().map(Into::into).collect(),
         };
@@ -111,10 +98,7 @@ fn judge(check: &ProcessCheck, matches: Matches) -> (Outcome, Vec<ProcId>) {
     let fault = if count < check.min_count {
         let found = match count {
             0 => format!("no living process matches \"{pattern}\""),
-            _ => format!(
-                "{count} living of at least {} match \"{pattern}\"",
-                check.min_count
-            ),
+            _ => format!("{count} living of at least {} match \"{pattern}\"", check.min_count),
         };
         let dead = match zombies {
             0 => "",
@@ -175,9 +159,7 @@ impl Matcher {
 /// Whether a command line merely carries that of another process: a shell
 /// with `-c`, possibly behind something that starts it, or an init.
 fn is_wrapper(args: &[String]) -> bool {
-    let is_init = args
-        .first()
-        .is_some_and(|program| INITS.contains(&file_name(program)));
+    let is_init = args.first().is_some_and(|program| INITS.contains(&file_name(program)));
     let runs_text = |(at, arg): (usize, &String)| {
         SHELLS.contains(&file_name(arg).trim_start_matches('-')) && has_c(&args[at + 1..])
     };

@@ -43,11 +43,7 @@ impl Processes {
             let Ok(args) = arguments(stat.pid) else {
                 continue;
             };
-            found.living.push(Living {
-                parent: stat.ppid,
-                id: identity(stat),
-                args,
-            });
+            found.living.push(Living { parent: stat.ppid, id: identity(stat), args });
         }
         Ok(found)
     }
@@ -103,11 +99,7 @@ fn is_dead(stat: &Stat) -> bool {
 }
 
 fn identity(stat: Stat) -> ProcId {
-    ProcId {
-        pid: stat.pid,
-        start_ticks: stat.starttime,
-        name: stat.comm,
-    }
+    ProcId { pid: stat.pid, start_ticks: stat.starttime, name: stat.comm }
 }
 
 /// Not by procfs, which gives up on arguments that are not UTF-8.

@@ -98,11 +98,7 @@ impl Account {
         });
         let mut account = match (entry, number) {
             (Some(entry), _) => entry,
-            (None, Some(uid)) => Self {
-                uid,
-                gid: 0,
-                home: None,
-            },
+            (None, Some(uid)) => Self { uid, gid: 0, home: None },
             (None, None) => return Err(format!("there is no user {name} here")),
         };
         if let Some(group) = group {
@@ -143,13 +139,7 @@ mod tests {
         assert_eq!(found("postgres:ssl-cert"), Ok((105, 109)));
         assert_eq!(found("1000"), Ok((1000, 0)));
         assert_eq!(found("1000:1001"), Ok((1000, 1001)));
-        assert_eq!(
-            found("redis"),
-            Err("there is no user redis here".to_owned())
-        );
-        assert_eq!(
-            found("root:wheel"),
-            Err("there is no group wheel here".to_owned())
-        );
+        assert_eq!(found("redis"), Err("there is no user redis here".to_owned()));
+        assert_eq!(found("root:wheel"), Err("there is no group wheel here".to_owned()));
     }
 }

@@ -21,9 +21,7 @@ pub(super) async fn look(check: &TcpCheck, deadline: Deadline) -> Outcome {
 async fn talk(check: &TcpCheck, deadline: Deadline) -> Result<(), Outcome> {
     let addresses = connect::resolve(&check.host, check.port, deadline).await?;
     let mut stream = connect::connect(&check.host, &addresses, deadline).await?;
-    let at = stream
-        .peer_addr()
-        .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], check.port)));
+    let at = stream.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], check.port)));
     let broken = |error: &io::Error| {
         if connect::is_our_own(error) {
             return connect::could_not_look(error);

@@ -80,10 +80,7 @@ mod tests {
 
     #[test]
     fn an_excerpt_is_one_short_line() {
-        assert_eq!(
-            excerpt(b" {\n  \"status\":\x1b[31m 1 }\r\n"),
-            "{ \"status\": [31m 1 }"
-        );
+        assert_eq!(excerpt(b" {\n  \"status\":\x1b[31m 1 }\r\n"), "{ \"status\": [31m 1 }");
         let long = excerpt("ä".repeat(1000).as_bytes());
         assert_eq!(long.chars().count(), EXCERPT + 1);
         assert!(long.ends_with('…'), "{long}");

@@ -1,3 +1,120 @@
-//! One file a verb.
+//! The command line: one file a verb.
 
 pub mod agent;
+pub mod check;
+pub mod health;
+pub mod operate;
+pub mod reload;
+pub mod run;
+pub mod status;
+pub mod validate;
+
+mod client;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use comfy_table::{Table, presets};
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Threads of the daemon: one for the loop and what it dispatches, one so that
+/// a slow file system holds up nothing.
+const WORKERS: usize = 2;
+
+/// Where the daemon keeps its state, and its socket.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StateDir {
+    /// The daemon's state folder.
+    #[arg(long, value_name = "DIR", env = "VAI_STATE_DIR", default_value = "/var/lib/vai")]
+    pub state_dir: PathBuf,
+}
+
+/// Prints `text` to standard output. Reasons hold what services printed, and
+/// that must not speak to the reader's terminal. Whoever reads it may stop
+/// early (`vai status | head`).
+fn print(text: &str) -> io::Result<()> {
+    let harmless = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
+    let mut out = io::stdout().lock();
+    match out.write_all(harmless.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
+/// Keeps the services in your containers alive, and tells you what it did.
+#[derive(Debug, Parser)]
+#[command(name = "vai", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// The registry; else $VAI_CONFIG, else ./system-config.json, else
+    /// /workspace/agent-infrastructure/config/system-config.json.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Validate(validate::ValidateArgs),
+    Status(status::StatusArgs),
+    Health(health::HealthArgs),
+    /// Go on checking a service, but act no more.
+    Pause(operate::ServiceArgs),
+    /// End a pause.
+    Resume(operate::ServiceArgs),
+    /// Stop a service and leave it alone.
+    Stop(operate::ServiceArgs),
+    /// End a stop and start the service.
+    Start(operate::ServiceArgs),
+    Reload(reload::ReloadArgs),
+    /// Serve an orchestrator from inside a container; not for people.
+    #[command(hide = true)]
+    Agent,
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// What the verb could not do, for standard error.
+    pub fn run(self) -> Result<ExitCode> {
+        if matches!(self.verb, Verb::Agent) {
+            return Ok(agent::run());
+        }
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()?
+            .block_on(self.dispatch())
+    }
+
+    async fn dispatch(self) -> Result<ExitCode> {
+        let config = self.config.as_deref();
+        match self.verb {
+            Verb::Run(args) => run::run(args, config).await,
+            Verb::Check(args) => check::run(args, config).await,
+            Verb::Validate(args) => validate::run(&args, config).await,
+            Verb::Status(args) => status::run(args).await,
+            Verb::Health(args) => health::run(args).await,
+            Verb::Pause(args) => operate::pause(args).await,
+            Verb::Resume(args) => operate::resume(args).await,
+            Verb::Stop(args) => operate::stop(args).await,
+            Verb::Start(args) => operate::start(args).await,
+            Verb::Reload(args) => reload::run(args).await,
+            Verb::Agent => Ok(agent::run()),
+        }
+    }
+}
+
+/// Columns by spaces alone: easy on the eye, on `grep` and on `awk`.
+fn plain_table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}

@@ -1,9 +1,43 @@
 //! The registry: from the bytes of `system-config.json` to a checked
 //! [`Config`], or to every one of its errors at once.
 
+mod channels;
+mod check;
+mod diagnostic;
+mod endpoint;
+mod environment;
+mod fields;
+mod graph;
+mod http;
+mod jobs;
+mod last_good;
+mod load;
+mod locate;
+mod names;
+mod node;
 mod notifications;
+mod positions;
+mod reader;
+mod recovery;
+mod schedule;
+mod sections;
+mod service;
+mod shell;
+mod shrink;
+mod sinks;
+mod syntax;
+mod watch;
 
+pub use diagnostic::{Diagnostic, Level, Position, render};
+pub use endpoint::is_metadata;
+pub use environment::Environment;
+pub use last_good::{last_good_path, load_last_good, save_last_good};
+pub use load::{Context, Loaded, env_path, load, load_snapshot};
+pub use locate::locate;
 pub use notifications::{Notifications, Sink, SinkKind, Smtp, SmtpTls};
+pub use positions::{At, Positions};
+pub use shrink::{Held, dropped};
+pub use watch::{Content, Snapshot, Source};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,3 +6,5 @@
 
 pub mod judge;
 pub mod model;
+pub mod plan;
+pub mod words;

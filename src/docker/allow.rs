@@ -36,9 +36,7 @@ const ALLOWED: &[Call] = &[
 #[must_use]
 pub fn is_allowed(method: &Method, path: &str) -> bool {
     let path = without_version(path);
-    ALLOWED
-        .iter()
-        .any(|call| call.method == *method && matches(call.path, path))
+    ALLOWED.iter().any(|call| call.method == *method && matches(call.path, path))
 }
 
 /// `/v1.41/info` → `/info`.
@@ -68,9 +66,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 /// so the engine cannot read the path in another way than we do.
 fn is_name(segment: &str) -> bool {
     segment.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && segment
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+        && segment.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
 #[cfg(test)]

@@ -129,10 +129,7 @@ impl Engine for Bollard {
             .into_iter()
             .filter_map(|container| {
                 // A link gives a container further names, `/other/alias`.
-                let name = container
-                    .names?
-                    .into_iter()
-                    .find_map(|name| own_name(&name))?;
+                let name = container.names?.into_iter().find_map(|name| own_name(&name))?;
                 Some(Listed {
                     id: container.id?,
                     name,
@@ -154,11 +151,8 @@ impl Engine for Bollard {
     }
 
     async fn logs(&self, id: &str, lines: usize) -> Result<Vec<String>, EngineError> {
-        let options = LogsOptionsBuilder::new()
-            .stdout(true)
-            .stderr(true)
-            .tail(&lines.to_string())
-            .build();
+        let options =
+            LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&lines.to_string()).build();
         let mut output = self.docker.logs(id, Some(options));
         let mut tail = Tail::default();
         within(SHORT, async {
@@ -179,18 +173,14 @@ impl Engine for Bollard {
 
     async fn stop(&self, id: &str, timeout: Option<Duration>) -> Result<(), EngineError> {
         let grace = self.stop_timeout(id, timeout).await?;
-        let options = StopContainerOptionsBuilder::new()
-            .t(whole_seconds(grace))
-            .build();
+        let options = StopContainerOptionsBuilder::new().t(whole_seconds(grace)).build();
         let call = self.docker.stop_container(id, Some(options));
         within(grace + AFTER_STOP, call).await
     }
 
     async fn restart(&self, id: &str, timeout: Option<Duration>) -> Result<(), EngineError> {
         let grace = self.stop_timeout(id, timeout).await?;
-        let options = RestartContainerOptionsBuilder::new()
-            .t(whole_seconds(grace))
-            .build();
+        let options = RestartContainerOptionsBuilder::new().t(whole_seconds(grace)).build();
         let call = self.docker.restart_container(id, Some(options));
         within(grace + AFTER_STOP, call).await
     }
@@ -227,10 +217,7 @@ impl Engine for Bollard {
             .filters(&filters)
             .build();
         let events = self.streams.events(Some(options));
-        Ok(events
-            .map_err(classify)
-            .try_filter_map(async |message| Ok(event(message)))
-            .boxed())
+        Ok(events.map_err(classify).try_filter_map(async |message| Ok(event(message))).boxed())
     }
 }
 
@@ -290,11 +277,7 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
         _ => return None,
     };
     let actor = message.actor?;
-    Some(EngineEvent {
-        id: actor.id?,
-        name: actor.attributes?.remove("name")?,
-        kind,
-    })
+    Some(EngineEvent { id: actor.id?, name: actor.attributes?.remove("name")?, kind })
 }
 
 #[cfg(test)]
@@ -312,10 +295,7 @@ mod tests {
 
     #[test]
     fn events_are_told_apart_by_the_word_before_the_colon() {
-        assert_eq!(
-            read("health_status: unhealthy"),
-            Some(EngineEventKind::Health)
-        );
+        assert_eq!(read("health_status: unhealthy"), Some(EngineEventKind::Health));
         assert_eq!(read("die"), Some(EngineEventKind::Die));
         assert_eq!(read("exec_start: ps"), None);
     }
@@ -330,19 +310,11 @@ mod tests {
     fn processes_are_read_by_their_columns() {
         let answer = ContainerTopResponse {
             titles: Some(["PID", "PPID", "STAT", "COMMAND"].map(Into::into).into()),
-            processes: Some(vec![
-                ["7", "1", "Zs", "redis-server *:6379"]
-                    .map(Into::into)
-                    .into(),
-            ]),
+            processes: Some(vec![["7", "1", "Zs", "redis-server *:6379"].map(Into::into).into()]),
         };
         assert_eq!(
             host_processes(answer),
-            [HostProcess {
-                pid: 7,
-                stat: "Zs".into(),
-                args: "redis-server *:6379".into()
-            }]
+            [HostProcess { pid: 7, stat: "Zs".into(), args: "redis-server *:6379".into() }]
         );
     }
 

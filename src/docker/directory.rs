@@ -122,13 +122,10 @@ impl Directory {
 /// with the probe mode in force.
 #[must_use]
 pub fn keys_of(config: &Config) -> Keys {
-    let of_services = config
-        .services
-        .values()
-        .filter_map(|service| match &service.place {
-            Place::Local => None,
-            Place::Container(key) => Some(key),
-        });
+    let of_services = config.services.values().filter_map(|service| match &service.place {
+        Place::Local => None,
+        Place::Container(key) => Some(key),
+    });
     of_services
         .chain(config.containers.keys())
         .map(|key| {

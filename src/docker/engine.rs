@@ -150,10 +150,7 @@ impl ExecSpec {
     pub fn shell(command: &str) -> Self {
         const BASH_OR_SH: &str =
             r#"command -v bash >/dev/null 2>&1 && exec bash -c "$0"; exec sh -c "$0""#;
-        Self {
-            argv: ["sh", "-c", BASH_OR_SH, command].map(Into::into).into(),
-            ..Self::default()
-        }
+        Self { argv: ["sh", "-c", BASH_OR_SH, command].map(Into::into).into(), ..Self::default() }
     }
 }
 

@@ -7,18 +7,15 @@ use std::io;
 
 /// An error that [`classify`] turns into [`EngineError::Forbidden`].
 pub(super) fn forbidden(call: String) -> Error {
-    Error::IOError {
-        err: io::Error::other(EngineError::Forbidden(call)),
-    }
+    Error::IOError { err: io::Error::other(EngineError::Forbidden(call)) }
 }
 
 /// What went wrong with a call.
 pub(super) fn classify(error: Error) -> EngineError {
     match error {
-        Error::DockerResponseServerError {
-            status_code,
-            message,
-        } => answered(status_code, message.trim().to_owned()),
+        Error::DockerResponseServerError { status_code, message } => {
+            answered(status_code, message.trim().to_owned())
+        }
         Error::IOError { err } => match err.downcast::<EngineError>() {
             Ok(own) => own,
             Err(err) => EngineError::Gone(innermost(&err)),
@@ -54,10 +51,7 @@ mod tests {
     use super::*;
 
     fn server(status_code: u16) -> Error {
-        Error::DockerResponseServerError {
-            status_code,
-            message: "no such thing\n".into(),
-        }
+        Error::DockerResponseServerError { status_code, message: "no such thing\n".into() }
     }
 
     #[test]
@@ -66,13 +60,7 @@ mod tests {
         assert_eq!(classify(server(404)), EngineError::NotFound(words()));
         assert_eq!(classify(server(409)), EngineError::Conflict(words()));
         assert!(matches!(classify(server(503)), EngineError::Gone(_)));
-        assert_eq!(
-            classify(server(500)),
-            EngineError::Refused {
-                status: 500,
-                message: words()
-            }
-        );
+        assert_eq!(classify(server(500)), EngineError::Refused { status: 500, message: words() });
     }
 
     #[test]
@@ -86,9 +74,6 @@ mod tests {
     #[test]
     fn a_cut_connection_is_an_engine_that_is_gone() {
         let err = io::Error::from(io::ErrorKind::ConnectionReset);
-        assert!(matches!(
-            classify(Error::IOError { err }),
-            EngineError::Gone(_)
-        ));
+        assert!(matches!(classify(Error::IOError { err }), EngineError::Gone(_)));
     }
 }

@@ -49,10 +49,7 @@ pub(super) async fn run(
     let mut tail = Tail::default();
     let ending = wait(docker, &exec, output, &mut tail);
     let exit_code = deadline.bound(ending).await.transpose()?;
-    Ok(ExecEnd {
-        exit_code,
-        output: tail.into_text(),
-    })
+    Ok(ExecEnd { exit_code, output: tail.into_text() })
 }
 
 /// The exit code; what is written meanwhile goes to `tail`.
@@ -101,9 +98,9 @@ async fn exit_code(docker: &Docker, exec: &str) -> Result<Option<i64>, EngineErr
     match within(SHORT, docker.inspect_exec(exec)).await {
         Ok(state) if state.running == Some(true) => Ok(None),
         Ok(state) => Ok(state.exit_code),
-        Err(EngineError::NotFound(_)) => Err(EngineError::Conflict(
-            "the container stopped while the command ran".to_owned(),
-        )),
+        Err(EngineError::NotFound(_)) => {
+            Err(EngineError::Conflict("the container stopped while the command ran".to_owned()))
+        }
         Err(error) => Err(error),
     }
 }
@@ -118,10 +115,7 @@ pub(super) async fn stream(
     let output = output
         .map_err(|error| io::Error::other(classify(error)))
         .try_filter_map(async |chunk| Ok(standard_output(chunk)));
-    Ok(ExecStream {
-        input: Box::new(input),
-        output: Box::new(StreamReader::new(output.boxed())),
-    })
+    Ok(ExecStream { input: Box::new(input), output: Box::new(StreamReader::new(output.boxed())) })
 }
 
 /// What belongs to standard output. The engine's own words about a command
@@ -157,8 +151,8 @@ async fn start(
     let exec = within(SHORT, docker.create_exec(id, config)).await?.id;
     match within(SHORT, docker.start_exec(&exec, None)).await? {
         StartExecResults::Attached { output, input } => Ok((exec, output, input)),
-        StartExecResults::Detached => Err(EngineError::Gone(
-            "it started a command without its streams".to_owned(),
-        )),
+        StartExecResults::Detached => {
+            Err(EngineError::Gone("it started a command without its streams".to_owned()))
+        }
     }
 }

@@ -69,13 +69,7 @@ impl Follower {
         keys: watch::Receiver<Keys>,
         known: watch::Sender<Known>,
     ) -> Self {
-        Self {
-            engine,
-            own,
-            events,
-            keys,
-            known,
-        }
+        Self { engine, own, events, keys, known }
     }
 
     /// Follows until `shutdown`, or until nobody listens.
@@ -233,11 +227,7 @@ impl Follower {
                     Again::All => true,
                     Again::Id(id) => id == listed.id,
                 };
-                if asked || !same {
-                    Some(self.inspect(&listed.id).await?)
-                } else {
-                    None
-                }
+                if asked || !same { Some(self.inspect(&listed.id).await?) } else { None }
             }
         })
     }
@@ -269,11 +259,7 @@ impl Follower {
     }
 
     async fn tell_change(&self, key: &ContainerKey, change: ContainerChange) -> Result<(), End> {
-        self.tell(Event::Container {
-            key: key.clone(),
-            change,
-        })
-        .await
+        self.tell(Event::Container { key: key.clone(), change }).await
     }
 
     async fn tell(&self, event: Event) -> Result<(), End> {

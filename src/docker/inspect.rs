@@ -27,9 +27,8 @@ const COMPOSE_ONE_OFF: &str = "com.docker.compose.oneoff";
 /// The compose project and service in a container's labels. What `compose run`
 /// made is not the service.
 pub(super) fn compose_of(labels: &HashMap<String, String>) -> Option<(String, String)> {
-    let one_off = labels
-        .get(COMPOSE_ONE_OFF)
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let one_off =
+        labels.get(COMPOSE_ONE_OFF).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     match (labels.get(COMPOSE_PROJECT), labels.get(COMPOSE_SERVICE)) {
         (Some(project), Some(service)) if !one_off => Some((project.clone(), service.clone())),
         _ => None,
@@ -52,21 +51,13 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
     let name = name.unwrap_or_default().trim_start_matches('/').to_owned();
     let state = state.unwrap_or_default();
     let host = host_config.unwrap_or_default();
-    let ContainerConfig {
-        user,
-        healthcheck,
-        stop_timeout,
-        labels,
-        ..
-    } = config.unwrap_or_default();
+    let ContainerConfig { user, healthcheck, stop_timeout, labels, .. } =
+        config.unwrap_or_default();
     let compose = compose_of(&labels.unwrap_or_default());
     let restarts = restart_count.unwrap_or(0);
     let status = status(&state);
     let is_proxy = own.proxy.as_deref().is_some_and(|proxy| {
-        name == proxy
-            || compose
-                .as_ref()
-                .is_some_and(|(_, service)| service == proxy)
+        name == proxy || compose.as_ref().is_some_and(|(_, service)| service == proxy)
     });
     let started_at = state.started_at.clone().unwrap_or_default();
     let health = health(&state);
@@ -75,9 +66,7 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
         presence: Presence {
             up_for: up_for(&status, &started_at, now),
             engine_restarts: engine_restarts(&host, &status, restarts),
-            health_start: health
-                .as_ref()
-                .map(|_| health_start(&healthcheck.unwrap_or_default())),
+            health_start: health.as_ref().map(|_| health_start(&healthcheck.unwrap_or_default())),
             is_self: is_proxy || own.is(&id),
             instance: Instance { id, started_at },
             name,
@@ -220,11 +209,8 @@ fn facts(state: &ContainerState, restarts: i64) -> Vec<String> {
     if restarts > 0 {
         facts.push(format!("restarted {restarts} times by the engine's policy"));
     }
-    let results = state
-        .health
-        .as_ref()
-        .and_then(|health| health.log.as_deref())
-        .unwrap_or_default();
+    let results =
+        state.health.as_ref().and_then(|health| health.log.as_deref()).unwrap_or_default();
     for result in &results[results.len().saturating_sub(HEALTH_RESULTS)..] {
         let output = kept(result.output.as_deref().unwrap_or_default());
         facts.push(format!(
@@ -244,10 +230,7 @@ mod tests {
     const NOW: Wall = Wall::from_millis(1_760_000_010_000);
 
     fn read(answer: Value) -> Details {
-        let own = Own {
-            id: Some("0123456789ab".into()),
-            proxy: Some("socket-proxy".into()),
-        };
+        let own = Own { id: Some("0123456789ab".into()), proxy: Some("socket-proxy".into()) };
         details(serde_json::from_value(answer).unwrap(), &own, NOW)
     }
 
@@ -280,10 +263,7 @@ mod tests {
         assert_eq!(details.presence.status, ContainerStatus::Running);
         assert_eq!(details.user, "app");
         assert_eq!(details.network_of.as_deref(), Some("beef"));
-        assert_eq!(
-            details.addresses,
-            [("vai-network".into(), "172.30.0.2".into())]
-        );
+        assert_eq!(details.addresses, [("vai-network".into(), "172.30.0.2".into())]);
         assert_eq!(details.compose_project.as_deref(), Some("stack"));
         assert_eq!(details.stop_timeout, Duration::from_secs(10));
         assert!(!details.presence.is_self);
@@ -300,16 +280,9 @@ mod tests {
                 "Interval": 5_000_000_000_i64, "Retries": 2, "StartPeriod": 7_000_000_000_i64,
             } },
         }));
-        assert_eq!(
-            details.presence.health,
-            Some(Health::Unhealthy("agent gone".into()))
-        );
+        assert_eq!(details.presence.health, Some(Health::Unhealthy("agent gone".into())));
         assert_eq!(details.presence.health_start, Some(Duration::from_secs(17)));
-        assert!(
-            details
-                .facts
-                .contains(&"HEALTHCHECK exited 1: agent gone".to_owned())
-        );
+        assert!(details.facts.contains(&"HEALTHCHECK exited 1: agent gone".to_owned()));
     }
 
     #[test]

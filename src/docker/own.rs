@@ -94,20 +94,14 @@ mod tests {
 
     #[test]
     fn a_host_name_counts_only_if_the_engine_could_have_given_it() {
-        assert_eq!(
-            id_from_hostname("0123456789ab").as_deref(),
-            Some("0123456789ab")
-        );
+        assert_eq!(id_from_hostname("0123456789ab").as_deref(), Some("0123456789ab"));
         assert_eq!(id_from_hostname("vps-17"), None);
         assert_eq!(id_from_hostname("0123456789ab0"), None);
     }
 
     #[test]
     fn a_short_id_stands_for_the_whole() {
-        let own = Own {
-            id: Some("0123456789ab".into()),
-            proxy: None,
-        };
+        let own = Own { id: Some("0123456789ab".into()), proxy: None };
         assert!(own.is(&id()));
         assert!(!own.is("ffff"));
         assert!(!Own::default().is(&id()));

@@ -42,18 +42,9 @@ pub(super) fn resolve<'a>(
             (service == key.as_str()).then_some((project.as_str(), listed))
         })
         .collect();
-    let of_own: Vec<_> = of_service
-        .iter()
-        .copied()
-        .filter(|&(project, _)| Some(project) == own_project)
-        .collect();
-    match if of_own.is_empty() {
-        of_service
-    } else {
-        of_own
-    }
-    .as_slice()
-    {
+    let of_own: Vec<_> =
+        of_service.iter().copied().filter(|&(project, _)| Some(project) == own_project).collect();
+    match if of_own.is_empty() { of_service } else { of_own }.as_slice() {
         [] => Found::Nothing,
         [(_, one)] => Found::One(one),
         several => {
@@ -78,10 +69,7 @@ mod tests {
 
     /// What the key `services` means, as a name or a list of names.
     fn names(entry: Option<&str>, containers: &[Listed], own: Option<&str>) -> Vec<String> {
-        let entry = ContainerEntry {
-            name: entry.map(ToOwned::to_owned),
-            probe: None,
-        };
+        let entry = ContainerEntry { name: entry.map(ToOwned::to_owned), probe: None };
         match resolve(&"services".into(), &entry, containers, own) {
             Found::Nothing => vec![],
             Found::One(one) => vec![one.name.clone()],
@@ -102,10 +90,7 @@ mod tests {
             assert_eq!(names(Some("mapped"), &all, Some("own")), [expected]);
             all.remove(0);
         }
-        assert_eq!(
-            names(Some("mapped"), &all, Some("own")),
-            ["other_services_1"]
-        );
+        assert_eq!(names(Some("mapped"), &all, Some("own")), ["other_services_1"]);
         assert!(names(Some("mapped"), &[], Some("own")).is_empty());
     }
 
@@ -116,10 +101,7 @@ mod tests {
             container("own_services_1", Some(("own", "services"))),
             container("other_services_1", Some(("other", "services"))),
         ];
-        assert_eq!(
-            names(None, &all, Some("own")),
-            ["own_services_1", "own_services_2"]
-        );
+        assert_eq!(names(None, &all, Some("own")), ["own_services_1", "own_services_2"]);
         assert_eq!(names(None, &all, Some("other")), ["other_services_1"]);
         assert_eq!(names(None, &all, None).len(), 3);
     }

@@ -44,6 +44,16 @@ impl Address {
         }
     }
 
+    /// Whether the socket is a mount of its own: then it stays the old file
+    /// for ever when the engine makes a new one.
+    #[must_use]
+    pub fn is_mounted_file(&self) -> bool {
+        let Self::Unix(path) = self else { return false };
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        mounts.lines().any(|line| line.split(' ').nth(4).is_some_and(|at| Path::new(at) == path))
+    }
+
     /// Reads `unix:///path` or `tcp://host:port`.
     ///
     /// # Errors
@@ -91,17 +101,13 @@ pub(super) fn connect(
     let client = Client::builder(TokioExecutor::new());
     match address {
         Address::Unix(path) => {
-            let connector = UnixConnector {
-                path: path.as_path().into(),
-                refusals: Arc::clone(refusals),
-            };
+            let connector =
+                UnixConnector { path: path.as_path().into(), refusals: Arc::clone(refusals) };
             guarded(client.build(connector), "http://engine", headers)
         }
-        Address::Tcp(authority) => guarded(
-            client.build(HttpConnector::new()),
-            &format!("http://{authority}"),
-            headers,
-        ),
+        Address::Tcp(authority) => {
+            guarded(client.build(HttpConnector::new()), &format!("http://{authority}"), headers)
+        }
     }
 }
 
@@ -169,9 +175,7 @@ impl Refusals {
         }
         let now = clock::boot_time().as_millis();
         // The first refusal counts; a later one leaves it as it is.
-        let _ = self
-            .since
-            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub(super) fn lasting(&self) -> Option<Duration> {
@@ -235,10 +239,7 @@ mod tests {
         let refusals = Arc::default();
         let docker = connect(&Address::Unix(socket), Duration::from_secs(5), &refusals).unwrap();
         let killed = docker.kill_container("feed", None).await.unwrap_err();
-        assert_eq!(
-            classify(killed),
-            EngineError::Forbidden("POST /containers/feed/kill".into())
-        );
+        assert_eq!(classify(killed), EngineError::Forbidden("POST /containers/feed/kill".into()));
         let removed = docker.remove_container("feed", None).await.unwrap_err();
         assert!(matches!(classify(removed), EngineError::Forbidden(_)));
         let connected = tokio::time::timeout(Duration::ZERO, listener.accept()).await;

@@ -99,18 +99,8 @@ impl AgentLink {
 
         let (requests, queue) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let driver = drive(
-            Arc::clone(&shared),
-            reader,
-            frames::writer(input),
-            queue,
-            hints,
-        );
-        Ok(Self {
-            shared,
-            requests,
-            _driver: AbortOnDropHandle::new(tokio::spawn(driver)),
-        })
+        let driver = drive(Arc::clone(&shared), reader, frames::writer(input), queue, hints);
+        Ok(Self { shared, requests, _driver: AbortOnDropHandle::new(tokio::spawn(driver)) })
     }
 
     /// Asks for one operation and waits at most `deadline` for its answer. An
@@ -212,19 +202,13 @@ async fn expect_hello<R: AsyncRead + Unpin>(reader: &mut FrameReader<R>) -> Resu
             Err(ProbeError::NoHello("it spoke before its hello".to_owned()))
         }
         // The engine reports a missing executable as output of the command.
-        Err(error) => Err(ProbeError::NoHello(format!(
-            "{error}{}",
-            excerpt(reader.read_buffer())
-        ))),
+        Err(error) => Err(ProbeError::NoHello(format!("{error}{}", excerpt(reader.read_buffer())))),
     }
 }
 
 fn excerpt(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(&said[..said.len().min(EXCERPT)]);
-    let said: String = said
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match said.trim() {
         "" => String::new(),
         said => format!("; it said: {said}"),
@@ -371,11 +355,8 @@ mod tests {
                 agent.say(&Frame::Answer { id, answer }).await;
             }
         };
-        let (a, b, ()) = tokio::join!(
-            link.ask(exists("/a"), SOON),
-            link.ask(exists("/b"), SOON),
-            agent
-        );
+        let (a, b, ()) =
+            tokio::join!(link.ask(exists("/a"), SOON), link.ask(exists("/b"), SOON), agent);
         assert_eq!(a, Ok(Answer::Exists(true)));
         assert_eq!(b, Ok(Answer::Exists(false)));
     }
@@ -417,18 +398,9 @@ mod tests {
     #[tokio::test]
     async fn a_death_is_hinted() {
         let (_link, mut agent, mut hints) = linked().await;
-        let process = ProcId {
-            pid: 7,
-            start_ticks: 9,
-            name: "redis-server".to_owned(),
-        };
+        let process = ProcId { pid: 7, start_ticks: 9, name: "redis-server".to_owned() };
         let watch = "redis/tcp".to_owned();
-        agent
-            .say(&Frame::Died {
-                watch: watch.clone(),
-                process: process.clone(),
-            })
-            .await;
+        agent.say(&Frame::Died { watch: watch.clone(), process: process.clone() }).await;
         assert_eq!(hints.recv().await, Some(AgentHint::Died { watch, process }));
     }
 
@@ -448,10 +420,7 @@ mod tests {
     async fn what_was_said_instead_of_a_hello_is_shown() {
         let (input, _agent_input) = duplex(1024);
         let (mut agent_output, output) = duplex(1024);
-        agent_output
-            .write_all(b"exec failed: no such file\r\n")
-            .await
-            .unwrap();
+        agent_output.write_all(b"exec failed: no such file\r\n").await.unwrap();
         let (hints, _hinted) = mpsc::channel(1);
         let error = AgentLink::open(input, output, hints).await.unwrap_err();
         let text = error.to_string();

@@ -36,10 +36,7 @@ pub(super) fn present<'a>(view: &'a ContainerView, wanted: &str) -> Result<&'a P
 }
 
 pub(super) fn missing(wanted: &str) -> Outcome {
-    Outcome::Fail(Fault::new(
-        FaultKind::ContainerMissing,
-        format!("no container named {wanted}"),
-    ))
+    Outcome::Fail(Fault::new(FaultKind::ContainerMissing, format!("no container named {wanted}")))
 }
 
 /// A `docker` check: the container runs and its own HEALTHCHECK, if any, is
@@ -93,10 +90,7 @@ mod tests {
 
     fn presence(status: ContainerStatus, health: Option<Health>) -> Presence {
         Presence {
-            instance: Instance {
-                id: "feed".into(),
-                started_at: "now".into(),
-            },
+            instance: Instance { id: "feed".into(), started_at: "now".into() },
             name: "services-container".into(),
             status,
             health,
@@ -150,11 +144,7 @@ mod tests {
                 None,
                 "container_stopped: container services-container is restarting",
             ),
-            (
-                ContainerStatus::Paused,
-                None,
-                "unknown: container services-container is paused",
-            ),
+            (ContainerStatus::Paused, None, "unknown: container services-container is paused"),
         ] {
             assert_eq!(said(&judge(&presence(status, health))), expected);
         }
@@ -163,10 +153,7 @@ mod tests {
     #[test]
     fn only_the_expected_run_of_a_running_container_is_entered() {
         let running = ContainerView::Present(presence(ContainerStatus::Running, None));
-        let other = Instance {
-            id: "feed".into(),
-            started_at: "later".into(),
-        };
+        let other = Instance { id: "feed".into(), started_at: "later".into() };
         let enter = |view: &ContainerView, expected: Option<&Instance>| {
             enterable(view, "services", expected)
                 .map_or_else(|outcome| said(&outcome), |_| "in".into())
@@ -181,10 +168,7 @@ mod tests {
             "container_missing: no container named services"
         );
         assert_eq!(
-            enter(
-                &ContainerView::Ambiguous(vec!["a".into(), "b".into()]),
-                None
-            ),
+            enter(&ContainerView::Ambiguous(vec!["a".into(), "b".into()]), None),
             "unknown: `services` means more than one container: a, b"
         );
     }

@@ -54,10 +54,7 @@ pub(super) async fn end(processes: Vec<ProcId>, behind: &[CheckKind], grace: Dur
         }
     }
     ending.carry_out(grace).await;
-    Answer::Ended {
-        ended: ending.ended,
-        left: ending.left,
-    }
+    Answer::Ended { ended: ending.ended, left: ending.left }
 }
 
 #[derive(Default)]

@@ -18,17 +18,13 @@ const VOLUMES_LIMIT: usize = 7;
 
 /// File systems on disks and in memory. Those over a network are left out:
 /// a look at one whose server is gone does not return.
-const LOCAL_FILE_SYSTEMS: [&str; 9] = [
-    "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay", "tmpfs",
-];
+const LOCAL_FILE_SYSTEMS: [&str; 9] =
+    ["ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay", "tmpfs"];
 
 /// Limits of the cgroup and what is used of them, version 2 first.
 const MEMORY_CGROUPS: [(&str, &str); 2] = [
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    ),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 ];
 
 /// The last `lines` lines of a file, oldest first, 4 KiB in all. Blocks.
@@ -50,10 +46,7 @@ pub(super) fn tail(path: &str, lines: usize) -> Result<Vec<String>, String> {
 fn read_end(path: &str) -> io::Result<Vec<u8>> {
     // Without O_NONBLOCK the open of a named pipe would wait for a writer.
     let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let mut file: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblock)
-        .open(path)?;
+    let mut file: File = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("not a regular file"));
@@ -84,18 +77,13 @@ fn volumes() -> Vec<String> {
     let Ok(mounts) = Process::myself().and_then(|process| process.mountinfo()) else {
         return volumes;
     };
-    let root = mounts
-        .0
-        .iter()
-        .find(|mount| mount.mount_point == Path::new("/"));
+    let root = mounts.0.iter().find(|mount| mount.mount_point == Path::new("/"));
     let mut seen: HashSet<String> = root.map(|root| root.majmin.clone()).into_iter().collect();
     for mount in mounts.0 {
         let path = mount.mount_point.to_string_lossy().into_owned();
         let system = ["/dev", "/proc", "/sys", "/run"];
         if LOCAL_FILE_SYSTEMS.contains(&mount.fs_type.as_str())
-            && !system
-                .iter()
-                .any(|folder| mount.mount_point.starts_with(folder))
+            && !system.iter().any(|folder| mount.mount_point.starts_with(folder))
             && volumes.len() <= VOLUMES_LIMIT
             && seen.insert(mount.majmin)
         {
@@ -110,11 +98,7 @@ fn disk(path: &str) -> Option<String> {
     let (free, all) = (stat.f_bavail, stat.f_blocks);
     let percent = free.checked_mul(100)?.checked_div(all)?;
     let bytes = |blocks: u64| size(blocks.saturating_mul(stat.f_frsize));
-    Some(format!(
-        "disk {path}: {} of {} free ({percent} %)",
-        bytes(free),
-        bytes(all)
-    ))
+    Some(format!("disk {path}: {} of {} free ({percent} %)", bytes(free), bytes(all)))
 }
 
 fn memory() -> Option<String> {
@@ -163,10 +147,7 @@ mod tests {
         let most = tail(path, usize::MAX).unwrap();
         let bytes: usize = most.iter().map(|line| line.len() + 1).sum();
         assert!(bytes <= 4096 && bytes > 4000, "{bytes}");
-        assert!(
-            most.iter().all(|line| line.starts_with("line 99")),
-            "{most:?}"
-        );
+        assert!(most.iter().all(|line| line.starts_with("line 99")), "{most:?}");
     }
 
     #[test]

@@ -22,10 +22,7 @@ pub(super) struct AgentFile {
 
 impl AgentFile {
     pub(super) fn new(source: PathBuf) -> Self {
-        Self {
-            source,
-            name: OnceCell::new(),
-        }
+        Self { source, name: OnceCell::new() }
     }
 
     /// Where it is once it has been placed: `/.vai/agent-<12 hex digits>`.
@@ -92,10 +89,7 @@ mod tests {
             .collect();
         assert_eq!(
             entries,
-            [
-                (".vai/".into(), 0o755, 0),
-                (".vai/agent-0123456789ab".into(), 0o755, 0)
-            ]
+            [(".vai/".into(), 0o755, 0), (".vai/agent-0123456789ab".into(), 0o755, 0)]
         );
     }
 

@@ -23,9 +23,7 @@ pub(super) fn writer<W: AsyncWrite>(output: W) -> FrameWriter<W> {
 }
 
 fn codec() -> LengthDelimitedCodec {
-    LengthDelimitedCodec::builder()
-        .max_frame_length(MAX_FRAME)
-        .new_codec()
+    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME).new_codec()
 }
 
 /// A message that no frame can hold.

@@ -23,7 +23,7 @@ impl Watches {
         let service = self.lock().get(watch).cloned();
         let why = format!("process {process} ended");
         service
-            .map(|service| Event::Hint { service, why })
+            .map(|service| Event::Hint { service, why, died: Some(process.clone()) })
             .into_iter()
             .collect()
     }
@@ -33,10 +33,7 @@ impl Watches {
         let why = format!("the agent in container {container} ended");
         services
             .into_iter()
-            .map(|service| Event::Hint {
-                service,
-                why: why.clone(),
-            })
+            .map(|service| Event::Hint { service, why: why.clone(), died: None })
             .collect()
     }
 
@@ -69,9 +66,7 @@ impl Hints {
 
     /// Those about processes of our own place.
     pub(super) fn of_ourselves(&self, deaths: mpsc::Receiver<Death>, watches: Arc<Watches>) {
-        self.forward(deaths, move |death| {
-            watches.died(&death.watch, &death.process)
-        });
+        self.forward(deaths, move |death| watches.died(&death.watch, &death.process));
     }
 
     fn forward<T: Send + 'static>(
@@ -112,7 +107,9 @@ mod tests {
         events
             .into_iter()
             .map(|event| match event {
-                Event::Hint { service, why } => format!("{service}: {why}"),
+                Event::Hint { service, why, died } => {
+                    format!("{service}: {why}, proof {}", died.is_some())
+                }
                 other => format!("{other:?}"),
             })
             .collect()
@@ -120,14 +117,10 @@ mod tests {
 
     #[test]
     fn a_death_concerns_the_service_that_watches() {
-        let process = ProcId {
-            pid: 12,
-            start_ticks: 1,
-            name: "redis-server".into(),
-        };
+        let process = ProcId { pid: 12, start_ticks: 1, name: "redis-server".into() };
         let died = |watch| said(watches().died(watch, &process));
-        assert_eq!(died("b/tcp"), ["b: process redis-server (pid 12) ended"]);
-        assert_eq!(died("a/b/tcp"), ["a: process redis-server (pid 12) ended"]);
+        assert_eq!(died("b/tcp"), ["b: process redis-server (pid 12) ended, proof true"]);
+        assert_eq!(died("a/b/tcp"), ["a: process redis-server (pid 12) ended, proof true"]);
         assert!(died("c/tcp").is_empty());
     }
 
@@ -136,8 +129,8 @@ mod tests {
         assert_eq!(
             said(watches().closed("box")),
             [
-                "a: the agent in container box ended",
-                "b: the agent in container box ended"
+                "a: the agent in container box ended, proof false",
+                "b: the agent in container box ended, proof false"
             ]
         );
     }

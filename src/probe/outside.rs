@@ -25,12 +25,7 @@ pub(super) struct Outside {
 
 impl Outside {
     pub(super) fn new(engine: Arc<dyn Engine>, directory: Directory) -> Self {
-        Self {
-            engine,
-            directory,
-            reached: Mutex::default(),
-            told: Mutex::default(),
-        }
+        Self { engine, directory, reached: Mutex::default(), told: Mutex::default() }
     }
 
     /// Looks once. `why` is why there is no agent, `watch` names the check.
@@ -115,9 +110,7 @@ impl Outside {
         match self.engine.top(&container.presence.instance.id).await {
             Ok(processes) => process::judge_listed(
                 check,
-                processes
-                    .iter()
-                    .map(|process| (process.stat.as_str(), process.args.as_str())),
+                processes.iter().map(|process| (process.stat.as_str(), process.args.as_str())),
             ),
             Err(error) => could_not_look(&error),
         }
@@ -149,10 +142,9 @@ impl Outside {
             Some(code) if NOT_RUNNABLE.contains(&code) && said.contains("exec failed") => {
                 Outcome::Unknown(format!("the command could not be run{said}"))
             }
-            Some(code) => Outcome::Fail(Fault::new(
-                FaultKind::ExitCode,
-                format!("exited {code}{said}"),
-            )),
+            Some(code) => {
+                Outcome::Fail(Fault::new(FaultKind::ExitCode, format!("exited {code}{said}")))
+            }
             None => Outcome::Fail(Fault::new(
                 FaultKind::Timeout,
                 format!("not done within {:?}{said}", check.timeout),
@@ -195,23 +187,14 @@ fn http_at(check: &HttpCheck, address: &str) -> Option<HttpCheck> {
     let mut moved = check.clone();
     moved.host = address.to_owned();
     moved.endpoint = Secret::from(url.as_str());
-    if !check
-        .headers
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
-    {
-        moved
-            .headers
-            .push(("Host".to_owned(), Secret::from(host.as_str())));
+    if !check.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        moved.headers.push(("Host".to_owned(), Secret::from(host.as_str())));
     }
     Some(moved)
 }
 
 fn tcp_at(check: &TcpCheck, address: &str) -> TcpCheck {
-    TcpCheck {
-        host: address.to_owned(),
-        ..check.clone()
-    }
+    TcpCheck { host: address.to_owned(), ..check.clone() }
 }
 
 #[cfg(test)]
@@ -223,10 +206,7 @@ mod tests {
     fn container(addresses: &[(&str, &str)]) -> Details {
         Details {
             presence: Presence {
-                instance: Instance {
-                    id: "feed".into(),
-                    started_at: "now".into(),
-                },
+                instance: Instance { id: "feed".into(), started_at: "now".into() },
                 name: "box".into(),
                 status: ContainerStatus::Running,
                 health: None,
@@ -277,19 +257,14 @@ mod tests {
             ca_file: None,
         };
         let moved = http_at(&check, "172.30.0.2").unwrap();
-        assert_eq!(
-            moved.endpoint.expose(),
-            "http://me:pw@172.30.0.2:8080/health?deep=1"
-        );
+        assert_eq!(moved.endpoint.expose(), "http://me:pw@172.30.0.2:8080/health?deep=1");
         assert_eq!(moved.host, "172.30.0.2");
         assert_eq!(moved.shown, check.shown);
         let host = ("Host".to_owned(), Secret::from("localhost:8080"));
         assert_eq!(moved.headers, [host]);
 
         let mut own_host = check;
-        own_host
-            .headers
-            .push(("host".into(), Secret::from("shop.example")));
+        own_host.headers.push(("host".into(), Secret::from("shop.example")));
         assert_eq!(http_at(&own_host, "172.30.0.2").unwrap().headers.len(), 1);
     }
 }

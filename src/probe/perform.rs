@@ -19,11 +19,7 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
     match op {
         Op::Ping => Answer::Done,
-        Op::Check {
-            kind,
-            timeout,
-            watch,
-        } => {
+        Op::Check { kind, timeout, watch } => {
             let report = check::look(&kind, timeout).await;
             if let Some(name) = watch
                 && matches!(report.outcome, Outcome::Pass | Outcome::Slow(_))
@@ -36,11 +32,7 @@ pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
             watcher.unwatch(&name);
             Answer::Done
         }
-        Op::End {
-            processes,
-            behind,
-            grace,
-        } => end::end(processes, &behind, grace).await,
+        Op::End { processes, behind, grace } => end::end(processes, &behind, grace).await,
         Op::Behind(kinds) => {
             let mut seen = HashSet::new();
             let mut processes = Vec::new();

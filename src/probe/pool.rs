@@ -107,8 +107,7 @@ impl Pool {
 
     /// Ends the agents of all containers but these.
     pub(super) fn retain(&self, instances: &BTreeSet<Instance>) {
-        self.lock()
-            .retain(|key, _| instances.contains(&key.instance));
+        self.lock().retain(|key, _| instances.contains(&key.instance));
     }
 
     /// Ends all agents.
@@ -117,9 +116,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Placement>> {
-        self.placements
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.placements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn place(&self, key: Key, name: &str) -> Placement {
@@ -202,14 +199,9 @@ impl Placer {
             user: self.key.user.clone(),
             ..ExecSpec::default()
         };
-        let stream = self
-            .engine
-            .exec_stream(&self.key.instance.id, &spec)
-            .await
-            .map_err(NoStart::Engine)?;
-        AgentLink::open(stream.input, stream.output, hints)
-            .await
-            .map_err(NoStart::NotOurs)
+        let stream =
+            self.engine.exec_stream(&self.key.instance.id, &spec).await.map_err(NoStart::Engine)?;
+        AgentLink::open(stream.input, stream.output, hints).await.map_err(NoStart::NotOurs)
     }
 
     async fn upload(&self) -> Result<(), NoAgent> {

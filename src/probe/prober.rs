@@ -54,11 +54,7 @@ impl Prober {
         events: mpsc::Sender<Event>,
         executable: PathBuf,
     ) -> Self {
-        let hints = Hints {
-            events,
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-        };
+        let hints = Hints { events, tasks: TaskTracker::new(), stopping: CancellationToken::new() };
         let watches = Arc::<Watches>::default();
         let (sender, deaths) = mpsc::channel(DEATHS);
         hints.of_ourselves(deaths, Arc::clone(&watches));
@@ -154,9 +150,9 @@ impl Prober {
                 self.look_inside(key, service, check, expected).await
             }
             (Vantage::Engine, place) => unseen(self.ask_engine(place).await),
-            (Vantage::Inside, Place::Local) => unseen(Outcome::Unknown(
-                "a local service has no container to look into".to_owned(),
-            )),
+            (Vantage::Inside, Place::Local) => {
+                unseen(Outcome::Unknown("a local service has no container to look into".to_owned()))
+            }
         }
     }
 
@@ -189,15 +185,11 @@ impl Prober {
             }
         };
         agent.watch(&watch, &service.name);
-        match agent
-            .ask(check_op(check, watch), check.timeout + GRACE)
-            .await
-        {
+        match agent.ask(check_op(check, watch), check.timeout + GRACE).await {
             Ok(answer) => report_of(answer),
-            Err(error) => unseen(Outcome::Unknown(format!(
-                "container {}: {error}",
-                container.presence.name
-            ))),
+            Err(error) => {
+                unseen(Outcome::Unknown(format!("container {}: {error}", container.presence.name)))
+            }
         }
     }
 
@@ -247,9 +239,7 @@ impl Prober {
         let known = match place {
             Place::Local => match self.directory.own() {
                 Some(own) => Ok((own.presence.instance.id.clone(), "vai".to_owned())),
-                None => Err(Outcome::Unknown(
-                    "vai does not run in a container".to_owned(),
-                )),
+                None => Err(Outcome::Unknown("vai does not run in a container".to_owned())),
             },
             Place::Container(key) => self.view(key).and_then(|view| {
                 let wanted = self.wanted(key);
@@ -270,11 +260,7 @@ impl Prober {
 }
 
 fn check_op(check: &Check, watch: String) -> Op {
-    Op::Check {
-        kind: check.kind.clone(),
-        timeout: check.timeout,
-        watch: Some(watch),
-    }
+    Op::Check { kind: check.kind.clone(), timeout: check.timeout, watch: Some(watch) }
 }
 
 /// `<service>/<check>`.
@@ -290,9 +276,9 @@ fn report_of(answer: Answer) -> Report {
         | Answer::Ended { .. }
         | Answer::Processes(_)
         | Answer::Lines(_)
-        | Answer::Exists(_) => unseen(Outcome::Unknown(
-            "the agent answered another question".to_owned(),
-        )),
+        | Answer::Exists(_) => {
+            unseen(Outcome::Unknown("the agent answered another question".to_owned()))
+        }
     }
 }
 

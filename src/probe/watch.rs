@@ -34,10 +34,7 @@ impl Watcher {
     /// up only the telling.
     #[must_use]
     pub fn new(deaths: mpsc::Sender<Death>) -> Self {
-        Self {
-            deaths,
-            watches: Mutex::default(),
-        }
+        Self { deaths, watches: Mutex::default() }
     }
 
     /// Watches `processes` under `name`, at most 32 of them, instead of those
@@ -71,10 +68,7 @@ impl Watcher {
             Err(_) => return None,
         };
         let deaths = self.deaths.clone();
-        let death = Death {
-            watch: name.to_owned(),
-            process: process.clone(),
-        };
+        let death = Death { watch: name.to_owned(), process: process.clone() };
         Some(AbortOnDropHandle::new(tokio::spawn(async move {
             if let Some(held) = held
                 && held.ended().await.is_err()

@@ -1,1 +1,23 @@
-//! Read-only views and the operator's socket.
+//! Read-only views, the operator's socket, and the log. Nothing in here
+//! changes anything: what is asked for goes to the loop as a request.
+
+mod control;
+mod health;
+mod lock;
+mod log;
+mod narrate;
+mod protocol;
+mod snapshot;
+mod utc;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+pub use control::{Control, ControlRequest, Demand, bind, run};
+pub use health::{Health, Heartbeat};
+pub use lock::{LockError, StateLock};
+pub use log::{LogError, LogFormat, init};
+pub use narrate::{narrate, narrate_act, narrate_report};
+pub use protocol::{Command, PROTOCOL, Reply, Request, Response, SOCKET, Trouble};
+pub use snapshot::{EngineState, SinkView, Snapshot, UnknownService};
+pub(crate) use utc::utc;

@@ -11,10 +11,7 @@ fn sh(script: &str) -> ExecSpec {
 }
 
 fn argv(argv: &[&str]) -> ExecSpec {
-    ExecSpec {
-        argv: argv.iter().map(ToString::to_string).collect(),
-        ..ExecSpec::default()
-    }
+    ExecSpec { argv: argv.iter().map(ToString::to_string).collect(), ..ExecSpec::default() }
 }
 
 #[tokio::test]
@@ -43,10 +40,7 @@ async fn a_command_ends_with_its_exit_code_and_its_output() {
 #[tokio::test]
 async fn a_missing_executable_is_an_exit_code_with_the_engines_words() {
     let container = Container::sleeping();
-    let end = engine()
-        .exec(&container.id(), &argv(&["/no/such"]), SOON)
-        .await
-        .unwrap();
+    let end = engine().exec(&container.id(), &argv(&["/no/such"]), SOON).await.unwrap();
     assert!(matches!(end.exit_code, Some(126 | 127)), "{end:?}");
     assert!(end.output.contains("no such file"), "{end:?}");
 }
@@ -56,10 +50,7 @@ async fn a_command_that_backgrounds_without_redirecting_holds_nothing_up() {
     let (engine, container) = (engine(), Container::sleeping());
     let id = container.id();
     let began = Instant::now();
-    let end = engine
-        .exec(&id, &sh("echo begun; sleep 500 &"), SOON)
-        .await
-        .unwrap();
+    let end = engine.exec(&id, &sh("echo begun; sleep 500 &"), SOON).await.unwrap();
     assert_eq!((end.exit_code, end.output.as_str()), (Some(0), "begun\n"));
     let next = engine.exec(&id, &sh("exit 3"), SOON).await.unwrap();
     assert_eq!(next.exit_code, Some(3));
@@ -73,10 +64,7 @@ async fn a_command_over_its_time_is_left_running() {
     let (engine, container) = (engine(), Container::sleeping());
     let id = container.id();
     let deadline = Duration::from_millis(700);
-    let end = engine
-        .exec(&id, &sh("echo waiting; exec sleep 501"), deadline)
-        .await
-        .unwrap();
+    let end = engine.exec(&id, &sh("echo waiting; exec sleep 501"), deadline).await.unwrap();
     assert_eq!((end.exit_code, end.output.as_str()), (None, "waiting\n"));
     let processes = engine.top(&id).await.unwrap();
     assert!(processes.iter().any(|process| process.args == "sleep 501"));
@@ -86,10 +74,7 @@ async fn a_command_over_its_time_is_left_running() {
 async fn only_the_end_of_a_long_output_is_kept() {
     let container = Container::sleeping();
     let script = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done";
-    let end = engine()
-        .exec(&container.id(), &sh(script), SOON)
-        .await
-        .unwrap();
+    let end = engine().exec(&container.id(), &sh(script), SOON).await.unwrap();
     assert_eq!(end.output.len(), 4096);
     assert!(end.output.ends_with("line 2999\n"), "{end:?}");
 }
@@ -98,20 +83,11 @@ async fn only_the_end_of_a_long_output_is_kept() {
 async fn stopped_and_missing_containers_are_told_apart() {
     let (engine, container) = (engine(), Container::sleeping());
     let id = container.id();
-    engine
-        .stop(&id, Some(Duration::from_secs(1)))
-        .await
-        .unwrap();
+    engine.stop(&id, Some(Duration::from_secs(1))).await.unwrap();
     let refused = engine.exec(&id, &sh("true"), SOON).await;
-    assert!(
-        matches!(refused, Err(EngineError::Conflict(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(EngineError::Conflict(_))), "{refused:?}");
     let missing = engine.inspect(&unique("nobody")).await;
-    assert!(
-        matches!(missing, Err(EngineError::NotFound(_))),
-        "{missing:?}"
-    );
+    assert!(matches!(missing, Err(EngineError::NotFound(_))), "{missing:?}");
 
     engine.start(&id).await.unwrap();
     engine.start(&id).await.expect("content if it runs already");
@@ -148,16 +124,11 @@ async fn a_command_ends_with_its_container() {
 async fn a_stream_is_spoken_with_and_ends_when_it_is_dropped() {
     let (engine, container) = (engine(), Container::sleeping());
     let id = container.id();
-    let mut stream = engine
-        .exec_stream(&id, &sh("echo noise >&2; cat; exec sleep 503"))
-        .await
-        .unwrap();
+    let mut stream =
+        engine.exec_stream(&id, &sh("echo noise >&2; cat; exec sleep 503")).await.unwrap();
     stream.input.write_all(b"ping\n").await.unwrap();
     let mut answer = [0; 5];
-    timeout(SOON, stream.output.read_exact(&mut answer))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(SOON, stream.output.read_exact(&mut answer)).await.unwrap().unwrap();
     assert_eq!(&answer, b"ping\n");
     drop(stream);
     // End of file ends `cat`, and the shell goes on to its last command.
@@ -179,9 +150,7 @@ async fn what_is_uploaded_is_there() {
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o755);
     header.set_size(5);
-    archive
-        .append_data(&mut header, ".vai/file", &b"hello"[..])
-        .unwrap();
+    archive.append_data(&mut header, ".vai/file", &b"hello"[..]).unwrap();
     let archive = archive.into_inner().unwrap();
     let id = container.id();
     engine.upload(&id, "/", archive).await.unwrap();
@@ -194,11 +163,7 @@ async fn the_log_is_read_from_its_end() {
     let container = Container::run(
         &unique("log"),
         &[],
-        &[
-            "sh",
-            "-c",
-            "echo one; echo two >&2; echo three; exec sleep 600",
-        ],
+        &["sh", "-c", "echo one; echo two >&2; echo three; exec sleep 600"],
     );
     let (engine, id) = (engine(), container.id());
     let written = async { while engine.logs(&id, 10).await.unwrap().len() < 3 {} };

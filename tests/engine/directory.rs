@@ -27,18 +27,10 @@ impl Following {
         let (directory, follower) = Directory::new(engine, Own::default(), sender);
         directory.set_keys(Keys::from([(
             key(),
-            ContainerEntry {
-                name: Some(name.to_owned()),
-                probe: None,
-            },
+            ContainerEntry { name: Some(name.to_owned()), probe: None },
         )]));
         let shutdown = CancellationToken::new();
-        Self {
-            directory,
-            events,
-            task: tokio::spawn(follower.run(shutdown.clone())),
-            shutdown,
-        }
+        Self { directory, events, task: tokio::spawn(follower.run(shutdown.clone())), shutdown }
     }
 
     async fn change(&mut self, what: &str, wanted: impl Fn(&ContainerChange) -> bool) {
@@ -87,10 +79,7 @@ async fn every_container_is_seen_before_the_engine_is_back() {
     assert!(
         matches!(
             &first,
-            Event::Container {
-                change: ContainerChange::Seen(ContainerView::Present(_)),
-                ..
-            }
+            Event::Container { change: ContainerChange::Seen(ContainerView::Present(_)), .. }
         ),
         "{first:?}"
     );
@@ -109,19 +98,12 @@ async fn a_container_recreated_under_its_name_is_followed() {
 
     drop(first);
     following
-        .change("Missing", |change| {
-            *change == ContainerChange::Seen(ContainerView::Missing)
-        })
+        .change("Missing", |change| *change == ContainerChange::Seen(ContainerView::Missing))
         .await;
-    assert_eq!(
-        following.directory.view(&key()),
-        Some(ContainerView::Missing)
-    );
+    assert_eq!(following.directory.view(&key()), Some(ContainerView::Missing));
 
     let second = Container::run(&name, &[], &["sleep", "600"]);
-    let presence = following
-        .present(|presence| presence.status == ContainerStatus::Running)
-        .await;
+    let presence = following.present(|presence| presence.status == ContainerStatus::Running).await;
     assert_eq!(presence.instance.id, second.id());
     assert_ne!(presence.instance.id, id);
     assert!(following.directory.details(&key()).is_some());
@@ -135,27 +117,11 @@ async fn a_killed_main_process_is_told_within_a_second() {
     following.back().await;
     let pid = container.host_pid();
     let began = Instant::now();
-    assert!(
-        Command::new("kill")
-            .args(["-9", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
-    following
-        .change("Died", |change| *change == ContainerChange::Died)
-        .await;
+    assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    following.change("Died", |change| *change == ContainerChange::Died).await;
     assert!(began.elapsed() < Duration::from_secs(1));
-    let presence = following
-        .present(|presence| presence.status != ContainerStatus::Running)
-        .await;
-    assert_eq!(
-        presence.status,
-        ContainerStatus::Exited {
-            code: 137,
-            oom: false
-        }
-    );
+    let presence = following.present(|presence| presence.status != ContainerStatus::Running).await;
+    assert_eq!(presence.status, ContainerStatus::Exited { code: 137, oom: false });
     following.stop().await;
 }
 
@@ -165,19 +131,11 @@ async fn a_stop_by_hand_and_a_pause_are_told() {
     let mut following = Following::start(engine(), &container.name);
     following.back().await;
     docker(&["pause", &container.name]);
-    following
-        .present(|presence| presence.status == ContainerStatus::Paused)
-        .await;
+    following.present(|presence| presence.status == ContainerStatus::Paused).await;
     docker(&["unpause", &container.name]);
-    following
-        .present(|presence| presence.status == ContainerStatus::Running)
-        .await;
+    following.present(|presence| presence.status == ContainerStatus::Running).await;
     docker(&["stop", "-t", "0", &container.name]);
-    following
-        .change("StopRequested", |change| {
-            *change == ContainerChange::StopRequested
-        })
-        .await;
+    following.change("StopRequested", |change| *change == ContainerChange::StopRequested).await;
     following.stop().await;
 }
 
@@ -186,14 +144,8 @@ async fn a_key_set_later_is_looked_at_at_once() {
     let container = Container::sleeping();
     let mut following = Following::start(engine(), &unique("nobody"));
     following.back().await;
-    assert_eq!(
-        following.directory.view(&key()),
-        Some(ContainerView::Missing)
-    );
-    let entry = ContainerEntry {
-        name: Some(container.name.clone()),
-        probe: None,
-    };
+    assert_eq!(following.directory.view(&key()), Some(ContainerView::Missing));
+    let entry = ContainerEntry { name: Some(container.name.clone()), probe: None };
     following.directory.set_keys(Keys::from([(key(), entry)]));
     let presence = following.present(|_| true).await;
     assert_eq!(presence.name, container.name);
@@ -224,10 +176,7 @@ async fn an_engine_that_went_away_is_found_again_within_5_seconds() {
     let passing = door.open(shut.clone());
     let began = Instant::now();
     let presence = following.present(|_| true).await;
-    assert!(
-        !presence.status.is_running(),
-        "what happened meanwhile is seen"
-    );
+    assert!(!presence.status.is_running(), "what happened meanwhile is seen");
     following.back().await;
     assert!(began.elapsed() < Duration::from_secs(5));
     following.stop().await;

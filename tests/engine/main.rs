@@ -1,9 +1,5 @@
 //! The engine, the directory and the prober against a real Docker Engine.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "helpers of tests fail like tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail like tests")]
 
 mod calls;
 mod directory;

@@ -24,10 +24,7 @@ async fn checks_are_looked_at_from_inside_by_one_agent() {
     assert_eq!(worker.outcome, Outcome::Pass);
     assert_eq!(worker.processes[0].name, "sleep");
     assert_eq!(fault(&command), Some(FaultKind::ExitCode), "{command:?}");
-    assert_eq!(
-        fault(&probing.look(tcp(7001)).await),
-        Some(FaultKind::Refused)
-    );
+    assert_eq!(fault(&probing.look(tcp(7001)).await), Some(FaultKind::Refused));
     assert_eq!(agents(&container).await, 1);
 
     let place = Place::Container(key());
@@ -35,9 +32,7 @@ async fn checks_are_looked_at_from_inside_by_one_agent() {
     let answer = probing.prober.ask(&place, None, op, SOON).await;
     assert_eq!(answer, Ok(Answer::Exists(true)));
 
-    let as_user = probing
-        .look(custom("test $(id -u) = 1234", Some("1234")))
-        .await;
+    let as_user = probing.look(custom("test $(id -u) = 1234", Some("1234"))).await;
     assert_eq!(as_user.outcome, Outcome::Pass);
     assert_eq!(agents(&container).await, 2);
 
@@ -53,10 +48,7 @@ async fn the_agents_file_is_the_only_thing_left_in_the_container() {
     probing.look(tcp(7000)).await;
     probing.stop().await;
     let changes = docker(&["diff", &container.name]);
-    let mut changed: Vec<&str> = changes
-        .lines()
-        .filter(|line| !line.contains("/lib"))
-        .collect();
+    let mut changed: Vec<&str> = changes.lines().filter(|line| !line.contains("/lib")).collect();
     changed.sort_unstable();
     assert_eq!(changed.len(), 2, "{changed:?}");
     assert_eq!(changed[0], "A /.vai");
@@ -67,25 +59,14 @@ async fn the_agents_file_is_the_only_thing_left_in_the_container() {
 async fn a_watched_process_that_dies_is_hinted_at_once() {
     let container = with_worker().await;
     let mut probing = Probing::of(&container.name, ProbeMode::Auto).await;
-    assert_eq!(
-        probing.look(process("sleep 700")).await.outcome,
-        Outcome::Pass
-    );
+    assert_eq!(probing.look(process("sleep 700")).await.outcome, Outcome::Pass);
     let began = Instant::now();
-    docker(&[
-        "exec",
-        &container.name,
-        "sh",
-        "-c",
-        "kill -9 $(busybox pidof sleep)",
-    ]);
+    docker(&["exec", &container.name, "sh", "-c", "kill -9 $(busybox pidof sleep)"]);
     let why = hint(&mut probing).await;
     assert!(why.starts_with("process sleep (pid "), "{why}");
     assert!(began.elapsed() < Duration::from_secs(2));
     // Its parent does not reap it: a zombie is no worker.
-    let after = probing
-        .until(process("sleep 700"), |outcome| *outcome != Outcome::Pass)
-        .await;
+    let after = probing.until(process("sleep 700"), |outcome| *outcome != Outcome::Pass).await;
     assert_eq!(fault(&after), Some(FaultKind::ProcessAbsent));
     probing.stop().await;
 }
@@ -132,14 +113,9 @@ async fn a_container_that_stops_or_restarts_is_told_apart() {
 
     docker(&["start", &container.name]);
     probing.status(true).await;
-    let old = probing
-        .prober
-        .look(&service(), &check(tcp(7000)), Some(&instance))
-        .await;
+    let old = probing.prober.look(&service(), &check(tcp(7000)), Some(&instance)).await;
     assert!(unknown(&old).contains("restarted meanwhile"), "{old:?}");
-    probing
-        .until(tcp(7000), |outcome| *outcome == Outcome::Pass)
-        .await;
+    probing.until(tcp(7000), |outcome| *outcome == Outcome::Pass).await;
 
     docker(&["pause", &container.name]);
     probing.status(false).await;
@@ -165,10 +141,7 @@ async fn a_frozen_agent_ends_a_look_by_its_timeout() {
     assert!(frozen.unwrap().success());
     let report = probing.prober.look(&service(), &slow, None).await;
     unknown(&report);
-    assert!(
-        report.took <= slow.timeout + Duration::from_millis(100),
-        "{report:?}"
-    );
+    assert!(report.took <= slow.timeout + Duration::from_millis(100), "{report:?}");
     probing.stop().await;
 }
 
@@ -190,40 +163,19 @@ async fn without_an_agent_other_ways_are_gone() {
     let container = Container::run(&unique("bare"), &[], &["sh", "-c", script]);
     let probing = Probing::of(&container.name, ProbeMode::None).await;
 
-    probing
-        .until(tcp(7002), |outcome| *outcome == Outcome::Pass)
-        .await;
+    probing.until(tcp(7002), |outcome| *outcome == Outcome::Pass).await;
     let answered = probing.look(http(7002)).await;
     assert_eq!(fault(&answered), Some(FaultKind::Status), "{answered:?}");
     // The same check has passed by this way: now a refusal means something.
-    assert_eq!(
-        fault(&probing.look(tcp(7003)).await),
-        Some(FaultKind::Refused)
-    );
+    assert_eq!(fault(&probing.look(tcp(7003)).await), Some(FaultKind::Refused));
 
-    assert_eq!(
-        probing.look(process("sleep 700")).await.outcome,
-        Outcome::Pass
-    );
-    assert_eq!(
-        fault(&probing.look(process("sleep 701")).await),
-        Some(FaultKind::ProcessAbsent)
-    );
-    assert_eq!(
-        probing.look(custom("test $WHO = vai", None)).await.outcome,
-        Outcome::Pass
-    );
+    assert_eq!(probing.look(process("sleep 700")).await.outcome, Outcome::Pass);
+    assert_eq!(fault(&probing.look(process("sleep 701")).await), Some(FaultKind::ProcessAbsent));
+    assert_eq!(probing.look(custom("test $WHO = vai", None)).await.outcome, Outcome::Pass);
     let failed = probing.look(custom("echo broken; exit 5", None)).await;
-    assert!(
-        format!("{failed:?}").contains("exited 5: broken"),
-        "{failed:?}"
-    );
-    let disk = probing
-        .look(CheckKind::Disk(DiskCheck {
-            path: "/".into(),
-            min_free_percent: 1,
-        }))
-        .await;
+    assert!(format!("{failed:?}").contains("exited 5: broken"), "{failed:?}");
+    let disk =
+        probing.look(CheckKind::Disk(DiskCheck { path: "/".into(), min_free_percent: 1 })).await;
     unknown(&disk);
     assert_eq!(agents(&container).await, 0);
     assert!(!docker(&["diff", &container.name]).contains(".vai"));
@@ -248,9 +200,7 @@ async fn a_read_only_container_takes_no_agent_and_is_looked_at_from_outside() {
         &["sh", "-c", "sleep 700 & exec sleep 600"],
     );
     let probing = Probing::of(&container.name, ProbeMode::Auto).await;
-    probing
-        .until(process("sleep 700"), |outcome| *outcome == Outcome::Pass)
-        .await;
+    probing.until(process("sleep 700"), |outcome| *outcome == Outcome::Pass).await;
     assert_eq!(agents(&container).await, 0);
     probing.stop().await;
 }

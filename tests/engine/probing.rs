@@ -18,12 +18,8 @@ use vai_core::model::{
 
 /// What a development build of the agent, which is not static, needs from the
 /// system it was built on.
-const LIBRARIES: [&str; 4] = [
-    "-v",
-    "/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu:ro",
-    "-v",
-    "/lib64:/lib64:ro",
-];
+const LIBRARIES: [&str; 4] =
+    ["-v", "/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu:ro", "-v", "/lib64:/lib64:ro"];
 
 /// A prober at work on one container, by the key `box`.
 pub(crate) struct Probing {
@@ -44,17 +40,12 @@ impl Probing {
         let (directory, follower) = Directory::new(engine(), Own::default(), sender.clone());
         directory.set_keys(Keys::from([(
             key(),
-            ContainerEntry {
-                name: Some(name.to_owned()),
-                probe: Some(probe),
-            },
+            ContainerEntry { name: Some(name.to_owned()), probe: Some(probe) },
         )]));
         let shutdown = CancellationToken::new();
         let follower = tokio::spawn(follower.run(shutdown.clone()));
-        expect(&mut events, "EngineBack", |event| {
-            matches!(event, Event::EngineBack).then_some(())
-        })
-        .await;
+        expect(&mut events, "EngineBack", |event| matches!(event, Event::EngineBack).then_some(()))
+            .await;
         Self {
             prober: Prober::new(engine(), directory.clone(), sender, executable),
             events,
@@ -128,6 +119,7 @@ pub(crate) fn service() -> Service {
         recovery: Recovery {
             ladder: Vec::new(),
             alert_only: None,
+            start_container: false,
             max_attempts: 3,
             max_restarts: 5,
             window: Duration::from_secs(600),
@@ -173,12 +165,7 @@ pub(crate) fn custom(command: &str, user: Option<&str>) -> CheckKind {
 }
 
 pub(crate) fn tcp(port: u16) -> CheckKind {
-    CheckKind::Tcp(TcpCheck {
-        host: "localhost".into(),
-        port,
-        send: None,
-        expect: None,
-    })
+    CheckKind::Tcp(TcpCheck { host: "localhost".into(), port, send: None, expect: None })
 }
 
 pub(crate) fn http(port: u16) -> CheckKind {
@@ -230,15 +217,12 @@ pub(crate) async fn with_worker() -> Container {
 /// How many processes of the container's are agents.
 pub(crate) async fn agents(container: &Container) -> usize {
     let processes = engine().top(&container.id()).await.unwrap();
-    processes
-        .iter()
-        .filter(|process| process.args.starts_with("/.vai/agent-"))
-        .count()
+    processes.iter().filter(|process| process.args.starts_with("/.vai/agent-")).count()
 }
 
 pub(crate) async fn hint(probing: &mut Probing) -> String {
     expect(&mut probing.events, "hint", |event| match event {
-        Event::Hint { service, why } if service.as_str() == "worker" => Some(why.clone()),
+        Event::Hint { service, why, .. } if service.as_str() == "worker" => Some(why.clone()),
         _ => None,
     })
     .await

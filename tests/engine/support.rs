@@ -44,16 +44,12 @@ fn ensure_image() {
     let mut header = tar::Header::new_gnu();
     header.set_mode(0o755);
     header.set_size(busybox.len() as u64);
-    archive
-        .append_data(&mut header, "bin/busybox", busybox.as_slice())
-        .unwrap();
+    archive.append_data(&mut header, "bin/busybox", busybox.as_slice()).unwrap();
     for applet in ["sh", "sleep", "cat", "tail", "kill", "id", "nc", "ls"] {
         let mut link = tar::Header::new_gnu();
         link.set_entry_type(tar::EntryType::Symlink);
         link.set_size(0);
-        archive
-            .append_link(&mut link, format!("bin/{applet}"), "busybox")
-            .unwrap();
+        archive.append_link(&mut link, format!("bin/{applet}"), "busybox").unwrap();
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), archive.into_inner().unwrap()).unwrap();
@@ -87,9 +83,7 @@ impl Container {
         args.push(IMAGE);
         args.extend(command);
         docker(&args);
-        Self {
-            name: name.to_owned(),
-        }
+        Self { name: name.to_owned() }
     }
 
     pub(crate) fn id(&self) -> String {
@@ -151,10 +145,7 @@ impl Door {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("engine.sock");
-        Self {
-            _folder: folder,
-            socket,
-        }
+        Self { _folder: folder, socket }
     }
 
     pub(crate) fn address(&self) -> Address {

@@ -69,15 +69,11 @@ async fn config(check: &HttpCheck) -> Result<Arc<ClientConfig>, String> {
     } else if let Some(path) = &check.ca_file {
         let mut roots = RootCertStore::clone(&PUBLIC_ROOTS);
         let unusable = |what: String| format!("ca_file {path}: {what}");
-        let pem = tokio::fs::read(path)
-            .await
-            .map_err(|error| unusable(words::plain(&error)))?;
+        let pem = tokio::fs::read(path).await.map_err(|error| unusable(words::plain(&error)))?;
         let mut added = 0;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-            roots
-                .add(certificate)
-                .map_err(|error| unusable(error.to_string()))?;
+            roots.add(certificate).map_err(|error| unusable(error.to_string()))?;
             added += 1;
         }
         if added == 0 {
@@ -85,9 +81,7 @@ async fn config(check: &HttpCheck) -> Result<Arc<ClientConfig>, String> {
         }
         builder.with_root_certificates(roots).with_no_client_auth()
     } else {
-        builder
-            .with_root_certificates(Arc::clone(&PUBLIC_ROOTS))
-            .with_no_client_auth()
+        builder.with_root_certificates(Arc::clone(&PUBLIC_ROOTS)).with_no_client_auth()
     };
     Ok(Arc::new(config))
 }
@@ -130,8 +124,6 @@ impl ServerCertVerifier for AnyCertificate {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        PROVIDER
-            .signature_verification_algorithms
-            .supported_schemes()
+        PROVIDER.signature_verification_algorithms.supported_schemes()
     }
 }

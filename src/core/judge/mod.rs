@@ -1,1 +1,409 @@
-//! Judgement: from check results to decisions.
+//! Judgement: from what was seen to what is to be done, without a clock, I/O
+//! or async. Machines, one per service, propose; [`Core`] as the arbiter of the
+//! whole host admits.
+
+mod arbiter;
+mod backoff;
+mod budget;
+mod container;
+mod effort;
+mod gate;
+mod graph;
+mod incident;
+mod machine;
+mod publish;
+mod run;
+mod tally;
+
+#[cfg(test)]
+mod tests;
+
+use crate::model::{
+    Act, ActId, ActOutcome, ActReport, ActRequest, Action, Change, CheckView, ContainerChange,
+    ContainerKey, Delta, Event, Instance, Now, OperatorError, OperatorRequest, Outcome, Place,
+    ServiceName, ServiceView, Ticket, Time, Transition, Watchlist,
+};
+use container::{Container, Standing};
+use gate::Gate;
+use graph::Graph;
+use incident::{Incidents, Scene};
+use machine::{Machine, Note, Proposal, Step};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Until then a start counts as starting, where the registry and the
+/// container's HEALTHCHECK say nothing else.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Everything that is known and decided. It is driven by [`Core::handle`]
+/// alone.
+#[derive(Clone, Debug)]
+pub struct Core {
+    settings: Settings,
+    services: BTreeMap<ServiceName, Machine>,
+    graph: Graph,
+    containers: BTreeMap<ContainerKey, Container>,
+    engine: EngineLink,
+    acts: BTreeMap<ActId, Flight>,
+    incidents: Incidents,
+    next_act: u64,
+    next_look: u64,
+    stopping: bool,
+    /// What was last published of each service.
+    published: BTreeMap<ServiceName, ServiceView>,
+}
+
+#[derive(Clone, Debug)]
+struct Settings {
+    parallel_actions: usize,
+    observe: bool,
+    repeat_interval: Duration,
+    local: Instance,
+}
+
+#[derive(Clone, Debug)]
+enum EngineLink {
+    /// Nothing was heard of it yet.
+    Unseen,
+    Up,
+    Gone {
+        since: Now,
+        why: String,
+    },
+}
+
+/// An act under way.
+#[derive(Clone, Debug)]
+struct Flight {
+    service: ServiceName,
+    place: Place,
+    act: Act,
+}
+
+/// Collects what a step comes to.
+#[derive(Default)]
+struct Out {
+    changes: Vec<Change>,
+    actions: Vec<Action>,
+}
+
+impl Core {
+    /// A core that watches `watchlist` from `now` on.
+    #[must_use]
+    pub fn new(now: Now, watchlist: Watchlist) -> Self {
+        let mut core = Self {
+            settings: Settings::of(&watchlist),
+            services: BTreeMap::new(),
+            graph: Graph::default(),
+            containers: BTreeMap::new(),
+            engine: EngineLink::Unseen,
+            acts: BTreeMap::new(),
+            incidents: Incidents::default(),
+            next_act: 0,
+            next_look: 0,
+            stopping: false,
+            published: BTreeMap::new(),
+        };
+        core.configure(now, watchlist, &mut Out::default());
+        core
+    }
+
+    /// Takes in one event and decides. The delta is to be stored before any of
+    /// the actions is carried out.
+    pub fn handle(&mut self, now: Now, event: Event) -> (Delta, Vec<Action>) {
+        let mut out = Out::default();
+        self.take_in(now, event, &mut out);
+        self.review(now, &mut out);
+        self.admit(now, &mut out);
+        self.look(now, &mut out);
+        self.refresh_incidents(now, &mut out);
+        self.publish(now, &mut out);
+        (Delta { changes: out.changes }, out.actions)
+    }
+
+    /// When [`Event::Wake`] is to be handed in, if nothing else comes before.
+    #[must_use]
+    pub fn next_wake(&self, now: Now) -> Option<Time> {
+        let machines = self.services.values();
+        let looks = machines.clone().filter_map(Machine::next_look);
+        let waits = machines.filter_map(|machine| machine.next_wake(now.mono));
+        let containers =
+            self.containers.values().filter_map(|container| container.next_wake(now.mono));
+        let incidents = self.incidents.next_wake(&self.scene(now));
+        looks.chain(waits).chain(containers).chain(incidents).min()
+    }
+
+    /// What an operator's request will come to, or why it is refused. It is
+    /// carried out by handing in [`Event::Operator`].
+    ///
+    /// # Errors
+    /// An unknown or disabled service, or one whose container is busy.
+    pub fn answer(&self, request: &OperatorRequest) -> Result<String, OperatorError> {
+        let name = request.service();
+        let Some(machine) = self.services.get(name) else {
+            return Err(OperatorError(format!("there is no service {name} in the registry")));
+        };
+        if !machine.is_watched() {
+            return Err(OperatorError(format!(
+                "{name} is not watched: {}",
+                machine.reason(Time::default())
+            )));
+        }
+        let acts = matches!(request, OperatorRequest::Stop(_) | OperatorRequest::Start(_));
+        if acts && self.settings.observe {
+            return Err(OperatorError("vai only observes (--observe)".into()));
+        }
+        if matches!(request, OperatorRequest::Stop(_)) && self.is_busy(&machine.service.place) {
+            return Err(OperatorError(format!(
+                "an action is under way beside {name}; try again when it has ended"
+            )));
+        }
+        Ok(match request {
+            OperatorRequest::Pause(_) => {
+                format!("{name} is paused: checked, but not restarted, until `vai resume {name}`")
+            }
+            OperatorRequest::Resume(_) => format!("{name} is watched and restarted again"),
+            OperatorRequest::Stop(_) => {
+                format!("{name} is being stopped and left alone until `vai start {name}`")
+            }
+            OperatorRequest::Start(_) => format!("{name} is being started"),
+        })
+    }
+
+    // ---- taking in ----
+
+    fn take_in(&mut self, now: Now, event: Event, out: &mut Out) {
+        match event {
+            Event::Configured(watchlist) => self.configure(now, watchlist, out),
+            Event::Checked { ticket, report } => {
+                let Some(machine) = self.services.get_mut(&ticket.service) else {
+                    return;
+                };
+                if machine.checked(now, ticket.check, ticket.number, report) {
+                    for dependency in self.graph.all_dependencies(&ticket.service) {
+                        if let Some(machine) = self.services.get_mut(&dependency) {
+                            machine.look_now(now.mono);
+                        }
+                    }
+                }
+            }
+            Event::Hint { service, died, .. } => {
+                if let Some(machine) = self.services.get_mut(&service) {
+                    if let Some(process) = died {
+                        machine.process_ended(&process);
+                    }
+                    machine.look_now(now.mono);
+                }
+            }
+            Event::Container { key, change } => self.container_changed(now, key, change),
+            Event::EngineGone(why) => {
+                if !matches!(self.engine, EngineLink::Gone { .. }) {
+                    self.engine = EngineLink::Gone { since: now, why };
+                }
+            }
+            Event::EngineBack => self.engine = EngineLink::Up,
+            Event::Acted { id, report } => self.acted(now, id, report, out),
+            Event::Operator(request) => self.operate(now, &request, out),
+            Event::Stopping => self.stopping = true,
+            Event::Wake => {}
+        }
+    }
+
+    fn configure(&mut self, now: Now, watchlist: Watchlist, out: &mut Out) {
+        self.settings = Settings::of(&watchlist);
+        self.graph = Graph::new(&watchlist.services);
+        let gone: Vec<ServiceName> = self
+            .services
+            .keys()
+            .filter(|name| !watchlist.services.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.services.remove(&name);
+            self.published.remove(&name);
+            self.incidents.recovered(&name, "removed from the registry");
+            out.changes.push(Change::Removed(name));
+        }
+        for (name, service) in watchlist.services {
+            let mut step = Step::default();
+            match self.services.get_mut(&name) {
+                Some(machine) if machine.service == service => {}
+                Some(machine) => machine.reconfigure(now, service, &mut step),
+                None => {
+                    self.services.insert(name.clone(), Machine::new(now, service));
+                }
+            }
+            self.story(&name, step, out);
+        }
+        let wanted: BTreeSet<&ContainerKey> =
+            self.services.values().filter_map(|machine| machine.container()).collect();
+        self.containers.retain(|key, _| wanted.contains(key));
+    }
+
+    fn container_changed(&mut self, now: Now, key: ContainerKey, change: ContainerChange) {
+        let hint = matches!(change, ContainerChange::OutOfMemory | ContainerChange::Seen(_));
+        let container = self.containers.entry(key.clone()).or_default();
+        let before = container.presence().map(|presence| presence.health.clone());
+        container.change(now, change);
+        let after = container.presence().map(|presence| presence.health.clone());
+        // What the engine's own check says is worth a look, not a verdict.
+        if hint && before.is_some() && before != after {
+            for machine in self.services.values_mut() {
+                if machine.container() == Some(&key) {
+                    machine.look_now(now.mono);
+                }
+            }
+        }
+    }
+
+    fn acted(&mut self, now: Now, id: ActId, report: ActReport, out: &mut Out) {
+        let Some(flight) = self.acts.remove(&id) else {
+            return;
+        };
+        out.changes.push(Change::IntentEnded(id));
+        if let Place::Container(key) = &flight.place
+            && let Some(container) = self.containers.get_mut(key)
+        {
+            container.act_ended(now.mono);
+            if let ActOutcome::Done { instance: Some(instance), .. } = &report.outcome
+                && flight.act != Act::Stop
+            {
+                container.runs_now(now.mono, instance);
+            }
+        }
+        let start_timeout = self.start_timeout(&flight.service);
+        let Some(machine) = self.services.get_mut(&flight.service) else {
+            return;
+        };
+        let mut step = Step::default();
+        if machine.act() == Some(id) {
+            machine.acted(now, report, start_timeout, &mut step);
+        } else {
+            // An operator's stop, or the service was disabled meanwhile.
+            let words = match report.outcome {
+                ActOutcome::Done { .. } => report.steps.join("; "),
+                ActOutcome::Failed(words) => format!("stop failed: {words}"),
+                ActOutcome::CommandOverdue(_) => "stop_cmd is still running".into(),
+                ActOutcome::Refused { gate, .. } => format!("not stopped: {gate}"),
+            };
+            let label = machine.label();
+            step.notes.push(Note { from: label, to: label, reason: words });
+        }
+        self.story(&flight.service, step, out);
+    }
+
+    fn operate(&mut self, now: Now, request: &OperatorRequest, out: &mut Out) {
+        if self.answer(request).is_err() {
+            return;
+        }
+        let name = request.service().clone();
+        let Some(machine) = self.services.get_mut(&name) else {
+            return;
+        };
+        let mut step = Step::default();
+        match request {
+            OperatorRequest::Pause(_) => machine.pause(now, &mut step),
+            OperatorRequest::Resume(_) => machine.resume(now, &mut step),
+            OperatorRequest::Start(_) => machine.start(now, &mut step),
+            OperatorRequest::Stop(_) => {
+                machine.stop(now, &mut step);
+                self.next_act += 1;
+                self.dispatch(&name, ActId(self.next_act), Act::Stop, out);
+            }
+        }
+        self.story(&name, step, out);
+    }
+
+    // ---- judging ----
+
+    fn review(&mut self, now: Now, out: &mut Out) {
+        let mut well = Vec::new();
+        let names: Vec<ServiceName> = self.services.keys().cloned().collect();
+        for name in names {
+            let standing = self.standing(&name, now.mono);
+            let start_timeout = self.start_timeout(&name);
+            let Some(machine) = self.services.get_mut(&name) else {
+                continue;
+            };
+            let mut step = Step::default();
+            machine.review(now, &standing, start_timeout, &mut step);
+            if step.became_well {
+                well.push(name.clone());
+            }
+            self.story(&name, step, out);
+        }
+        for name in well {
+            for dependent in self.graph.dependents(&name).to_vec() {
+                if let Some(machine) = self.services.get_mut(&dependent) {
+                    machine.dependency_returned(now.mono);
+                }
+            }
+        }
+    }
+
+    fn standing(&self, name: &ServiceName, now: Time) -> Standing {
+        match self.services.get(name).and_then(Machine::container) {
+            None => Standing::Up { instance: self.settings.local.clone(), since: Time::default() },
+            Some(key) => match self.containers.get(key) {
+                Some(container) => container.standing(now),
+                None => Standing::Unseen,
+            },
+        }
+    }
+
+    fn start_timeout(&self, name: &ServiceName) -> Duration {
+        let Some(machine) = self.services.get(name) else {
+            return START_TIMEOUT;
+        };
+        machine.service.start_timeout.unwrap_or_else(|| {
+            let health_start = machine
+                .container()
+                .and_then(|key| self.containers.get(key)?.presence()?.health_start);
+            health_start.map_or(START_TIMEOUT, |start| start.max(START_TIMEOUT))
+        })
+    }
+
+    /// Writes down what a machine's step came to.
+    fn story(&mut self, name: &ServiceName, step: Step, out: &mut Out) {
+        if let Some(how) = &step.recovered {
+            self.incidents.recovered(name, how);
+        }
+        out.changes.extend(step.notes.into_iter().map(|note| {
+            Change::Transition(Transition {
+                service: name.clone(),
+                from: note.from,
+                to: note.to,
+                reason: note.reason,
+            })
+        }));
+    }
+
+    // ---- looking ----
+
+    fn look(&mut self, now: Now, out: &mut Out) {
+        for (name, machine) in &mut self.services {
+            for (check, number) in machine.due(now.mono, &mut self.next_look) {
+                let ticket = Ticket {
+                    service: name.clone(),
+                    check,
+                    number,
+                    instance: machine.instance.clone().filter(|_| !machine.is_local()),
+                };
+                let service = Arc::clone(&machine.service);
+                out.actions.push(Action::Look { ticket, service });
+            }
+        }
+    }
+}
+
+impl Settings {
+    fn of(watchlist: &Watchlist) -> Self {
+        Self {
+            parallel_actions: watchlist.parallel_actions,
+            observe: watchlist.observe,
+            repeat_interval: watchlist.repeat_interval,
+            local: watchlist.local.clone(),
+        }
+    }
+}

@@ -15,9 +15,9 @@ pub enum Action {
         service: Arc<Service>,
     },
     /// Start, restart or stop a service.
-    Act(ActRequest),
+    Act(Box<ActRequest>),
     /// Tell people.
-    Tell(Notice),
+    Tell(Box<Notice>),
 }
 
 /// Numbers the acts of one run of `vai`.

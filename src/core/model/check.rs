@@ -147,9 +147,7 @@ impl StatusSet {
     /// Whether `code` is in one of the ranges.
     #[must_use]
     pub fn contains(&self, code: u16) -> bool {
-        self.0
-            .iter()
-            .any(|&(low, high)| (low..=high).contains(&code))
+        self.0.iter().any(|&(low, high)| (low..=high).contains(&code))
     }
 }
 

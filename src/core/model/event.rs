@@ -1,8 +1,9 @@
 use super::{
-    ActId, ActReport, ContainerChange, ContainerKey, Instance, Report, Service, ServiceName,
+    ActId, ActReport, ContainerChange, ContainerKey, Instance, ProcId, Report, Service, ServiceName,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything that reaches the core.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub enum Event {
         service: ServiceName,
         /// What happened, in words.
         why: String,
+        /// The process that ended, where that is what happened.
+        died: Option<ProcId>,
     },
     /// The engine said something about a container.
     Container {
@@ -64,7 +67,7 @@ pub struct Ticket {
 }
 
 /// The part of the registry that is judged.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Watchlist {
     /// Every service, disabled ones and documentation included.
     pub services: BTreeMap<ServiceName, Arc<Service>>,
@@ -72,6 +75,11 @@ pub struct Watchlist {
     pub parallel_actions: usize,
     /// Everything but acting: say what would be done.
     pub observe: bool,
+    /// Between reminders of a critical incident.
+    pub repeat_interval: Duration,
+    /// The instance that local services run in: the boot, and the start of
+    /// process 1.
+    pub local: Instance,
 }
 
 /// What an operator can ask for.

@@ -1,4 +1,4 @@
-use super::{EvidenceDetail, Notify, ServiceName, Wall};
+use super::{EvidenceDetail, Notify, ServiceName, StateLabel, Wall};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -43,6 +43,10 @@ pub struct Incident {
     pub place: String,
     /// How bad it is now.
     pub severity: Severity,
+    /// How the root stands; once closed, how it stood before it was over.
+    pub state: StateLabel,
+    /// Restarts that did not heal it.
+    pub failed_attempts: u32,
     /// When the failure was first seen.
     pub since: Wall,
     /// Why: the check and its reason.

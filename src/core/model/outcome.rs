@@ -31,10 +31,7 @@ impl Fault {
     /// A fault of `kind` in the words of `detail`.
     #[must_use]
     pub fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-        }
+        Self { kind, detail: detail.into() }
     }
 }
 
@@ -141,10 +138,6 @@ impl Report {
     /// A result that saw no process.
     #[must_use]
     pub fn new(outcome: Outcome, took: Duration) -> Self {
-        Self {
-            outcome,
-            took,
-            processes: Vec::new(),
-        }
+        Self { outcome, took, processes: Vec::new() }
     }
 }

@@ -56,11 +56,7 @@ impl Redactor {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {
-            if text.contains(secret.expose()) {
-                text.replace(secret.expose(), "***")
-            } else {
-                text
-            }
+            if text.contains(secret.expose()) { text.replace(secret.expose(), "***") } else { text }
         })
     }
 }

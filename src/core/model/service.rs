@@ -92,6 +92,10 @@ pub struct Recovery {
     pub ladder: Vec<Rung>,
     /// Why the ladder is empty, in words for the log and the message.
     pub alert_only: Option<String>,
+    /// Whether a container that exited by itself is started for this service,
+    /// even where the ladder is empty because the container is shared. Off for
+    /// `"action": "alert"`.
+    pub start_container: bool,
     /// Failed attempts in a row before giving up.
     pub max_attempts: u32,
     /// Hard ceiling of restarts in any `window`.

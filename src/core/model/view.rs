@@ -87,6 +87,8 @@ pub struct CheckView {
     pub took_ms: u64,
     /// When it ended.
     pub at: Option<Wall>,
+    /// Ticks that were skipped because the look before was still under way.
+    pub skipped: u64,
 }
 
 /// The states' names (behaviour.md, section 2).

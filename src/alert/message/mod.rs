@@ -1,0 +1,120 @@
+//! From notices to the words that a person reads. Pure: no I/O, no clock.
+
+mod body;
+mod clean;
+#[cfg(test)]
+mod tests;
+mod title;
+mod when;
+
+pub(crate) use clean::line;
+
+use jiff::tz::TimeZone;
+use std::cmp::Reverse;
+use vai_core::model::{
+    EvidenceDetail, IncidentPhase, Notice, NoticeKind, Redactor, Severity, Wall,
+};
+
+/// What one sink is handed: the incidents of one moment, in words and as data.
+/// Nothing in it is secret any more.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Message {
+    /// One line that says it all on a phone.
+    pub(crate) title: String,
+    /// Plain text of several lines.
+    pub(crate) body: String,
+    /// The worst of what is not over; info where everything is.
+    pub(crate) severity: Severity,
+    /// Whether everything in it is over.
+    pub(crate) over: bool,
+    /// The same for every try to deliver the same news; letters, digits, `-`.
+    pub(crate) dedup_key: String,
+    /// Keys of the messages that first told of these incidents at this sink.
+    pub(crate) follows: Vec<String>,
+    /// What it is made of, worst first, redacted and with no more evidence
+    /// than may be shown.
+    pub(crate) notices: Vec<Notice>,
+}
+
+/// What composing a message needs to know besides the notices.
+pub(crate) struct Context<'a> {
+    /// The zone that times are shown in.
+    pub(crate) zone: &'a TimeZone,
+    /// The moment of this try.
+    pub(crate) now: Wall,
+    /// Takes secrets out of all free text.
+    pub(crate) redactor: &'a Redactor,
+    /// The most evidence that this sink may show.
+    pub(crate) evidence: EvidenceDetail,
+}
+
+/// Puts the notices of one moment into one message.
+pub(crate) fn compose(notices: &[Notice], follows: Vec<String>, context: &Context<'_>) -> Message {
+    let mut notices: Vec<Notice> = notices
+        .iter()
+        .map(|notice| clean::clean(notice, context.redactor, context.evidence))
+        .collect();
+    notices.sort_by_key(|notice| {
+        let over = is_over(notice);
+        (over, Reverse(notice.incident.severity), notice.incident.since)
+    });
+    let over = notices.iter().all(is_over);
+    let severity = notices
+        .iter()
+        .filter(|notice| !is_over(notice))
+        .map(|notice| notice.incident.severity)
+        .max()
+        .unwrap_or(Severity::Info);
+    Message {
+        title: title::title(&notices, context.zone),
+        body: body::body(&notices, context),
+        severity,
+        over,
+        dedup_key: dedup_key(&notices),
+        follows,
+        notices,
+    }
+}
+
+/// Whether a notice tells of the end of its incident.
+pub(crate) fn is_over(notice: &Notice) -> bool {
+    matches!(notice.incident.phase, IncidentPhase::Closed { .. })
+}
+
+/// A name for exactly this news: which incidents, and how each of them stands.
+fn dedup_key(notices: &[Notice]) -> String {
+    let mut hash = Fnv1a::default();
+    for notice in notices {
+        let kind = match notice.kind {
+            NoticeKind::Opened => "opened",
+            NoticeKind::Escalated => "escalated",
+            NoticeKind::Reminder(_) => "reminder",
+            NoticeKind::Resolved => "resolved",
+        };
+        hash.part(notice.incident.id.0.as_bytes());
+        hash.part(kind.as_bytes());
+        hash.part(notice.incident.severity.label().as_bytes());
+        hash.part(&[u8::from(is_over(notice))]);
+        hash.part(&notice.at.as_millis().to_be_bytes());
+    }
+    format!("vai-{:016x}", hash.0)
+}
+
+/// FNV-1a, 64 bits: unlike the standard library's hasher it is the same in
+/// every build, so a key outlives an update of vai.
+struct Fnv1a(u64);
+
+impl Default for Fnv1a {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv1a {
+    /// Adds one part and a separator, so that ("ab", "c") is not ("a", "bc").
+    fn part(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().chain(&[0xff]) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

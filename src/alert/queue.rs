@@ -1,0 +1,240 @@
+//! What one sink still has to be told, and when. Pure: time is passed in.
+
+use super::message;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use vai_core::model::{IncidentId, Notice, NoticeKind, Severity, Time};
+
+/// First delay after a failed send; doubles with each further one.
+const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// The longest delay, unless the sink asks for a longer one.
+const BACKOFF_MOST: Duration = Duration::from_secs(300);
+/// What could not be delivered for so long is given up (behaviour.md, 4).
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// When things go out at one sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Timing {
+    /// How long news waits for others to share its message.
+    pub(super) group_wait: Duration,
+    /// Least time between an incident's message and one about what is new in it.
+    pub(super) group_interval: Duration,
+    /// Whether the end of an incident that was told is told as well.
+    pub(super) send_resolved: bool,
+}
+
+/// The queue of one sink. It holds at most one entry per incident, so nothing
+/// about an incident can overtake its opening, and what is over before it was
+/// told becomes one message.
+#[derive(Debug)]
+pub(super) struct Queue {
+    timing: Timing,
+    waiting: Vec<Entry>,
+    in_flight: Vec<Entry>,
+    told: BTreeMap<IncidentId, Told>,
+    failures: u32,
+    not_before: Time,
+    hurry: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    notice: Notice,
+    queued: Time,
+    due: Time,
+}
+
+/// What a sink last heard about an incident that is not over.
+#[derive(Debug)]
+struct Told {
+    opening: String,
+    severity: Severity,
+    last: Time,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub(super) fn new(timing: Timing) -> Self {
+        Self {
+            timing,
+            waiting: Vec::new(),
+            in_flight: Vec::new(),
+            told: BTreeMap::new(),
+            failures: 0,
+            not_before: Time::default(),
+            hurry: false,
+        }
+    }
+
+    /// Takes in one notice for this sink.
+    pub(super) fn push(&mut self, notice: Notice, now: Time) {
+        let due = self.due(&notice, now);
+        let entry = Entry { notice, queued: now, due };
+        self.enqueue(entry);
+    }
+
+    /// When the next message is to be sent: none while one is in flight.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        if !self.in_flight.is_empty() {
+            return None;
+        }
+        let due = self.waiting.iter().map(|entry| entry.due).min()?;
+        let due = if self.hurry { Time::default() } else { due };
+        Some(due.max(self.not_before))
+    }
+
+    /// Takes everything that waits, to be sent as one message; follow it with
+    /// [`delivered`](Self::delivered), [`failed`](Self::failed) or
+    /// [`rejected`](Self::rejected). Empty if there is nothing to say.
+    pub(super) fn take(&mut self) -> Vec<Notice> {
+        let mut batch = std::mem::take(&mut self.waiting);
+        if !self.timing.send_resolved {
+            batch.retain(|entry| {
+                let unwanted = entry.notice.kind == NoticeKind::Resolved;
+                if unwanted {
+                    self.told.remove(&entry.notice.incident.id);
+                }
+                !unwanted
+            });
+        }
+        self.in_flight = batch;
+        self.in_flight.iter().map(|entry| entry.notice.clone()).collect()
+    }
+
+    /// The keys of the messages that first told of these incidents.
+    pub(super) fn openings(&self, notices: &[Notice]) -> Vec<String> {
+        let mut keys: Vec<String> = notices
+            .iter()
+            .filter_map(|notice| self.told.get(&notice.incident.id))
+            .map(|told| told.opening.clone())
+            .collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    /// What was taken has arrived, as the message named `key`.
+    pub(super) fn delivered(&mut self, key: &str, now: Time) {
+        self.failures = 0;
+        self.not_before = Time::default();
+        for Entry { notice, .. } in std::mem::take(&mut self.in_flight) {
+            let over = message::is_over(&notice);
+            let incident = notice.incident;
+            if over {
+                self.told.remove(&incident.id);
+                continue;
+            }
+            let told = self.told.entry(incident.id).or_insert_with(|| Told {
+                opening: key.to_owned(),
+                severity: incident.severity,
+                last: now,
+            });
+            told.severity = incident.severity;
+            told.last = now;
+        }
+    }
+
+    /// What was taken has not arrived: it waits again, together with what came
+    /// since, for the backoff or for as long as the sink asked. Returns what is
+    /// too old to be tried again.
+    pub(super) fn failed(&mut self, now: Time, asked: Option<Duration>) -> Vec<Notice> {
+        let backoff = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MOST);
+        self.failures += 1;
+        self.not_before = now + backoff.max(asked.unwrap_or_default());
+        self.put_back();
+        let (kept, expired) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|entry| now.since(entry.queued) < KEPT);
+        self.waiting = kept;
+        expired.into_iter().map(|entry: Entry| entry.notice).collect()
+    }
+
+    /// What was taken will never be accepted; it is forgotten.
+    pub(super) fn rejected(&mut self) {
+        self.failures = 0;
+        self.not_before = Time::default();
+        self.in_flight.clear();
+    }
+
+    /// Applies a changed configuration: what waits is tried anew at once, for
+    /// the change may be what mends the sink.
+    pub(super) fn reconfigure(&mut self, timing: Timing) {
+        self.timing = timing;
+        self.failures = 0;
+        self.not_before = Time::default();
+    }
+
+    /// From now on nothing waits for company, and the backoff starts afresh.
+    pub(super) fn hurry(&mut self) {
+        self.hurry = true;
+        self.failures = 0;
+        self.not_before = Time::default();
+    }
+
+    /// Takes out everything that has not arrived, what is in flight included.
+    pub(super) fn drain(&mut self) -> Vec<Notice> {
+        self.put_back();
+        self.waiting.drain(..).map(|entry| entry.notice).collect()
+    }
+
+    /// How many incidents have news that has not arrived.
+    pub(super) fn pending(&self) -> usize {
+        self.waiting.len() + self.in_flight.len()
+    }
+
+    /// How many sends in a row have failed.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    fn due(&self, notice: &Notice, now: Time) -> Time {
+        let told = self.told.get(&notice.incident.id);
+        let worst = notice.incident.severity == Severity::Critical;
+        let grouped = now + self.timing.group_wait;
+        match (notice.kind, told) {
+            (NoticeKind::Escalated, Some(told)) if worst && told.severity < Severity::Critical => {
+                now
+            }
+            (NoticeKind::Escalated, Some(told)) => {
+                grouped.max(told.last + self.timing.group_interval)
+            }
+            (NoticeKind::Escalated, None) if worst => now,
+            (
+                NoticeKind::Opened
+                | NoticeKind::Escalated
+                | NoticeKind::Reminder(_)
+                | NoticeKind::Resolved,
+                _,
+            ) => grouped,
+        }
+    }
+
+    fn put_back(&mut self) {
+        let newer = std::mem::replace(&mut self.waiting, std::mem::take(&mut self.in_flight));
+        for entry in newer {
+            self.enqueue(entry);
+        }
+    }
+
+    fn enqueue(&mut self, newer: Entry) {
+        let id = &newer.notice.incident.id;
+        match self.waiting.iter_mut().find(|entry| entry.notice.incident.id == *id) {
+            Some(older) => older.absorb(newer),
+            None => self.waiting.push(newer),
+        }
+    }
+}
+
+impl Entry {
+    /// Becomes the newer state of the incident, still told for the first time
+    /// if it was to be.
+    fn absorb(&mut self, newer: Self) {
+        let kind = match (self.notice.kind, newer.notice.kind) {
+            (NoticeKind::Opened, _) => NoticeKind::Opened,
+            (NoticeKind::Escalated, NoticeKind::Reminder(_)) => NoticeKind::Escalated,
+            (_, newer) => newer,
+        };
+        self.due = self.due.min(newer.due);
+        self.notice = Notice { kind, at: self.notice.at, ..newer.notice };
+    }
+}

@@ -1,0 +1,135 @@
+//! What the sinks that speak HTTP share.
+
+use super::SendError;
+use crate::clock;
+use jiff::fmt::rfc2822;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
+use std::error::Error as _;
+use std::time::Duration;
+use vai_core::model::Wall;
+
+/// Until the TCP and TLS handshakes are done.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// So much of a refusal's body is quoted, in bytes.
+const QUOTED: usize = 300;
+
+/// The client that all sinks share: straight to the server, trusting the
+/// public roots that are compiled in, for the image holds none.
+///
+/// # Errors
+/// The TLS library refuses its own roots or provider.
+pub(in crate::alert) fn client() -> reqwest::Result<Client> {
+    // An error says that a provider is installed already, which is as good.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(|root| Certificate::from_der(root))
+        .collect::<reqwest::Result<Vec<_>>>()?;
+    Client::builder()
+        .user_agent(concat!("vai/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tls_certs_only(roots)
+        .build()
+}
+
+/// Sends a request and judges the answer: 2xx is success, 408, 425, 429 and
+/// 5xx pass, everything else is a rejection.
+pub(super) async fn send(request: RequestBuilder) -> Result<(), SendError> {
+    let response = request.send().await.map_err(unsent)?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let after = retry_after(response.headers(), clock::wall());
+    let reason = match quoted(response).await {
+        text if text.is_empty() => format!("answered {status}"),
+        text => format!("answered {status}: {text}"),
+    };
+    let passing = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        );
+    Err(if passing { SendError::Passing { reason, after } } else { SendError::Rejected(reason) })
+}
+
+/// A request that got no answer, in words without its URL, which may hold a
+/// token.
+fn unsent(error: reqwest::Error) -> SendError {
+    let unusable = error.is_builder();
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        reason = format!("{reason}: {error}");
+        cause = error.source();
+    }
+    if unusable { SendError::Rejected(reason) } else { SendError::passing(reason) }
+}
+
+/// How long `Retry-After` asks to wait, in seconds or as a date (RFC 9110,
+/// section 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Wall) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = rfc2822::parse(value).ok()?.timestamp().as_millisecond();
+    u64::try_from(date.saturating_sub(now.as_millis())).ok().map(Duration::from_millis)
+}
+
+/// The beginning of an answer's body, on one line.
+async fn quoted(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while body.len() < QUOTED
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(QUOTED);
+    let text = String::from_utf8_lossy(&body);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Wall::from_millis(1_445_412_420_000);
+        let asked = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+            retry_after(&headers, now)
+        };
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!(asked("60"), minute);
+        assert_eq!(asked("Wed, 21 Oct 2015 07:28:00 GMT"), minute);
+        assert_eq!(asked("Wed, 21 Oct 2015 07:00:00 GMT"), None);
+        assert_eq!(asked("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[tokio::test]
+    async fn an_error_does_not_name_the_url() {
+        // A listener that is gone: nobody answers on its port.
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map(|address| address.port())
+            .unwrap();
+        let url = format!("http://127.0.0.1:{port}/hooks/s3cret-token");
+        let error = send(client().unwrap().post(url)).await.unwrap_err();
+        assert!(matches!(error, SendError::Passing { .. }), "{error:?}");
+        assert!(error.to_string().contains("refused"), "{error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+
+        let error = send(client().unwrap().post("s3cret-token")).await.unwrap_err();
+        assert!(matches!(error, SendError::Rejected(_)), "{error:?}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+}

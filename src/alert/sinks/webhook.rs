@@ -1,0 +1,149 @@
+use super::{SendError, Transport, http};
+use crate::alert::message::{Message, is_over};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use reqwest::{Client, RequestBuilder};
+use serde::Serialize;
+use vai_core::model::{
+    Evidence, IncidentPhase, Notice, NoticeKind, Secret, ServiceName, Severity, StateLabel, Wall,
+};
+
+/// Grows when a field changes its meaning or goes; new fields may come any
+/// time (config/webhook.md).
+const VERSION: u32 = 1;
+
+/// A POST of the JSON that config/webhook.md documents.
+pub(super) struct Webhook {
+    http: Client,
+    url: Secret,
+    headers: Vec<(String, Secret)>,
+}
+
+impl Webhook {
+    /// POSTs to `url` with `headers` besides our own.
+    pub(super) fn new(http: &Client, url: &Secret, headers: &[(String, Secret)]) -> Self {
+        Self { http: http.clone(), url: url.clone(), headers: headers.to_vec() }
+    }
+
+    fn request(&self, message: &Message) -> RequestBuilder {
+        let request =
+            self.http.post(self.url.expose()).header("Idempotency-Key", &message.dedup_key);
+        self.headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(name, value.expose()))
+            .json(&Payload::new(message))
+    }
+}
+
+#[async_trait]
+impl Transport for Webhook {
+    async fn send(&self, message: &Message) -> Result<(), SendError> {
+        http::send(self.request(message)).await
+    }
+}
+
+#[derive(Serialize)]
+struct Payload<'a> {
+    version: u32,
+    dedup_key: &'a str,
+    follows: &'a [String],
+    title: &'a str,
+    body: &'a str,
+    severity: Severity,
+    status: Status,
+    incidents: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Open,
+    Closed,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    event: &'static str,
+    status: Status,
+    severity: Severity,
+    root: &'a str,
+    container: &'a str,
+    state: StateLabel,
+    since: String,
+    reason: &'a str,
+    failed_attempts: u32,
+    history: &'a [String],
+    next: &'a str,
+    affected: &'a [ServiceName],
+    evidence: &'a Evidence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_how: Option<&'a str>,
+}
+
+impl<'a> Payload<'a> {
+    fn new(message: &'a Message) -> Self {
+        Self {
+            version: VERSION,
+            dedup_key: &message.dedup_key,
+            follows: &message.follows,
+            title: &message.title,
+            body: &message.body,
+            severity: message.severity,
+            status: Status::new(message.over),
+            incidents: message.notices.iter().map(Entry::new).collect(),
+        }
+    }
+}
+
+impl Status {
+    fn new(over: bool) -> Self {
+        if over { Self::Closed } else { Self::Open }
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn new(notice: &'a Notice) -> Self {
+        let incident = &notice.incident;
+        let (closed_at, closed_how) = match &incident.phase {
+            IncidentPhase::Open => (None, None),
+            IncidentPhase::Closed { at, how } => (Some(rfc3339(*at)), Some(how.as_str())),
+        };
+        Self {
+            id: &incident.id.0,
+            event: event(notice),
+            status: Status::new(is_over(notice)),
+            severity: incident.severity,
+            root: &incident.root,
+            container: &incident.place,
+            state: incident.state,
+            since: rfc3339(incident.since),
+            reason: &incident.reason,
+            failed_attempts: incident.failed_attempts,
+            history: &incident.history,
+            next: &incident.next,
+            affected: &incident.affected,
+            evidence: &incident.evidence,
+            closed_at,
+            closed_how,
+        }
+    }
+}
+
+/// What happened; the end comes before everything else.
+fn event(notice: &Notice) -> &'static str {
+    match notice.kind {
+        _ if is_over(notice) => "resolved",
+        NoticeKind::Opened => "opened",
+        NoticeKind::Escalated => "escalated",
+        NoticeKind::Reminder(_) => "reminder",
+        NoticeKind::Resolved => "resolved",
+    }
+}
+
+/// `2026-11-23T11:01:05Z`, for machines.
+fn rfc3339(wall: Wall) -> String {
+    Timestamp::from_millisecond(wall.as_millis()).unwrap_or_default().to_string()
+}

@@ -1,1 +1,0 @@
-//! Builds the parts, runs the one loop, and stops everything in reverse.

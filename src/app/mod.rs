@@ -1,0 +1,218 @@
+//! The composition root: builds the parts, runs the one loop, and stops
+//! everything in reverse.
+
+mod reach;
+mod registry;
+mod summary;
+mod turn;
+
+pub use reach::Reach;
+pub use registry::{Registry, StartRegistry};
+
+use crate::alert::{Alerter, StartError};
+use crate::clock;
+use crate::config::{Config, Content};
+use crate::docker::EngineError;
+use crate::heal::Healer;
+use crate::show::{self, Control, Heartbeat, LockError, Snapshot, StateLock};
+use crate::store::Store;
+use jiff::tz::TimeZone;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use turn::{Inputs, Turn};
+use vai_core::judge::Core;
+use vai_core::model::{Instance, Watchlist};
+
+/// Events that wait for the loop. It takes them in microseconds; a full
+/// channel only slows the edges down.
+const EVENTS: usize = 1024;
+
+/// From SIGTERM to the end: the engine kills after 10 s.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// How the daemon is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The registry.
+    pub config: PathBuf,
+    /// Where state is kept.
+    pub state_dir: PathBuf,
+    /// Everything but acting.
+    pub observe: bool,
+}
+
+/// Why the daemon did not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The registry has errors and there is no good copy of it; the
+    /// diagnostics.
+    #[error("{0}")]
+    BadRegistry(String),
+    /// Another daemon runs, or the state folder cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The operator's socket cannot be opened.
+    #[error("the operator's socket in {dir}: {source}")]
+    Socket {
+        /// The state folder.
+        dir: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine's address makes no sense.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// No message could ever be sent.
+    #[error(transparent)]
+    Alerts(#[from] StartError),
+    /// Signals cannot be received.
+    #[error("signals: {0}")]
+    Signals(io::Error),
+    /// The engine's socket was replaced under our mount of it.
+    #[error(
+        "the engine's socket has refused for {0:?}, and it is mounted as a single file that may be \
+         a dead one: exiting, so that the restart policy mounts the new one"
+    )]
+    DeadSocket(Duration),
+}
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// [`AppError`], when there is nothing to go on with.
+pub async fn run(options: Options) -> Result<(), AppError> {
+    let _lock = StateLock::acquire(&options.state_dir)?;
+    let StartRegistry { registry, settled, source, known } =
+        Registry::start(&options.config, &options.state_dir).await?;
+    let config = registry.current();
+
+    let shutdown = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let (events, event_inbox) = mpsc::channel(EVENTS);
+    let (reach, follower) = Reach::new(events.clone())?;
+    let reach = Arc::new(reach);
+    reach.follow(&config);
+    tasks.spawn(follower.run(shutdown.clone()));
+
+    let alerter =
+        Alerter::start(&config.notifications, config.redactor.clone(), time_zone()).await?;
+    let healer = Arc::new(Healer::new(
+        Arc::clone(&reach.engine),
+        Arc::clone(&reach) as _,
+        Arc::clone(&registry) as _,
+    ));
+    let store = Store::new(Snapshot::new(clock::wall(), options.observe));
+    let heartbeat = Arc::new(Heartbeat::new(clock::boot_time()));
+    let requests = serve_operators(&options, &store, &heartbeat, &mut tasks, &shutdown)?;
+
+    let (registries, registry_inbox) = watch::channel(Arc::clone(&config));
+    let (forced, force_inbox) = mpsc::channel(1);
+    tasks.spawn({
+        let (registry, shutdown) = (Arc::clone(&registry), shutdown.clone());
+        async move { registry.follow(settled, registries, force_inbox, shutdown).await }
+    });
+    tasks.spawn({
+        let (shutdown, content) = (shutdown.clone(), registry.settled_sender());
+        async move { source.watch(known, content, shutdown).await }
+    });
+
+    summary::tell(&config, &options);
+    let signals = |kind| signal(kind).map_err(AppError::Signals);
+    let core = Core::new(clock::now(), watchlist(&config, options.observe));
+    let turn = Turn {
+        core,
+        store,
+        heartbeat,
+        alerter,
+        reach: Arc::clone(&reach),
+        healer: Arc::clone(&healer),
+        registry,
+        events,
+        observe: options.observe,
+        looks: JoinSet::new(),
+        acts: JoinSet::new(),
+    };
+    let inputs = Inputs {
+        events: event_inbox,
+        requests,
+        registries: registry_inbox,
+        forced,
+        terminate: signals(SignalKind::terminate())?,
+        interrupt: signals(SignalKind::interrupt())?,
+        hangup: signals(SignalKind::hangup())?,
+    };
+    let ended = turn.run(inputs).await;
+
+    healer.stop().await;
+    reach.close().await;
+    shutdown.cancel();
+    while tasks.join_next().await.is_some() {}
+    if ended.is_ok() {
+        tracing::info!("stopped");
+    }
+    ended
+}
+
+fn serve_operators(
+    options: &Options,
+    store: &Store,
+    heartbeat: &Arc<Heartbeat>,
+    tasks: &mut JoinSet<()>,
+    shutdown: &CancellationToken,
+) -> Result<mpsc::Receiver<show::ControlRequest>, AppError> {
+    let listener = show::bind(&options.state_dir).map_err(|source| AppError::Socket {
+        dir: options.state_dir.display().to_string(),
+        source,
+    })?;
+    let (requests, inbox) = mpsc::channel(16);
+    let control =
+        Control { snapshot: store.subscribe(), heartbeat: Arc::clone(heartbeat), requests };
+    tasks.spawn(show::run(listener, control, shutdown.clone()));
+    Ok(inbox)
+}
+
+/// The part of the registry that is judged.
+fn watchlist(config: &Config, observe: bool) -> Watchlist {
+    Watchlist {
+        services: config.services.clone(),
+        parallel_actions: config.limits.parallel_actions,
+        observe,
+        repeat_interval: config.notifications.repeat_interval,
+        local: local_instance(),
+    }
+}
+
+/// The boot, and the start of process 1: it is another one when our own
+/// container was restarted and everything beside us is gone.
+fn local_instance() -> Instance {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let started = procfs::process::Process::new(1).and_then(|process| process.stat());
+    Instance {
+        id: boot.trim().to_owned(),
+        started_at: started.map_or(0, |stat| stat.starttime).to_string(),
+    }
+}
+
+/// `TZ`, else the system's zone, else UTC.
+fn time_zone() -> TimeZone {
+    TimeZone::system()
+}
+
+/// What stands in a registry file, or nothing.
+fn text_of(content: &Content) -> &str {
+    match content {
+        Content::Text(text) => text,
+        Content::Absent | Content::Unreadable(_) => "",
+    }
+}
+
+/// The name of a file for a message.
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

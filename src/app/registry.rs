@@ -1,0 +1,289 @@
+use super::{AppError, shown, text_of};
+use crate::clock;
+use crate::config::{
+    Config, Content, Context, Environment, Loaded, Snapshot, Source, dropped, last_good_path,
+    load_last_good, load_snapshot, save_last_good,
+};
+use crate::docker::keys_of;
+use crate::heal;
+use async_trait::async_trait;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use vai_core::model::{OperatorError, Place, Redactor, Service};
+
+/// An act waits no longer than this for an edit to settle.
+const EDIT_SETTLES: Duration = Duration::from_secs(3);
+
+/// An operator's demand to read the registry again, and where the answer goes.
+pub struct Forced {
+    /// Even if it drops more than half of the services.
+    pub force: bool,
+    /// What became of it.
+    pub reply: oneshot::Sender<Result<String, OperatorError>>,
+}
+
+/// The registry in force, and what is on disk.
+pub struct Registry {
+    source: Source,
+    state_dir: PathBuf,
+    current: watch::Sender<Arc<Config>>,
+    /// The content that was judged last, whatever became of it.
+    considered: watch::Sender<Snapshot>,
+    settled: mpsc::Sender<Snapshot>,
+    /// What is wrong with the content on disk, while it is not in force.
+    trouble: watch::Sender<Option<String>>,
+    applying: Mutex<()>,
+}
+
+/// A registry and what is needed to follow it.
+pub struct StartRegistry {
+    /// The registry itself.
+    pub registry: Arc<Registry>,
+    /// Contents that settled on disk.
+    pub settled: mpsc::Receiver<Snapshot>,
+    /// Finds them.
+    pub source: Source,
+    /// The content that was read at the start.
+    pub known: Snapshot,
+}
+
+impl Registry {
+    /// Reads the registry at `path`. If it has errors, the last good copy in
+    /// `state_dir` is taken, loudly.
+    ///
+    /// # Errors
+    /// The diagnostics, when there is no good copy either.
+    pub async fn start(path: &Path, state_dir: &Path) -> Result<StartRegistry, AppError> {
+        let source = Source::new(path.to_owned());
+        let snapshot = source.read_now().await;
+        let loaded = load(&snapshot);
+        let name = shown(path);
+        log_findings(&loaded, &name);
+        let (config, trouble) = match loaded.config {
+            Some(config) => {
+                keep(state_dir, &snapshot);
+                (config, None)
+            }
+            None => match last_good(state_dir, &snapshot) {
+                Some(config) => {
+                    let trouble = format!(
+                        "{name} has errors; the last good copy of it, {}, is in force",
+                        shown(&last_good_path(state_dir))
+                    );
+                    error!("{trouble}");
+                    (config, Some(trouble))
+                }
+                None => return Err(AppError::BadRegistry(loaded.render(&name, false))),
+            },
+        };
+        let (sender, settled) = mpsc::channel(1);
+        let registry = Arc::new(Self {
+            source: source.clone(),
+            state_dir: state_dir.to_owned(),
+            current: watch::Sender::new(Arc::new(config)),
+            considered: watch::Sender::new(snapshot.clone()),
+            settled: sender,
+            trouble: watch::Sender::new(trouble),
+            applying: Mutex::new(()),
+        });
+        Ok(StartRegistry { registry, settled, source, known: snapshot })
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Config> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// Why what is on disk is not in force, if so.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+
+    /// Takes contents that settled on disk.
+    #[must_use]
+    pub fn settled_sender(&self) -> mpsc::Sender<Snapshot> {
+        self.settled.clone()
+    }
+
+    /// Puts every good content in force, and tells `registries`, until
+    /// `shutdown`.
+    pub async fn follow(
+        &self,
+        mut settled: mpsc::Receiver<Snapshot>,
+        registries: watch::Sender<Arc<Config>>,
+        mut forced: mpsc::Receiver<Forced>,
+        shutdown: CancellationToken,
+    ) {
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                Some(snapshot) = settled.recv() => {
+                    // What it came to is in the log.
+                    let _ = self.consider(snapshot, false, &registries).await;
+                }
+                Some(Forced { force, reply }) = forced.recv() => {
+                    let snapshot = self.source.read_now().await;
+                    let answer = self.consider(snapshot, force, &registries).await;
+                    // Whoever asked may have gone.
+                    let _ = reply.send(answer.map_err(OperatorError));
+                }
+            }
+        }
+    }
+
+    /// Judges one content: in force, or a reason why not.
+    async fn consider(
+        &self,
+        snapshot: Snapshot,
+        force: bool,
+        registries: &watch::Sender<Arc<Config>>,
+    ) -> Result<String, String> {
+        let _one_at_a_time = self.applying.lock().await;
+        let loaded = load(&snapshot);
+        let name = shown(self.source.path());
+        log_findings(&loaded, &name);
+        let old = self.current();
+        let verdict = match loaded.config {
+            None => Err(format!("{name} has errors and is not in force; the one before it stays")),
+            Some(new) if new == *old => Ok(format!("{name} is in force, nothing changed")),
+            Some(new) => match dropped(&old, &new).filter(|_| !force) {
+                Some(held) => Err(format!("{name}: {held}")),
+                None => {
+                    let words = format!("{name} is in force: {}", difference(&old, &new));
+                    keep(&self.state_dir, &snapshot);
+                    let new = Arc::new(new);
+                    self.current.send_replace(Arc::clone(&new));
+                    registries.send_replace(new);
+                    Ok(words)
+                }
+            },
+        };
+        match &verdict {
+            Ok(words) => info!("{words}"),
+            Err(why) => error!("{why}"),
+        }
+        self.trouble.send_replace(verdict.as_ref().err().cloned());
+        self.considered.send_replace(snapshot);
+        verdict
+    }
+
+    /// Waits until what is on disk is what was judged last, but not for ever:
+    /// somebody may be writing all the time.
+    async fn settle(&self) {
+        let mut considered = self.considered.subscribe();
+        let deadline = clock::Deadline::after(EDIT_SETTLES);
+        let caught_up = async {
+            loop {
+                let on_disk = self.source.read_now().await;
+                if *considered.borrow_and_update() == on_disk {
+                    return;
+                }
+                if considered.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        if deadline.bound(caught_up).await.is_none() {
+            warn!("{} is still being edited; what is in force decides", shown(self.source.path()));
+        }
+    }
+}
+
+#[async_trait]
+impl heal::Registry for Registry {
+    async fn still_wanted(&self, service: &Service) -> Result<(), String> {
+        self.settle().await;
+        match self.current().services.get(&service.name) {
+            None => Err("it was removed from the registry a moment ago".into()),
+            Some(now) if !now.enabled => Err("it was disabled in the registry a moment ago".into()),
+            Some(now) if **now != *service => {
+                Err("its entry in the registry was changed a moment ago".into())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn shares_container(&self, service: &Service) -> bool {
+        let Place::Container(_) = &service.place else { return true };
+        let config = self.current();
+        config.services.values().any(|other| {
+            other.name != service.name && other.enabled && other.place == service.place
+        })
+    }
+
+    fn redactor(&self) -> Redactor {
+        self.current().redactor.clone()
+    }
+}
+
+fn load(snapshot: &Snapshot) -> Loaded {
+    load_snapshot(snapshot, Environment::of_process(), &Context::here())
+}
+
+/// Logs what there is to say about a registry, one finding after the other as
+/// a person would print them.
+fn log_findings(loaded: &Loaded, name: &str) {
+    for finding in &loaded.diagnostics {
+        let text = loaded.render_all(std::slice::from_ref(finding), name, false);
+        if finding.is_error() {
+            error!("{text}");
+        } else {
+            warn!("{text}");
+        }
+    }
+}
+
+fn keep(state_dir: &Path, snapshot: &Snapshot) {
+    if let Err(problem) = save_last_good(state_dir, text_of(&snapshot.registry)) {
+        error!(
+            "the last good registry cannot be kept in {}: {problem}; a start with a bad one would \
+             find none",
+            shown(state_dir)
+        );
+    }
+}
+
+fn last_good(state_dir: &Path, snapshot: &Snapshot) -> Option<Config> {
+    let text = match load_last_good(state_dir) {
+        Ok(text) => text?,
+        Err(problem) => {
+            error!("the last good registry cannot be read: {problem}");
+            return None;
+        }
+    };
+    load(&Snapshot { registry: Content::Text(text), ..snapshot.clone() }).config
+}
+
+/// What an edit changed, by name.
+fn difference(old: &Config, new: &Config) -> String {
+    let names = |label: &str, names: Vec<&str>| match names.len() {
+        0 => None,
+        1..=8 => Some(format!("{label} {}", names.join(", "))),
+        many => Some(format!("{label} {}, … ({many} in all)", names[..8].join(", "))),
+    };
+    let added = new.services.keys().filter(|name| !old.services.contains_key(*name));
+    let removed = old.services.keys().filter(|name| !new.services.contains_key(*name));
+    let changed = new
+        .services
+        .iter()
+        .filter(|(name, service)| old.services.get(*name).is_some_and(|before| before != *service));
+    let notifications = (old.notifications != new.notifications).then(|| "notifications".into());
+    let containers = (keys_of(old) != keys_of(new)).then(|| "containers".into());
+    let parts: Vec<String> = [
+        names("added", added.map(|name| name.as_str()).collect()),
+        names("removed", removed.map(|name| name.as_str()).collect()),
+        names("changed", changed.map(|(name, _)| name.as_str()).collect()),
+        notifications,
+        containers,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() { "settings changed".into() } else { parts.join("; ") }
+}

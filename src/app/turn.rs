@@ -1,0 +1,284 @@
+//! The one loop: takes in events, lets the core decide, stores, dispatches.
+
+use super::registry::Forced;
+use super::{AppError, Reach, Registry, STOP_WITHIN, watchlist};
+use crate::alert::Alerter;
+use crate::clock;
+use crate::config::Config;
+use crate::docker::keys_of;
+use crate::heal::Healer;
+use crate::show::{
+    ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_act, narrate_report,
+};
+use crate::store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::Signal;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+use vai_core::judge::Core;
+use vai_core::model::{
+    ActRequest, Action, Event, Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase,
+    Notice, NoticeKind, Notify, OperatorError, Service, Severity, StateLabel, Ticket, Time, Wall,
+};
+
+/// How often the loop turns when nothing happens.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// Everything that the loop waits for.
+pub(super) struct Inputs {
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) requests: mpsc::Receiver<ControlRequest>,
+    pub(super) registries: watch::Receiver<Arc<Config>>,
+    pub(super) forced: mpsc::Sender<Forced>,
+    pub(super) terminate: Signal,
+    pub(super) interrupt: Signal,
+    pub(super) hangup: Signal,
+}
+
+/// The loop's own.
+pub(super) struct Turn {
+    pub(super) core: Core,
+    pub(super) store: Store,
+    pub(super) heartbeat: Arc<Heartbeat>,
+    pub(super) alerter: Alerter,
+    pub(super) reach: Arc<Reach>,
+    pub(super) healer: Arc<Healer>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) observe: bool,
+    pub(super) looks: JoinSet<()>,
+    pub(super) acts: JoinSet<()>,
+}
+
+impl Turn {
+    /// Turns until a signal ends it.
+    pub(super) async fn run(mut self, mut inputs: Inputs) -> Result<(), AppError> {
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut complaint = Complaint::default();
+        let mut stop_by: Option<Time> = None;
+        self.registry_changed();
+        self.step(Event::Wake);
+        loop {
+            complaint.follow(&self.registry, &mut self.alerter);
+            if stop_by.is_some_and(|by| self.acts.is_empty() || clock::boot_time() >= by) {
+                break;
+            }
+            let wake = self.core.next_wake(clock::now());
+            tokio::select! {
+                Some(event) = inputs.events.recv() => self.event(event),
+                Some(request) = inputs.requests.recv() => self.request(request, &inputs.forced),
+                Ok(()) = inputs.registries.changed() => {
+                    let config = Arc::clone(&inputs.registries.borrow_and_update());
+                    self.reconfigure(&config).await;
+                }
+                Some(_) = inputs.terminate.recv() => self.stop_or_exit(&mut stop_by, "SIGTERM"),
+                Some(_) = inputs.interrupt.recv() => self.stop_or_exit(&mut stop_by, "SIGINT"),
+                Some(_) = inputs.hangup.recv() => reload(&inputs.forced),
+                Some(_) = self.looks.join_next() => {}
+                Some(_) = self.acts.join_next() => {}
+                () = sleep_until(wake) => self.step(Event::Wake),
+                _ = beat.tick() => self.check_self()?,
+            }
+            self.heartbeat.beat(clock::boot_time());
+        }
+        self.finish(stop_by).await;
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) {
+        match &event {
+            Event::EngineGone(reason) => {
+                // Nobody misses an engine that no service is in.
+                if keys_of(&self.registry.current()).is_empty() {
+                    return;
+                }
+                warn!("the container engine does not answer: {reason}");
+                let since = clock::wall();
+                self.store.set_engine(EngineState::Gone { reason: reason.clone(), since });
+            }
+            Event::EngineBack => self.engine_back(),
+            _ => {}
+        }
+        self.step(event);
+    }
+
+    fn engine_back(&mut self) {
+        self.store.set_engine(EngineState::Up { version: String::new() });
+        let engine = Arc::clone(&self.reach.engine);
+        let store = self.store.clone();
+        self.looks.spawn(async move {
+            if let Ok(info) = engine.info().await {
+                info!("connected to {}", info.version);
+                store.set_engine(EngineState::Up { version: info.version });
+            }
+        });
+    }
+
+    fn step(&mut self, event: Event) {
+        let before = self.store.snapshot();
+        let (delta, actions) = self.core.handle(clock::now(), event);
+        narrate(&delta, &before);
+        self.store.apply(&delta);
+        for action in actions {
+            match action {
+                Action::Look { ticket, service } => self.look(ticket, service),
+                Action::Act(request) => self.act(*request),
+                Action::Tell(notice) => self.alerter.tell(*notice),
+            }
+        }
+    }
+
+    fn look(&mut self, ticket: Ticket, service: Arc<Service>) {
+        let (reach, events) = (Arc::clone(&self.reach), self.events.clone());
+        self.looks.spawn(async move {
+            let Some(check) = service.checks.get(ticket.check) else { return };
+            let report = reach.prober.look(&service, check, ticket.instance.as_ref()).await;
+            // The loop is gone only when vai stops.
+            let _ = events.send(Event::Checked { ticket, report }).await;
+        });
+    }
+
+    fn act(&mut self, request: ActRequest) {
+        narrate_act(&request);
+        let (healer, events) = (Arc::clone(&self.healer), self.events.clone());
+        self.acts.spawn(async move {
+            let report = healer.perform(&request).await;
+            narrate_report(&request, &report);
+            let _ = events.send(Event::Acted { id: request.id, report }).await;
+        });
+    }
+
+    fn request(&mut self, request: ControlRequest, forced: &mpsc::Sender<Forced>) {
+        let ControlRequest { demand, reply } = request;
+        match demand {
+            Demand::Reload { force } => {
+                if let Err(full) = forced.try_send(Forced { force, reply }) {
+                    let busy = OperatorError("the registry is being read right now".into());
+                    let _ = full.into_inner().reply.send(Err(busy));
+                }
+            }
+            Demand::Operator(request) => {
+                let answer = self.core.answer(&request);
+                if answer.is_ok() {
+                    self.step(Event::Operator(request));
+                }
+                // Whoever asked may have gone.
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    async fn reconfigure(&mut self, config: &Config) {
+        self.reach.follow(config);
+        self.alerter.reconfigure(&config.notifications, config.redactor.clone()).await;
+        self.step(Event::Configured(watchlist(config, self.observe)));
+        self.registry_changed();
+    }
+
+    fn registry_changed(&self) {
+        let sinks = self.alerter.status().into_iter();
+        let sinks = sinks.map(|sink| SinkView { name: sink.name, held: sink.held }).collect();
+        let config = self.registry.current();
+        let warnings = config.not_acted_on.iter().cloned().chain(self.registry.trouble());
+        self.store.set_registry(sinks, warnings.collect());
+    }
+
+    fn check_self(&mut self) -> Result<(), AppError> {
+        match self.reach.dead_socket() {
+            Some(refused) => Err(AppError::DeadSocket(refused)),
+            None => Ok(()),
+        }
+    }
+
+    fn stop_or_exit(&mut self, stop_by: &mut Option<Time>, signal: &str) {
+        if stop_by.is_some() {
+            warn!("{signal} again: exiting at once");
+            std::process::exit(1);
+        }
+        *stop_by = Some(clock::boot_time() + STOP_WITHIN);
+        match self.acts.len() {
+            0 => info!("{signal}: stopping"),
+            acts => info!("{signal}: stopping; waiting for {acts} act(s) under way"),
+        }
+        self.step(Event::Stopping);
+    }
+
+    async fn finish(mut self, stop_by: Option<Time>) {
+        let unfinished = self.acts.len();
+        if unfinished > 0 {
+            error!("{unfinished} act(s) did not end in time and are left to the engine");
+        }
+        self.acts.shutdown().await;
+        self.looks.shutdown().await;
+        let left = stop_by.map_or(STOP_WITHIN, |by| by.since(clock::boot_time()));
+        self.alerter.stop(left).await;
+    }
+}
+
+async fn sleep_until(wake: Option<Time>) {
+    match wake {
+        Some(at) => clock::sleep_until_time(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// SIGHUP; what becomes of it is in the log.
+fn reload(forced: &mpsc::Sender<Forced>) {
+    let (reply, _) = tokio::sync::oneshot::channel();
+    // A full queue reads the registry anyway.
+    let _ = forced.try_send(Forced { force: false, reply });
+}
+
+/// The one message about a registry that is not in force, and the one about
+/// its end.
+#[derive(Default)]
+struct Complaint(Option<Incident>);
+
+impl Complaint {
+    fn follow(&mut self, registry: &Registry, alerter: &mut Alerter) {
+        let now = clock::wall();
+        match (registry.trouble(), &mut self.0) {
+            (Some(why), None) => {
+                let incident = complaint(why, now);
+                alerter.tell(notice(incident.clone(), NoticeKind::Opened, now));
+                self.0 = Some(incident);
+            }
+            (None, open @ Some(_)) => {
+                if let Some(mut incident) = open.take() {
+                    let how = "the registry on disk is in force".to_owned();
+                    incident.phase = IncidentPhase::Closed { at: now, how };
+                    alerter.tell(notice(incident, NoticeKind::Resolved, now));
+                }
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+}
+
+fn complaint(why: String, now: Wall) -> Incident {
+    Incident {
+        id: IncidentId(format!("registry-{}", now.as_millis() / 1000)),
+        root: "registry".into(),
+        place: String::new(),
+        severity: Severity::Warning,
+        since: now,
+        reason: why,
+        history: Vec::new(),
+        next: "what was in force stays so until the file is mended; `vai validate` shows what is \
+               wrong"
+            .into(),
+        state: StateLabel::Held,
+        failed_attempts: 0,
+        affected: Vec::new(),
+        phase: IncidentPhase::Open,
+        evidence: Evidence::default(),
+    }
+}
+
+fn notice(incident: Incident, kind: NoticeKind, at: Wall) -> Notice {
+    Notice { incident, kind, notify: Notify::Default, detail: EvidenceDetail::Full, at }
+}

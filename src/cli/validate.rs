@@ -1,0 +1,93 @@
+//! `vai validate`.
+
+use crate::config::{Context, Diagnostic, Environment, Loaded, Source, load_snapshot, locate};
+use anyhow::Context as _;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The exit code for a registry with errors.
+const BAD_REGISTRY: u8 = 2;
+
+/// Check a registry and show everything that is wrong with it.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// The registry; the one that `vai run` would take if absent.
+    pub file: Option<PathBuf>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `vai validate`: prints all findings about a registry. `config` is the path
+/// given for all commands.
+///
+/// # Errors
+/// When the findings cannot be printed. A bad registry is exit code 2.
+pub async fn run(args: &ValidateArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let path = locate(args.file.as_deref().or(config));
+    let snapshot = Source::new(path.clone()).read_now().await;
+    let loaded = load_snapshot(&snapshot, Environment::of_process(), &Context::here());
+    let mut stdout = std::io::stdout();
+    let text = if args.json {
+        serde_json::to_string_pretty(&Findings::of(&path, &loaded))?
+    } else {
+        let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let rendered = loaded.render(&path.display().to_string(), colour);
+        format!("{rendered}{}", summary(&path, &loaded))
+    };
+    writeln!(stdout, "{text}").context("cannot print the findings")?;
+    Ok(if loaded.config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(BAD_REGISTRY) })
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Findings<'l> {
+    file: String,
+    valid: bool,
+    services: Option<usize>,
+    diagnostics: &'l [Diagnostic],
+    not_acted_on: &'l [String],
+}
+
+impl<'l> Findings<'l> {
+    fn of(path: &Path, loaded: &'l Loaded) -> Self {
+        let config = loaded.config.as_ref();
+        Self {
+            file: path.display().to_string(),
+            valid: config.is_some(),
+            services: config.map(|config| config.services.len()),
+            diagnostics: &loaded.diagnostics,
+            not_acted_on: config.map_or(&[], |config| &config.not_acted_on),
+        }
+    }
+}
+
+/// What this version leaves aside, and `system-config.json: 12 services, 2
+/// warnings`.
+fn summary(path: &Path, loaded: &Loaded) -> String {
+    let errors = loaded.diagnostics.iter().filter(|found| found.is_error());
+    let errors = errors.count();
+    let warnings = loaded.diagnostics.len() - errors;
+    let mut lines = Vec::new();
+    let mut counts = Vec::new();
+    if let Some(config) = &loaded.config {
+        let later = config.not_acted_on.iter();
+        lines.extend(later.map(|sentence| format!("note: {sentence}")));
+        counts.push(counted(config.services.len(), "service"));
+    }
+    if errors > 0 {
+        counts.push(counted(errors, "error"));
+    }
+    if warnings > 0 {
+        counts.push(counted(warnings, "warning"));
+    }
+    lines.push(format!("{}: {}", path.display(), counts.join(", ")));
+    lines.join("\n")
+}
+
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}

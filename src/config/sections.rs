@@ -1,0 +1,166 @@
+use super::check::timing;
+use super::endpoint::{Endpoint, METADATA, NO_METADATA, is_metadata};
+use super::environment::FileProblem;
+use super::fields::Fields;
+use super::node::Node;
+use super::reader::{Problem, Reader};
+use super::recovery::{limits as recovery_limits, wish};
+use super::service::DOCUMENTATION;
+use super::{ContainerEntry, Limits, ProbeMode};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+use vai_core::model::{ContainerKey, Place};
+
+/// The fields of checks that `defaults` may hold besides the common ones.
+const CHECK_DEFAULTS: [&str; 17] = [
+    "method",
+    "headers",
+    "body",
+    "expected_status",
+    "expected_body",
+    "expected_json",
+    "max_response_ms",
+    "follow_redirects",
+    "tls_verify",
+    "ca_file",
+    "host",
+    "port",
+    "send",
+    "expect",
+    "min_count",
+    "max_count",
+    "min_free_percent",
+];
+
+/// Fields of a service that look as if they could have a default, and cannot.
+const SERVICE_FIELDS: [&str; 14] = [
+    "container",
+    "health_check",
+    "health_checks",
+    "recovery",
+    "restart_cmd",
+    "stop_cmd",
+    "user",
+    "working_dir",
+    "environment",
+    "notify_on_fail",
+    "severity",
+    "startup_delay_seconds",
+    "start_timeout_seconds",
+    "evidence",
+];
+
+/// Reads `containers` of `file`.
+pub(super) fn containers(file: &Fields<'_>) -> BTreeMap<ContainerKey, ContainerEntry> {
+    let members = file.get("containers").and_then(|node| node.members());
+    let mut containers = BTreeMap::new();
+    for (key, node) in members.unwrap_or_default() {
+        let Some(fields) = node.fields() else {
+            continue;
+        };
+        let entry = ContainerEntry {
+            name: fields.text("name"),
+            probe: fields.get("probe").and_then(|node| probe_mode(&node)),
+        };
+        fields.close("a container", &DOCUMENTATION);
+        containers.insert(ContainerKey::from(key), entry);
+    }
+    containers
+}
+
+/// Reads a `probe`.
+pub(super) fn probe_mode(node: &Node<'_>) -> Option<ProbeMode> {
+    node.choice(&[("auto", ProbeMode::Auto), ("none", ProbeMode::None)])
+}
+
+/// Reads `limits` of `file`, a registry of `services` services.
+pub(super) fn limits(reader: &Reader<'_>, file: &Fields<'_>, services: usize) -> Limits {
+    let fields = file.get("limits").and_then(|node| node.fields());
+    let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
+    let host_max_restarts = get("host_max_restarts").and_then(|node| node.integer(1..=100_000));
+    if host_max_restarts.is_some() {
+        reader.not_acted_on("limits.host_max_restarts is not kept by this version".to_owned());
+    }
+    let window = get("window_seconds").and_then(|node| node.seconds(1.0));
+    let parallel = get("parallel_actions").and_then(|node| node.integer(1u16..=1000));
+    if let Some(fields) = fields {
+        fields.close("`limits`", &["description"]);
+    }
+    let tenth = u32::try_from(services / 10).unwrap_or(u32::MAX);
+    Limits {
+        host_max_restarts: host_max_restarts.unwrap_or(tenth.max(5)),
+        window: window.unwrap_or(Duration::from_secs(600)),
+        parallel_actions: usize::from(parallel.unwrap_or(4)),
+    }
+}
+
+/// Validates `defaults`; what it says is read wherever a service is silent.
+pub(super) fn defaults<'a>(file: &Fields<'a>) -> Option<Node<'a>> {
+    let node = file.get("defaults")?;
+    let fields = node.fields()?;
+    timing(&fields);
+    recovery_limits(&fields);
+    // Which rungs fit depends on the service.
+    let anywhere = Place::Container(ContainerKey::from(""));
+    wish(&fields, &anywhere, true);
+    for key in CHECK_DEFAULTS {
+        fields.own(key);
+    }
+    fields.close_beside("`defaults`", &["description"], &SERVICE_FIELDS);
+    Some(node)
+}
+
+/// Validates `anchors` of `file`, and says that they are not asked.
+pub(super) fn anchors(reader: &Reader<'_>, file: &Fields<'_>) {
+    let nodes = file.get("anchors").and_then(|node| node.items());
+    let nodes = nodes.unwrap_or_default();
+    for node in &nodes {
+        anchor(node);
+    }
+    if !nodes.is_empty() {
+        reader.not_acted_on("anchors are not asked by this version".to_owned());
+    }
+}
+
+/// A URL, or a host with or without a port.
+fn anchor(node: &Node<'_>) {
+    let Some(text) = node.text() else { return };
+    let url = if text.contains("://") {
+        text.to_owned()
+    } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        format!("http://[{text}]/")
+    } else {
+        format!("http://{text}/")
+    };
+    if text.parse::<IpAddr>().is_ok_and(is_metadata) {
+        node.report(Problem::error(METADATA).expected(NO_METADATA));
+    } else if let Err((message, _)) = Endpoint::parse(&url) {
+        node.report(
+            Problem::error(message).expected("such as \"1.1.1.1:53\" or \"https://example.com\""),
+        );
+    }
+}
+
+/// Tells what is wrong with the env file.
+pub(super) fn env_file(reader: &Reader<'_>, file: &Fields<'_>) {
+    file.text("env_file");
+    let path = reader.environment.path().display();
+    for problem in reader.environment.problems() {
+        let problem = match problem {
+            FileProblem::Unreadable(why) => {
+                Problem::error(format!("the env file {path} cannot be read: {why}"))
+                    .help("let vai read it, or name another file in `env_file`")
+            }
+            FileProblem::WorldReadable => Problem::warning(format!(
+                "everybody on this machine can read the secrets in {path}"
+            ))
+            .help(format!("chmod o-rwx {path}")),
+            FileProblem::NotAnAssignment(line) => {
+                Problem::warning(format!("line {line} of {path} is not NAME=value"))
+                    .expected("that line is ignored")
+            }
+        };
+        reader.report("/env_file", problem);
+    }
+}

@@ -1,0 +1,223 @@
+use crate::model::{
+    ContainerChange, ContainerStatus, ContainerView, Fault, FaultKind, Instance, Now, Presence,
+    Time,
+};
+use std::time::Duration;
+
+/// The engine's `stop` event follows its `die` within this: until then a death
+/// may turn out to be somebody's wish.
+const CAUSE_SETTLES: Duration = Duration::from_millis(500);
+/// A stop with no start for this long was meant (behaviour.md, "By hand").
+const STOP_SETTLES: Duration = Duration::from_secs(5);
+/// How long the engine's own restart policy is given to bring a container back.
+const POLICY_GRACE: Duration = Duration::from_secs(30);
+/// After an act of ours, stop events that arrive late are still ours.
+const OURS_SETTLES: Duration = Duration::from_secs(5);
+
+/// What is known about the container behind one key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Container {
+    view: Option<ContainerView>,
+    /// When the current instance came up, on our clock.
+    up_since: Time,
+    /// When it was first seen not running, or being gone.
+    absent: Option<Now>,
+    /// When its main process ended.
+    died: Option<Time>,
+    /// When somebody else asked for its stop.
+    stop: Option<Time>,
+    /// It was running before our eyes, so its end has a cause that we saw.
+    seen_running: bool,
+    /// Whose doing a stop event is.
+    act: ActMark,
+}
+
+/// Whether vai is or was just acting on a container.
+#[derive(Clone, Copy, Debug, Default)]
+enum ActMark {
+    #[default]
+    None,
+    UnderWay,
+    Ended(Time),
+}
+
+/// What the judge makes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The engine has said nothing about it yet.
+    Unseen,
+    /// It runs.
+    Up { instance: Instance, since: Time },
+    /// Something is going on that has to end first; in words.
+    Changing(String),
+    /// It ended by itself.
+    Died(Fault),
+    /// Somebody wants it so; in words.
+    ByHand(String),
+    /// The key means more than one container; in words.
+    Unclear(String),
+}
+
+impl Container {
+    /// Takes in what the engine said.
+    pub(crate) fn change(&mut self, now: Now, change: ContainerChange) {
+        match change {
+            ContainerChange::Seen(view) => self.seen(now, view),
+            ContainerChange::StopRequested => {
+                if !self.is_ours(now.mono) {
+                    self.stop = Some(now.mono);
+                }
+            }
+            ContainerChange::Died => self.died = Some(now.mono),
+            ContainerChange::OutOfMemory => {}
+        }
+    }
+
+    fn seen(&mut self, now: Now, view: ContainerView) {
+        let running = matches!(&view, ContainerView::Present(p) if p.status.is_running());
+        if running {
+            if let ContainerView::Present(presence) = &view
+                && self.instance() != Some(&presence.instance)
+            {
+                self.up_since = now.mono.before(presence.up_for);
+            }
+            self.absent = None;
+            self.died = None;
+            self.stop = None;
+            self.seen_running = true;
+        } else if self.absent.is_none() {
+            self.absent = Some(now);
+        }
+        self.view = Some(view);
+    }
+
+    fn instance(&self) -> Option<&Instance> {
+        self.presence().map(|presence| &presence.instance)
+    }
+
+    pub(crate) fn presence(&self) -> Option<&Presence> {
+        match &self.view {
+            Some(ContainerView::Present(presence)) => Some(presence),
+            _ => None,
+        }
+    }
+
+    /// An act of ours begins: what stops now is our doing.
+    pub(crate) fn act_begins(&mut self) {
+        self.act = ActMark::UnderWay;
+    }
+
+    /// It ended; its stop events may arrive a little later.
+    pub(crate) fn act_ended(&mut self, now: Time) {
+        self.act = ActMark::Ended(now);
+    }
+
+    fn is_ours(&self, now: Time) -> bool {
+        match self.act {
+            ActMark::None => false,
+            ActMark::UnderWay => true,
+            ActMark::Ended(at) => now.since(at) <= OURS_SETTLES,
+        }
+    }
+
+    /// An act of ours left it running in this instance; the engine's own word
+    /// may arrive later.
+    pub(crate) fn runs_now(&mut self, now: Time, instance: &Instance) {
+        if let Some(ContainerView::Present(presence)) = &mut self.view {
+            if presence.instance != *instance {
+                presence.instance = instance.clone();
+                self.up_since = now;
+            }
+            presence.status = ContainerStatus::Running;
+            self.absent = None;
+            self.died = None;
+            self.stop = None;
+            self.seen_running = true;
+        }
+    }
+
+    pub(crate) fn standing(&self, now: Time) -> Standing {
+        match &self.view {
+            None => Standing::Unseen,
+            Some(ContainerView::Missing) => match self.stop {
+                Some(at) if now.since(at) < STOP_SETTLES => {
+                    Standing::Changing("the container was stopped and removed just now".into())
+                }
+                _ if self.seen_running => Standing::ByHand("the container was removed".into()),
+                _ => Standing::ByHand("there is no such container".into()),
+            },
+            Some(ContainerView::Ambiguous(names)) => Standing::Unclear(format!(
+                "more than one container goes by this name: {}",
+                names.join(", ")
+            )),
+            Some(ContainerView::Present(presence)) => self.present(presence, now),
+        }
+    }
+
+    fn present(&self, presence: &Presence, now: Time) -> Standing {
+        match &presence.status {
+            ContainerStatus::Running => match self.died {
+                Some(_) => Standing::Changing("the container's main process has just ended".into()),
+                None => Standing::Up { instance: presence.instance.clone(), since: self.up_since },
+            },
+            ContainerStatus::Paused => Standing::ByHand("the container is paused".into()),
+            ContainerStatus::Restarting => {
+                Standing::Changing("the engine is restarting the container".into())
+            }
+            ContainerStatus::Removing => {
+                Standing::Changing("the container is being removed".into())
+            }
+            ContainerStatus::Created => {
+                Standing::ByHand("the container was created and not started".into())
+            }
+            ContainerStatus::Exited { code, oom } => self.exited(presence, *code, *oom, now),
+        }
+    }
+
+    fn exited(&self, presence: &Presence, code: i64, oom: bool, now: Time) -> Standing {
+        if let Some(at) = self.stop {
+            return if now.since(at) < STOP_SETTLES {
+                Standing::Changing("the container was stopped just now".into())
+            } else {
+                Standing::ByHand("the container was stopped by hand".into())
+            };
+        }
+        let gone = self.died.or(self.absent.map(|absent| absent.mono)).unwrap_or(now);
+        if self.seen_running && now.since(gone) < CAUSE_SETTLES {
+            return Standing::Changing("the container has just ended".into());
+        }
+        if presence.engine_restarts {
+            if !self.seen_running {
+                // Its policy would have started it, so somebody stopped it
+                // while we were not looking.
+                return Standing::ByHand("the container was stopped by hand".into());
+            }
+            if now.since(gone) < POLICY_GRACE {
+                return Standing::Changing(
+                    "the container ended and the engine's restart policy is to bring it back"
+                        .into(),
+                );
+            }
+        }
+        let why = if oom { ", out of memory" } else { "" };
+        Standing::Died(Fault::new(
+            FaultKind::ContainerStopped,
+            format!("container {} exited by itself with code {code}{why}", presence.name),
+        ))
+    }
+
+    /// When time alone changes the standing.
+    pub(crate) fn next_wake(&self, now: Time) -> Option<Time> {
+        let absent = self.absent.map(|absent| absent.mono);
+        let gone = self.died.or(absent);
+        [
+            self.stop.map(|at| at + STOP_SETTLES),
+            gone.map(|at| at + CAUSE_SETTLES),
+            gone.map(|at| at + POLICY_GRACE),
+        ]
+        .into_iter()
+        .flatten()
+        .filter(|&at| at > now)
+        .min()
+    }
+}

@@ -1,0 +1,135 @@
+use crate::model::{ServiceName, StateLabel, Time};
+use crate::words;
+use std::time::Duration;
+
+/// Why an act that a service calls for is not admitted now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// Something has to be seen first; nothing to tell anybody.
+    Looking,
+    /// The container or the host has an act in flight.
+    Busy,
+    /// SIGTERM was seen.
+    Stopping,
+    /// `--observe`.
+    Observe,
+    /// An operator paused it.
+    Paused,
+    /// There is nothing that may be done for it; why.
+    AlertOnly(String),
+    /// A `${NAME}` of its commands is not set.
+    Unset(String),
+    /// The container is vai's own.
+    Myself,
+    /// The engine does not answer.
+    Engine,
+    /// The container is in the middle of something; what.
+    Changing(String),
+    /// A dependency is not healthy.
+    Dependency(ServiceName, StateLabel),
+    /// The delay after the last verdict.
+    Backoff(Time),
+    /// The hard ceiling of restarts.
+    Ceiling { until: Time, max: u32, window: Duration },
+    /// Given up; the next slow retry.
+    GaveUp(Time),
+    /// Refused right before acting; why, and when it is asked again.
+    Refused { why: String, until: Time },
+    /// A marker file says that somebody stopped it.
+    Marker { why: String, until: Time },
+}
+
+impl Gate {
+    /// The state that this gate shows as, where it shows.
+    pub(crate) fn label(&self) -> Option<StateLabel> {
+        match self {
+            Self::Looking
+            | Self::Busy
+            | Self::Backoff(_)
+            | Self::AlertOnly(_)
+            | Self::GaveUp(_) => None,
+            Self::Dependency(..) => Some(StateLabel::Blocked),
+            Self::Marker { .. } => Some(StateLabel::StoppedByHand),
+            Self::Paused => Some(StateLabel::Paused),
+            Self::Stopping
+            | Self::Observe
+            | Self::Unset(_)
+            | Self::Myself
+            | Self::Engine
+            | Self::Changing(_)
+            | Self::Ceiling { .. }
+            | Self::Refused { .. } => Some(StateLabel::Held),
+        }
+    }
+
+    /// Whether this is worth a log line: `not attempted: …`.
+    pub(crate) fn is_told(&self) -> bool {
+        !matches!(self, Self::Looking | Self::Busy | Self::Backoff(_) | Self::GaveUp(_))
+    }
+
+    /// Whether nothing will be tried until somebody does something.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Observe
+                | Self::AlertOnly(_)
+                | Self::Unset(_)
+                | Self::Myself
+                | Self::Ceiling { .. }
+        )
+    }
+
+    /// When time alone opens it.
+    pub(crate) fn until(&self) -> Option<Time> {
+        match self {
+            Self::Backoff(until)
+            | Self::GaveUp(until)
+            | Self::Ceiling { until, .. }
+            | Self::Refused { until, .. }
+            | Self::Marker { until, .. } => Some(*until),
+            Self::Looking
+            | Self::Busy
+            | Self::Stopping
+            | Self::Observe
+            | Self::Paused
+            | Self::AlertOnly(_)
+            | Self::Unset(_)
+            | Self::Myself
+            | Self::Engine
+            | Self::Changing(_)
+            | Self::Dependency(..) => None,
+        }
+    }
+
+    /// In words, as said at `now`.
+    pub(crate) fn words(&self, now: Time) -> String {
+        let left = |until: &Time| words::duration(round_up(until.since(now)));
+        match self {
+            Self::Looking => "what it depends on is being looked at".into(),
+            Self::Busy => "another action is under way".into(),
+            Self::Stopping => "vai is stopping".into(),
+            Self::Observe => "vai only observes (--observe)".into(),
+            Self::Paused => "paused by an operator".into(),
+            Self::AlertOnly(why) | Self::Changing(why) => why.clone(),
+            Self::Unset(why) => format!("held: {why}"),
+            Self::Myself => "its container is vai's own".into(),
+            Self::Engine => "the container engine does not answer".into(),
+            Self::Dependency(name, state) => {
+                format!("its dependency {name} is {}", state.label())
+            }
+            Self::Backoff(until) => format!("next attempt in {}", left(until)),
+            Self::GaveUp(until) => format!("gave up; one more try in {}", left(until)),
+            Self::Ceiling { until, max, window } => format!(
+                "the ceiling of {max} restarts in {} is reached; the next one may be in {}",
+                words::duration(*window),
+                left(until)
+            ),
+            Self::Refused { why, .. } | Self::Marker { why, .. } => why.clone(),
+        }
+    }
+}
+
+/// Whole seconds, so that nothing is announced "in 0 s".
+fn round_up(span: Duration) -> Duration {
+    Duration::from_secs(span.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+}

@@ -1,0 +1,151 @@
+use super::*;
+
+impl Machine {
+    /// What it calls for and since when, whether or not it may be done now.
+    pub(crate) fn proposal(&self, standing: &Standing, now: Time) -> Option<Proposal> {
+        match &self.state {
+            State::Starting(Starting::Wanted { since, asked, .. }) => {
+                Some(Proposal { act: Act::Start, since: since.mono, asked: *asked })
+            }
+            State::Down => {
+                let since = self.outage.as_ref()?.confirmed.mono;
+                let died = matches!(standing, Standing::Died(_));
+                if !died && !matches!(self.condition(now), Condition::Failed(..)) {
+                    return None;
+                }
+                // For an empty ladder the arbiter's gate says so; what is
+                // proposed then is only ever done where a container died.
+                let rung = self.effort.rung(&self.service.recovery).unwrap_or(Rung::Container);
+                Some(Proposal { act: Act::Restart(rung), since, asked: false })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether nothing may ever be done for it as it stands.
+    pub(crate) fn is_alert_only(&self, standing: &Standing) -> bool {
+        let recovery = &self.service.recovery;
+        recovery.ladder.is_empty()
+            && !(recovery.start_container && matches!(standing, Standing::Died(_)))
+    }
+
+    /// Remembers why it is not admitted. Returns a line if that is news.
+    pub(crate) fn gated(&mut self, now: Now, gate: Gate) -> Option<Note> {
+        let from = self.label();
+        let news = gate.is_told()
+            && self.gate.as_ref().map(std::mem::discriminant)
+                != Some(std::mem::discriminant(&gate));
+        let words = gate.words(now.mono);
+        self.gate = Some(gate);
+        let to = self.label();
+        if from != to {
+            self.since = now;
+        }
+        (news || from != to).then(|| Note { from, to, reason: format!("not attempted: {words}") })
+    }
+
+    /// An act is dispatched.
+    pub(crate) fn admitted(&mut self, now: Now, id: ActId, act: &Act, step: &mut Step) {
+        self.gate = None;
+        match act {
+            Act::Restart(_) => {
+                let recovery = self.service.recovery.clone();
+                self.effort.spend(now.mono, &recovery);
+                let max = recovery.max_attempts;
+                let (attempt, fault) = match &mut self.outage {
+                    Some(outage) => {
+                        outage.attempts += 1;
+                        (outage.attempts, outage.reason.clone())
+                    }
+                    None => (1, String::new()),
+                };
+                let reason = format!("restarting, attempt {attempt} of {max}: {fault}");
+                self.enter(now, State::Healing { act: id }, &reason, step);
+            }
+            Act::Start => {
+                self.start_spent.clone_from(&self.instance);
+                let running = Starting::Running { act: id, since: now };
+                self.enter(now, State::Starting(running), "starting it by restart_cmd", step);
+            }
+            Act::Stop => {}
+        }
+    }
+
+    /// An act of its own ended.
+    pub(crate) fn acted(
+        &mut self,
+        now: Now,
+        report: ActReport,
+        start_timeout: Duration,
+        step: &mut Step,
+    ) {
+        let starting = self.is_starting();
+        let steps = report.steps.join("; ");
+        if let Some(outage) = &mut self.outage {
+            outage.history.extend(report.steps);
+            outage.evidence = report.evidence;
+        }
+        let (command_failed, still_there) = match report.outcome {
+            ActOutcome::Refused { gate, by_hand } => {
+                self.refused(now, gate, by_hand, starting, step);
+                return;
+            }
+            ActOutcome::Done { instance, still_there } => {
+                if instance.is_some() {
+                    self.instance = instance;
+                }
+                (None, still_there)
+            }
+            ActOutcome::Failed(words) => (Some(words), None),
+            ActOutcome::CommandOverdue(_) => (None, None),
+        };
+        let looks_from = now.mono + self.service.startup_delay;
+        let proof = Proof {
+            acted: now.mono,
+            deadline: (now.mono + start_timeout).max(looks_from),
+            command_failed,
+            still_there,
+        };
+        self.look_afresh(Some(looks_from));
+        let state = if starting {
+            self.start_spent.clone_from(&self.instance);
+            State::Starting(Starting::Proving(proof))
+        } else {
+            State::Verifying(proof)
+        };
+        self.enter(now, state, &steps, step);
+    }
+
+    fn refused(&mut self, now: Now, why: String, by_hand: bool, starting: bool, step: &mut Step) {
+        const ASK_AGAIN: Duration = Duration::from_secs(10);
+        let until = now.mono + ASK_AGAIN;
+        let gate = if by_hand { Gate::Marker { why, until } } else { Gate::Refused { why, until } };
+        if starting {
+            self.start_spent = None;
+            self.effort.start_refused(gate.clone());
+            let fault = self
+                .failing()
+                .map_or_else(|| Fault::new(FaultKind::ProcessAbsent, ""), |(_, f)| f.fault);
+            let wanted = Starting::Wanted { fault, since: now, asked: false };
+            self.enter(now, State::Starting(wanted), "", step);
+        } else {
+            self.effort.refused(gate.clone());
+            if let Some(outage) = &mut self.outage {
+                outage.attempts = outage.attempts.saturating_sub(1);
+            }
+            self.enter(now, State::Down, &format!("not attempted: {}", gate.words(now.mono)), step);
+        }
+        self.look_now(now.mono);
+        if let Some(note) = self.gated(now, gate) {
+            step.notes.push(note);
+        }
+    }
+}
+
+/// What a machine calls for.
+pub(crate) struct Proposal {
+    pub(crate) act: Act,
+    pub(crate) since: Time,
+    /// By an operator, who need not wait for anything but the container.
+    pub(crate) asked: bool,
+}

@@ -1,0 +1,86 @@
+use super::*;
+
+impl Machine {
+    /// Checks whose time has come; each is handed out once.
+    pub(crate) fn due(&mut self, now: Time, number: &mut u64) -> Vec<(usize, u64)> {
+        let looked_at = self.is_looked_at();
+        let epoch = self.epoch;
+        let service = &self.service;
+        let due = self.runs.iter_mut().enumerate().filter_map(|(index, run)| {
+            run.due(now, &service.name, service.checks.get(index)?, looked_at, epoch, number)
+                .map(|number| (index, number))
+        });
+        due.collect()
+    }
+
+    /// Takes in a result. Whether it is the first fail after a pass.
+    pub(crate) fn checked(
+        &mut self,
+        now: Now,
+        index: usize,
+        number: u64,
+        report: crate::model::Report,
+    ) -> bool {
+        let (epoch, wants_results) = (self.epoch, self.wants_results());
+        let service = Arc::clone(&self.service);
+        let (Some(run), Some(check)) = (self.runs.get_mut(index), service.checks.get(index)) else {
+            return false;
+        };
+        if !run.ended(now, number, epoch, report) {
+            return false;
+        }
+        if wants_results || run.tally.in_flux(check, now.mono) {
+            run.soon(now.mono + check.confirm_interval);
+        }
+        run.tally.failing().is_some_and(|failing| failing.count == 1)
+    }
+
+    pub(crate) fn look_now(&mut self, now: Time) {
+        for run in &mut self.runs {
+            run.soon(now);
+        }
+    }
+
+    pub(crate) fn process_ended(&mut self, process: &ProcId) {
+        for run in &mut self.runs {
+            run.tally.process_ended(process);
+        }
+    }
+
+    /// Whether every check that counts was looked at since `when`.
+    pub(crate) fn looked_since(&self, when: Time) -> bool {
+        self.restarting().all(|(run, _)| run.tally.looked_since(when))
+    }
+
+    pub(crate) fn next_look(&self) -> Option<Time> {
+        let looked_at = self.is_looked_at();
+        self.runs.iter().filter_map(|run| run.wake(looked_at)).min()
+    }
+
+    /// When time alone changes something.
+    pub(crate) fn next_wake(&self, now: Time) -> Option<Time> {
+        let state = match &self.state {
+            State::Starting(Starting::Looking { until }) => Some(*until),
+            State::Verifying(proof) | State::Starting(Starting::Proving(proof)) => {
+                Some(proof.deadline)
+            }
+            _ => None,
+        };
+        let confirmed = self
+            .runs
+            .iter()
+            .zip(&self.service.checks)
+            .filter_map(|(run, check)| run.tally.confirmed_at(check));
+        let gate = self.gate.as_ref().and_then(Gate::until);
+        state.into_iter().chain(confirmed).chain(gate).filter(|&at| at > now).min()
+    }
+
+    pub(super) fn restarting(&self) -> impl Iterator<Item = (&Run, &crate::model::Check)> {
+        self.runs.iter().zip(&self.service.checks).filter(|(_, check)| restarts(check))
+    }
+
+    /// The first check that fails right now.
+    pub(super) fn failing(&self) -> Option<(String, Failing)> {
+        self.restarting().find_map(|(run, check)| Some((check.name.clone(), run.tally.failing()?)))
+    }
+}

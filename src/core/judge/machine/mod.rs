@@ -1,0 +1,270 @@
+//! The machine of one service: its states, and in the files beside this one
+//! how it looks, judges, proves, acts and shows.
+
+mod act;
+mod look;
+mod operate;
+mod prove;
+mod review;
+mod show;
+
+use super::container::Standing;
+use super::effort::Effort;
+use super::gate::Gate;
+use super::run::Run;
+use super::tally::{Failing, Verdict, restarts};
+use crate::model::{
+    Act, ActId, ActOutcome, ActReport, ContainerKey, Evidence, Fault, FaultKind, Instance, Now,
+    OnFail, Place, ProcId, Rung, Service, ServiceKind, StateLabel, Time,
+};
+use crate::words;
+pub(crate) use act::Proposal;
+use review::Condition;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One service: what it is doing and what it calls for. It proposes; the
+/// arbiter admits.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) service: Arc<Service>,
+    state: State,
+    since: Now,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) instance: Option<Instance>,
+    /// The instance in which its one start was spent.
+    start_spent: Option<Instance>,
+    /// The instance in which it was last seen well.
+    well_in: Option<Instance>,
+    /// From confirmation to proof, through whatever states lie between.
+    pub(crate) outage: Option<Outage>,
+    pub(crate) effort: Effort,
+    hold: Hold,
+    /// Why it is not being healed right now, where it should be.
+    gate: Option<Gate>,
+    /// Results of looks handed out in an earlier epoch are dropped.
+    epoch: u64,
+}
+
+/// What a service is doing. Each state carries its own data and no other's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Disabled,
+    Unknown(String),
+    Starting(Starting),
+    Healthy,
+    Degraded(String),
+    Suspect(Fault),
+    Down,
+    Healing { act: ActId },
+    Verifying(Proof),
+    StoppedByHand(String),
+}
+
+impl State {
+    /// Tells the steps of a story apart that has the same name all along.
+    fn phase(&self) -> u8 {
+        match self {
+            Self::Disabled => 0,
+            Self::Unknown(_) => 1,
+            Self::Starting(Starting::Looking { .. }) => 2,
+            Self::Starting(Starting::Wanted { .. }) => 3,
+            Self::Starting(Starting::Running { .. }) => 4,
+            Self::Starting(Starting::Proving(_)) => 5,
+            Self::Healthy => 6,
+            Self::Degraded(_) => 7,
+            Self::Suspect(_) => 8,
+            Self::Down => 9,
+            Self::Healing { .. } => 10,
+            Self::Verifying(_) => 11,
+            Self::StoppedByHand(_) => 12,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Starting {
+    /// It may be coming up by itself until then.
+    Looking { until: Time },
+    /// It is down in a new instance and wants its start; why it is thought so.
+    Wanted { fault: Fault, since: Now, asked: bool },
+    /// Its start is under way.
+    Running { act: ActId, since: Now },
+    /// Its start was made and is being proven.
+    Proving(Proof),
+}
+
+/// What has to be proven after an act, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Proof {
+    acted: Time,
+    deadline: Time,
+    /// The command's own words, where it failed.
+    command_failed: Option<String>,
+    /// A process from before that outlived the act.
+    still_there: Option<String>,
+}
+
+/// What an operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    Nothing,
+    Paused,
+    Stopped,
+}
+
+/// A confirmed failure, until it is proven over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outage {
+    pub(crate) kind: OutageKind,
+    pub(crate) check: String,
+    pub(crate) reason: String,
+    /// The first fail.
+    pub(crate) since: Now,
+    pub(crate) confirmed: Now,
+    pub(crate) attempts: u32,
+    /// What was done and what came of it.
+    pub(crate) history: Vec<String>,
+    pub(crate) evidence: Evidence,
+}
+
+impl Outage {
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self.kind {
+            OutageKind::Broken(kind) => Some(Fault::new(kind, self.reason.clone())),
+            OutageKind::Degraded | OutageKind::Blind | OutageKind::Stopped => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutageKind {
+    /// Works, not as it should; nothing is restarted for it.
+    Degraded,
+    /// Cannot be looked at.
+    Blind,
+    /// Somebody stopped its container; told after ten minutes.
+    Stopped,
+    /// Down.
+    Broken(FaultKind),
+}
+
+/// A line for the log: what changed and why.
+pub(crate) struct Note {
+    pub(crate) from: StateLabel,
+    pub(crate) to: StateLabel,
+    pub(crate) reason: String,
+}
+
+/// What a step of a machine came to, for the core to act on.
+#[derive(Default)]
+pub(crate) struct Step {
+    pub(crate) notes: Vec<Note>,
+    /// How its outage ended, if it did.
+    pub(crate) recovered: Option<String>,
+    /// It became healthy: those that depend on it are looked at again.
+    pub(crate) became_well: bool,
+}
+
+impl Machine {
+    pub(crate) fn new(now: Now, service: Arc<Service>) -> Self {
+        let runs = Run::all(now.mono, &service);
+        let watched = service.enabled && service.kind == ServiceKind::Watched;
+        let state =
+            if watched { State::Unknown("not looked at yet".into()) } else { State::Disabled };
+        Self {
+            service,
+            state,
+            since: now,
+            runs,
+            instance: None,
+            start_spent: None,
+            well_in: None,
+            outage: None,
+            effort: Effort::default(),
+            hold: Hold::Nothing,
+            gate: None,
+            epoch: 0,
+        }
+    }
+
+    /// Takes over a changed entry of the registry. What was learnt and spent
+    /// stays; checks that changed start anew.
+    pub(crate) fn reconfigure(&mut self, now: Now, service: Arc<Service>, step: &mut Step) {
+        let watched = service.enabled && service.kind == ServiceKind::Watched;
+        let moved = service.place != self.service.place;
+        self.runs = Run::carry_over(std::mem::take(&mut self.runs), now.mono, &service);
+        self.service = service;
+        if !watched {
+            if self.outage.take().is_some() {
+                let how = "disabled in the registry".to_owned();
+                step.recovered = Some(how);
+            }
+            self.enter(now, State::Disabled, "disabled in the registry", step);
+        } else if self.state == State::Disabled || moved {
+            self.instance = None;
+            self.epoch += 1;
+            let unknown = State::Unknown("not looked at yet".into());
+            self.enter(now, unknown, "the registry changed", step);
+        }
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.state != State::Disabled
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.hold == Hold::Paused
+    }
+
+    /// Whether it stands where those that depend on it may be healed.
+    pub(crate) fn is_well(&self) -> bool {
+        matches!(self.state, State::Healthy | State::Degraded(_))
+    }
+
+    /// Whether a marker file says that somebody stopped it.
+    pub(crate) fn is_marked_stopped(&self) -> bool {
+        matches!(self.gate, Some(Gate::Marker { .. }))
+    }
+
+    /// Whether nobody waits for it: it is not supposed to run.
+    pub(crate) fn blocks_nobody(&self) -> bool {
+        matches!(self.state, State::Disabled | State::StoppedByHand(_)) || self.is_marked_stopped()
+    }
+
+    /// Whether an act of its own is under way, and which.
+    pub(crate) fn act(&self) -> Option<ActId> {
+        match &self.state {
+            State::Healing { act } | State::Starting(Starting::Running { act, .. }) => Some(*act),
+            _ => None,
+        }
+    }
+
+    /// Whether it is to be looked at at all.
+    fn is_looked_at(&self) -> bool {
+        match &self.state {
+            State::Disabled | State::Healing { .. } | State::StoppedByHand(_) => false,
+            State::Starting(Starting::Running { .. }) => false,
+            _ => self.hold != Hold::Stopped,
+        }
+    }
+
+    /// Whether results are wanted sooner than the interval brings them.
+    fn wants_results(&self) -> bool {
+        matches!(
+            self.state,
+            State::Verifying(_) | State::Starting(Starting::Looking { .. } | Starting::Proving(_))
+        )
+    }
+
+    /// All processes seen alive behind it when it was last well.
+    pub(crate) fn processes(&self) -> Vec<ProcId> {
+        let mut all: Vec<ProcId> = Vec::new();
+        for process in self.runs.iter().flat_map(|run| run.tally.processes()) {
+            if !all.contains(process) {
+                all.push(process.clone());
+            }
+        }
+        all
+    }
+}

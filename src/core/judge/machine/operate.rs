@@ -1,0 +1,67 @@
+use super::*;
+
+impl Machine {
+    pub(crate) fn pause(&mut self, now: Now, step: &mut Step) {
+        self.held(now, Hold::Paused, "paused by an operator", step);
+    }
+
+    pub(crate) fn resume(&mut self, now: Now, step: &mut Step) {
+        if self.hold == Hold::Paused {
+            self.held(now, Hold::Nothing, "resumed by an operator", step);
+            self.look_now(now.mono);
+        }
+    }
+
+    fn held(&mut self, now: Now, hold: Hold, reason: &str, step: &mut Step) {
+        let from = self.label();
+        self.hold = hold;
+        self.since = now;
+        step.notes.push(Note { from, to: self.label(), reason: reason.to_owned() });
+    }
+
+    /// `vai stop`: it is left alone from here on.
+    pub(crate) fn stop(&mut self, now: Now, step: &mut Step) {
+        self.hold = Hold::Stopped;
+        self.epoch += 1;
+        self.recovered("stopped by `vai stop`", step);
+        self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
+    }
+
+    /// `vai start`: whatever held it is forgotten and it is started now.
+    pub(crate) fn start(&mut self, now: Now, step: &mut Step) {
+        self.hold = Hold::Nothing;
+        self.effort.forgive();
+        let fault = Fault::new(FaultKind::ProcessAbsent, "an operator asked for its start");
+        let wanted = Starting::Wanted { fault, since: now, asked: true };
+        self.enter(now, State::Starting(wanted), "by `vai start`", step);
+    }
+
+    /// Something that it depends on is well again: it is touched only if it
+    /// fails from here on, too.
+    pub(crate) fn dependency_returned(&mut self, now: Time) {
+        if self.outage.is_some() && self.state == State::Down {
+            for run in &mut self.runs {
+                run.tally.confirm_again();
+            }
+            self.effort.retry_now(now);
+            self.look_now(now);
+        }
+    }
+
+    /// Whether it is down or wants its start, as opposed to any other state.
+    pub(crate) fn waits_for_help(&self) -> bool {
+        matches!(self.state, State::Down | State::Starting(Starting::Wanted { .. }))
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        self.service.place == Place::Local
+    }
+
+    /// The container that it runs in, unless it is local.
+    pub(crate) fn container(&self) -> Option<&ContainerKey> {
+        match &self.service.place {
+            Place::Local => None,
+            Place::Container(key) => Some(key),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+use super::*;
+
+impl Machine {
+    /// The container came up, or came back, or is seen for the first time.
+    pub(super) fn arrived(
+        &mut self,
+        now: Now,
+        instance: &Instance,
+        up_since: Time,
+        start_timeout: Duration,
+        step: &mut Step,
+    ) {
+        let first_sight = self.instance.is_none();
+        let stopped = self.outage.take_if(|outage| outage.kind == OutageKind::Stopped);
+        if stopped.is_some() {
+            step.recovered = Some("running again".into());
+        }
+        self.instance = Some(instance.clone());
+        self.gate = None;
+        let looks_from = (up_since + self.service.startup_delay).max(now.mono);
+        self.look_afresh(if first_sight && looks_from == now.mono {
+            None
+        } else {
+            Some(looks_from)
+        });
+        let from = if first_sight { up_since } else { now.mono };
+        let reason = if first_sight { "" } else { "its container came up" };
+        let starting = Starting::Looking { until: from + start_timeout };
+        self.enter(now, State::Starting(starting), reason, step);
+    }
+
+    /// Drops what was seen so far and, where `from` is given, looks from then.
+    pub(super) fn look_afresh(&mut self, from: Option<Time>) {
+        self.epoch += 1;
+        for run in &mut self.runs {
+            run.afresh(from);
+        }
+    }
+
+    pub(super) fn review_start(&mut self, now: Now, starting: Starting, step: &mut Step) {
+        match starting {
+            Starting::Running { .. } => {}
+            Starting::Proving(proof) => self.review_proof(now, &proof, step),
+            Starting::Looking { until } => match self.condition(now.mono) {
+                Condition::Failed(check, failing) => {
+                    if self.may_start() {
+                        let reason = failing.fault.detail.clone();
+                        let wanted =
+                            Starting::Wanted { fault: failing.fault, since: now, asked: false };
+                        self.enter(now, State::Starting(wanted), &reason, step);
+                    } else if failing.proven || now.mono >= until {
+                        self.confirmed(now, &check, &failing, step);
+                    }
+                }
+                condition => self.arriving(now, condition, step),
+            },
+            Starting::Wanted { .. } => {
+                let condition = self.condition(now.mono);
+                self.arriving(now, condition, step);
+            }
+        }
+    }
+
+    /// While a service may be coming up, only good news moves it on.
+    fn arriving(&mut self, now: Now, condition: Condition, step: &mut Step) {
+        match condition {
+            Condition::Well if self.outage.is_none() || self.is_proven() => {
+                self.become_well(now, "came back", step);
+            }
+            Condition::Degraded(check, why) if self.outage.is_none() || self.is_proven() => {
+                self.recovered("came back, degraded", step);
+                self.degraded(now, check, why, step);
+            }
+            Condition::Blind(why) if self.outage.is_none() => self.blind(now, &why, step),
+            Condition::Well
+            | Condition::Degraded(..)
+            | Condition::Blind(_)
+            | Condition::Pending
+            | Condition::Starting
+            | Condition::Recovering
+            | Condition::Suspect(_)
+            | Condition::Failed(..) => {}
+        }
+    }
+
+    /// A start is for services with a `restart_cmd` that were not seen well in
+    /// this instance, and is spent once.
+    fn may_start(&self) -> bool {
+        self.service.restart_cmd.is_some()
+            && !self.service.recovery.ladder.is_empty()
+            && self.start_spent != self.instance
+            && self.well_in != self.instance
+    }
+
+    fn is_proven(&self) -> bool {
+        self.restarting().all(|(run, check)| run.tally.passed(check.success_threshold))
+    }
+
+    pub(super) fn review_proof(&mut self, now: Now, proof: &Proof, step: &mut Step) {
+        if self.is_proven() {
+            self.proven(now, proof, step);
+            return;
+        }
+        let Some((check, failing)) = self.failing() else {
+            return;
+        };
+        let verb = if self.is_starting() { "start" } else { "restart" };
+        let why = if let Some(words) = &proof.command_failed {
+            format!("{verb} failed: {words}")
+        } else if failing.proven {
+            format!("{verb}ed, and it ended again: {}", failing.fault)
+        } else if now.mono >= proof.deadline {
+            let process = proof.still_there.as_ref().map_or(String::new(), |it| format!("; {it}"));
+            format!("{verb}ed but still failing: {}{process}", failing.fault)
+        } else {
+            return;
+        };
+        self.attempt_failed(now, &check, &why, &failing, step);
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self.state, State::Starting(_))
+    }
+
+    fn proven(&mut self, now: Now, proof: &Proof, step: &mut Step) {
+        if self.is_starting() {
+            let took = words::duration(now.mono.since(proof.acted));
+            self.become_well(now, &format!("started in {took}"), step);
+            return;
+        }
+        let by = self.healer_name();
+        let (total, attempts) = match &mut self.outage {
+            Some(outage) => {
+                let total = words::duration(now.mono.since(outage.since.mono));
+                outage.history.push(format!("healed in {total}"));
+                (total, outage.attempts)
+            }
+            None => (words::duration(now.mono.since(proof.acted)), 1),
+        };
+        let plural = if attempts == 1 { "" } else { "s" };
+        self.effort.healed(now.mono, &self.service.recovery, &self.salt(now));
+        self.recovered(&format!("healed by {by}, {attempts} attempt{plural}"), step);
+        self.become_well(now, &format!("healed in {total} by {by}"), step);
+    }
+
+    /// Makes each delay's jitter its own.
+    fn salt(&self, now: Now) -> String {
+        format!("{}/{}", self.service.name, now.mono.as_millis())
+    }
+
+    fn healer_name(&self) -> &'static str {
+        if self.service.restart_cmd.is_some() { "restart_cmd" } else { "a container restart" }
+    }
+
+    pub(super) fn attempt_failed(
+        &mut self,
+        now: Now,
+        check: &str,
+        why: &str,
+        failing: &Failing,
+        step: &mut Step,
+    ) {
+        if self.is_starting() {
+            self.effort.failing(now.mono);
+            self.open(
+                now,
+                OutageKind::Broken(failing.fault.kind),
+                check,
+                &failing.fault.detail,
+                failing.since,
+            );
+            self.tell_history(why.to_owned());
+            self.enter(now, State::Down, why, step);
+            return;
+        }
+        let salt = self.salt(now);
+        let recovery = &self.service.recovery;
+        let gave_up = self.effort.failed(now.mono, recovery, &salt);
+        let next = match self.effort.gate(now.mono, recovery) {
+            Some(gate) => gate.words(now.mono),
+            None => "trying again".into(),
+        };
+        if let Some(outage) = &mut self.outage {
+            outage.reason.clone_from(&failing.fault.detail);
+            let line = format!("attempt {}: {why}", outage.attempts);
+            outage.history.push(line);
+        }
+        let reason = if gave_up {
+            let failed = self.effort.failed_in_row();
+            format!("{why}; {failed} attempts failed in a row: {next}")
+        } else {
+            format!("{why}; {next}")
+        };
+        self.enter(now, State::Down, &reason, step);
+    }
+
+    fn tell_history(&mut self, line: String) {
+        if let Some(outage) = &mut self.outage {
+            outage.history.push(line);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+use super::*;
+
+impl Machine {
+    /// What all checks together say: the worst of them.
+    pub(super) fn condition(&self, now: Time) -> Condition {
+        let mut worst = Condition::Well;
+        for (run, check) in self.runs.iter().zip(&self.service.checks) {
+            let condition = Condition::of(run.tally.verdict(check, now), check, &self.state);
+            if condition.rank() > worst.rank() {
+                worst = condition;
+            }
+        }
+        worst
+    }
+
+    /// Moves on by what is known at `now`.
+    pub(crate) fn review(
+        &mut self,
+        now: Now,
+        standing: &Standing,
+        start_timeout: Duration,
+        step: &mut Step,
+    ) {
+        if self.state == State::Disabled || self.act().is_some() {
+            return;
+        }
+        if self.hold == Hold::Stopped {
+            self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
+            return;
+        }
+        if matches!(self.state, State::Starting(Starting::Wanted { asked: true, .. })) {
+            return;
+        }
+        match standing {
+            Standing::Unseen | Standing::Changing(_) => {}
+            Standing::Unclear(why) => self.blind(now, why, step),
+            Standing::ByHand(why) => self.stopped_by_hand(now, why, step),
+            Standing::Died(fault) => self.container_died(now, fault, step),
+            Standing::Up { instance, since } => {
+                let returned = matches!(self.state, State::StoppedByHand(_));
+                if self.instance.as_ref() != Some(instance) || returned {
+                    self.arrived(now, instance, *since, start_timeout, step);
+                }
+                self.review_state(now, step);
+            }
+        }
+    }
+
+    fn review_state(&mut self, now: Now, step: &mut Step) {
+        match self.state.clone() {
+            State::Disabled | State::Healing { .. } => {}
+            State::Starting(starting) => self.review_start(now, starting, step),
+            State::Verifying(proof) => self.review_proof(now, &proof, step),
+            State::Unknown(_)
+            | State::Healthy
+            | State::Degraded(_)
+            | State::Suspect(_)
+            | State::Down
+            | State::StoppedByHand(_) => self.review_condition(now, step),
+        }
+    }
+
+    fn review_condition(&mut self, now: Now, step: &mut Step) {
+        match self.condition(now.mono) {
+            Condition::Pending | Condition::Starting | Condition::Recovering => {}
+            Condition::Failed(check, failing) => self.confirmed(now, &check, &failing, step),
+            Condition::Suspect(failing) => {
+                if self.outage.is_none() {
+                    self.effort.failing(now.mono);
+                    let reason = failing.fault.detail.clone();
+                    self.enter(now, State::Suspect(failing.fault), &reason, step);
+                }
+            }
+            Condition::Blind(why) => {
+                if !self.is_broken() {
+                    self.blind(now, &why, step);
+                }
+            }
+            Condition::Degraded(check, why) => {
+                if self.is_broken() {
+                    self.recovered("came back, degraded", step);
+                }
+                self.degraded(now, check, why, step);
+            }
+            Condition::Well => {
+                let how = if self.outage.as_ref().is_some_and(|outage| outage.attempts > 0) {
+                    "came back between vai's attempts"
+                } else {
+                    "came back without vai's doing"
+                };
+                self.become_well(now, how, step);
+            }
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.outage.as_ref().is_some_and(|outage| matches!(outage.kind, OutageKind::Broken(_)))
+    }
+
+    /// The container ended by itself: a proof, whatever the checks say.
+    fn container_died(&mut self, now: Now, fault: &Fault, step: &mut Step) {
+        let failing = Failing { fault: fault.clone(), since: now, count: 1, proven: true };
+        match &self.state {
+            State::Verifying(_) => {
+                let why = format!("restarted, and {fault}");
+                self.attempt_failed(now, "container", &why, &failing, step);
+            }
+            _ => self.confirmed(now, "container", &failing, step),
+        }
+    }
+
+    /// A failure is confirmed.
+    pub(super) fn confirmed(&mut self, now: Now, check: &str, failing: &Failing, step: &mut Step) {
+        let kind = OutageKind::Broken(failing.fault.kind);
+        if self.is_broken() && self.state == State::Down {
+            if let Some(outage) = &mut self.outage {
+                outage.kind = kind;
+                outage.reason.clone_from(&failing.fault.detail);
+            }
+            return;
+        }
+        self.effort.failing(now.mono);
+        self.open(now, kind, check, &failing.fault.detail, failing.since);
+        let how = if failing.proven || failing.count <= 1 {
+            String::new()
+        } else {
+            format!(" ({} fails in a row)", failing.count)
+        };
+        let reason = format!("{}{how}", failing.fault);
+        self.enter(now, State::Down, &reason, step);
+    }
+
+    /// Opens an outage, or turns the one that is open into another kind.
+    pub(super) fn open(
+        &mut self,
+        now: Now,
+        kind: OutageKind,
+        check: &str,
+        reason: &str,
+        since: Now,
+    ) {
+        let outage = self.outage.get_or_insert_with(|| Outage {
+            kind,
+            check: String::new(),
+            reason: String::new(),
+            since,
+            confirmed: now,
+            attempts: 0,
+            history: Vec::new(),
+            evidence: Evidence::default(),
+        });
+        if outage.kind != kind && !matches!(outage.kind, OutageKind::Broken(_)) {
+            outage.confirmed = now;
+            outage.since = since;
+        }
+        outage.kind = kind;
+        check.clone_into(&mut outage.check);
+        reason.clone_into(&mut outage.reason);
+    }
+
+    pub(super) fn degraded(&mut self, now: Now, check: String, why: String, step: &mut Step) {
+        if self.outage.is_none() {
+            self.open(now, OutageKind::Degraded, &check, &why, now);
+        }
+        self.was_well(now);
+        step.became_well |= !self.is_well();
+        self.enter(now, State::Degraded(why.clone()), &why, step);
+    }
+
+    pub(super) fn blind(&mut self, now: Now, why: &str, step: &mut Step) {
+        if self.outage.is_none() {
+            self.open(now, OutageKind::Blind, "", &format!("cannot be looked at: {why}"), now);
+        }
+        self.enter(now, State::Unknown(why.to_owned()), why, step);
+    }
+
+    fn stopped_by_hand(&mut self, now: Now, why: &str, step: &mut Step) {
+        if self.outage.take_if(|outage| outage.kind != OutageKind::Stopped).is_some() {
+            step.recovered = Some(why.to_owned());
+        }
+        if self.outage.is_none() {
+            self.open(now, OutageKind::Stopped, "container", why, now);
+        }
+        self.enter(now, State::StoppedByHand(why.to_owned()), why, step);
+    }
+
+    fn was_well(&mut self, now: Now) {
+        self.well_in.clone_from(&self.instance);
+        self.effort.well(now.mono);
+    }
+
+    pub(super) fn become_well(&mut self, now: Now, how: &str, step: &mut Step) {
+        if self.state == State::Healthy {
+            self.was_well(now);
+            return;
+        }
+        self.recovered(how, step);
+        for (run, check) in self.runs.iter_mut().zip(&self.service.checks) {
+            if restarts(check) {
+                run.tally.proven_well();
+            }
+        }
+        self.was_well(now);
+        step.became_well = true;
+        self.enter(now, State::Healthy, how, step);
+    }
+
+    pub(super) fn recovered(&mut self, how: &str, step: &mut Step) {
+        if self.outage.take().is_some() {
+            step.recovered = Some(how.to_owned());
+        }
+    }
+
+    pub(super) fn enter(&mut self, now: Now, state: State, reason: &str, step: &mut Step) {
+        let (from, phase) = (self.label(), self.state.phase());
+        if !matches!(state, State::Down | State::Starting(Starting::Wanted { .. })) {
+            self.gate = None;
+        }
+        self.state = state;
+        let to = self.label();
+        if from != to {
+            self.since = now;
+        }
+        if from != to || (phase != self.state.phase() && !reason.is_empty()) {
+            step.notes.push(Note { from, to, reason: reason.to_owned() });
+        }
+    }
+}
+
+/// What all checks of a service together say.
+pub(super) enum Condition {
+    Well,
+    Degraded(String, String),
+    Pending,
+    Starting,
+    Blind(String),
+    Recovering,
+    Suspect(Failing),
+    Failed(String, Failing),
+}
+
+impl Condition {
+    fn of(verdict: Verdict, check: &crate::model::Check, state: &State) -> Self {
+        let alert_only = check.on_fail == OnFail::Alert;
+        let degraded = |why: String| Self::Degraded(check.name.clone(), why);
+        match verdict {
+            Verdict::Well => Self::Well,
+            Verdict::Slow(why) => degraded(why),
+            Verdict::Blind(why) => Self::Blind(why),
+            Verdict::Failed(failing) if alert_only => degraded(failing.fault.detail),
+            Verdict::Recovering if alert_only => match state {
+                State::Degraded(why) => degraded(why.clone()),
+                _ => Self::Well,
+            },
+            _ if alert_only => Self::Well,
+            Verdict::Pending => Self::Pending,
+            Verdict::Starting => Self::Starting,
+            Verdict::Recovering => Self::Recovering,
+            Verdict::Suspect(failing) => Self::Suspect(failing),
+            Verdict::Failed(failing) => Self::Failed(check.name.clone(), failing),
+        }
+    }
+
+    /// How bad it is; of several the worst counts.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Degraded(..) => 1,
+            Self::Pending => 2,
+            Self::Starting => 3,
+            Self::Blind(_) => 4,
+            Self::Recovering => 5,
+            Self::Suspect(_) => 6,
+            Self::Failed(..) => 7,
+        }
+    }
+}

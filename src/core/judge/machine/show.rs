@@ -1,0 +1,77 @@
+use super::*;
+
+impl Machine {
+    pub(crate) fn label(&self) -> StateLabel {
+        if self.hold == Hold::Paused {
+            return StateLabel::Paused;
+        }
+        match &self.state {
+            State::Disabled => StateLabel::Disabled,
+            State::Unknown(_) => StateLabel::Unknown,
+            State::Starting(Starting::Wanted { .. }) => {
+                self.gate.as_ref().and_then(Gate::label).unwrap_or(StateLabel::Starting)
+            }
+            State::Starting(Starting::Looking { .. }) if !self.has_result() => StateLabel::Unknown,
+            State::Starting(_) => StateLabel::Starting,
+            State::Healthy => StateLabel::Healthy,
+            State::Degraded(_) => StateLabel::Degraded,
+            State::Suspect(_) => StateLabel::Suspect,
+            State::Down => match self.gate.as_ref().and_then(Gate::label) {
+                Some(label) => label,
+                None if self.effort.has_given_up() => StateLabel::GaveUp,
+                None => StateLabel::Down,
+            },
+            State::Healing { .. } => StateLabel::Healing,
+            State::Verifying(_) => StateLabel::Verifying,
+            State::StoppedByHand(_) => StateLabel::StoppedByHand,
+        }
+    }
+
+    /// Why it is in its state, in words; the times in them are as of `now`.
+    pub(crate) fn reason(&self, now: Time) -> String {
+        match &self.state {
+            State::Disabled => match self.service.kind {
+                ServiceKind::Watched => "disabled in the registry".into(),
+                ServiceKind::Documentation => "listed in the registry, not watched".into(),
+            },
+            State::Unknown(why) | State::Degraded(why) | State::StoppedByHand(why) => why.clone(),
+            State::Starting(starting) => match starting {
+                Starting::Looking { .. } => self
+                    .failing()
+                    .map_or_else(|| "waiting for its first look".into(), |(_, f)| f.fault.detail),
+                Starting::Wanted { fault, .. } => self.with_gate(&fault.detail, now),
+                Starting::Running { .. } => "its start is under way".into(),
+                Starting::Proving(_) => "started, waiting for its check".into(),
+            },
+            State::Healthy => String::new(),
+            State::Suspect(fault) => fault.detail.clone(),
+            State::Down => match &self.outage {
+                Some(outage) => self.with_gate(&outage.reason, now),
+                None => String::new(),
+            },
+            State::Healing { .. } => "being restarted".into(),
+            State::Verifying(_) => "restarted, waiting for its check".into(),
+        }
+    }
+
+    fn with_gate(&self, reason: &str, now: Time) -> String {
+        match &self.gate {
+            Some(gate) if !matches!(gate, Gate::Looking | Gate::Busy) => {
+                format!("{reason}; {}", gate.words(now))
+            }
+            _ => reason.to_owned(),
+        }
+    }
+
+    pub(crate) fn since(&self) -> Now {
+        self.since
+    }
+
+    pub(crate) fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+
+    fn has_result(&self) -> bool {
+        self.runs.iter().any(|run| run.tally.last().is_some())
+    }
+}

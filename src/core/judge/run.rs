@@ -1,0 +1,130 @@
+use super::tally::{Last, Tally};
+use crate::model::{Check, Now, Report, Service, ServiceName, Time};
+use crate::plan;
+
+/// One check of one service on its way through time.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    check: Check,
+    pub(crate) tally: Tally,
+    /// The next tick of its fixed rate.
+    next: Time,
+    /// A look asked for before that.
+    soon: Option<Time>,
+    in_flight: Option<InFlight>,
+    skipped: u64,
+    /// The last result that counted, for show.
+    shown: Option<Last>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    number: u64,
+    epoch: u64,
+    started: Time,
+}
+
+impl Run {
+    /// A run for each check of `service`, first looked at soon.
+    pub(crate) fn all(now: Time, service: &Service) -> Vec<Self> {
+        service.checks.iter().map(|check| Self::new(now, &service.name, check)).collect()
+    }
+
+    fn new(now: Time, service: &ServiceName, check: &Check) -> Self {
+        let key = key(service, check);
+        Self {
+            check: check.clone(),
+            tally: Tally::default(),
+            next: plan::next_tick(now, check.interval, &key),
+            soon: Some(plan::first_look(now, check.interval, &key)),
+            in_flight: None,
+            skipped: 0,
+            shown: None,
+        }
+    }
+
+    /// The runs of a service whose entry changed: those of checks that did not
+    /// change go on.
+    pub(crate) fn carry_over(mut before: Vec<Self>, now: Time, service: &Service) -> Vec<Self> {
+        let carry = |check: &Check| {
+            before
+                .iter()
+                .position(|run| run.check == *check)
+                .map(|index| before.swap_remove(index))
+                .unwrap_or_else(|| Self::new(now, &service.name, check))
+        };
+        service.checks.iter().map(carry).collect()
+    }
+
+    /// Hands the look out if its time has come: its number.
+    pub(crate) fn due(
+        &mut self,
+        now: Time,
+        service: &ServiceName,
+        check: &Check,
+        looked_at: bool,
+        epoch: u64,
+        number: &mut u64,
+    ) -> Option<u64> {
+        let ticked = self.next <= now;
+        if ticked {
+            self.next = plan::next_tick(now, check.interval, &key(service, check));
+        }
+        let wanted = ticked || self.soon.is_some_and(|soon| soon <= now);
+        if !wanted || !looked_at {
+            return None;
+        }
+        if self.in_flight.is_some() {
+            self.skipped += u64::from(ticked);
+            return None;
+        }
+        self.soon = None;
+        *number += 1;
+        self.in_flight = Some(InFlight { number: *number, epoch, started: now });
+        Some(*number)
+    }
+
+    /// Takes a result in. Whether it counts: it is of this look and epoch.
+    pub(crate) fn ended(&mut self, now: Now, number: u64, epoch: u64, report: Report) -> bool {
+        let Some(look) = self.in_flight.take_if(|look| look.number == number) else {
+            return false;
+        };
+        if look.epoch != epoch {
+            return false;
+        }
+        self.tally.count(now, look.started, report);
+        self.shown = self.tally.last().cloned();
+        true
+    }
+
+    /// Wants a look at `at`, unless an earlier one is wanted already.
+    pub(crate) fn soon(&mut self, at: Time) {
+        self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
+    }
+
+    /// Forgets the results so far; `from` is when the next look is wanted.
+    pub(crate) fn afresh(&mut self, from: Option<Time>) {
+        self.tally = Tally::default();
+        if from.is_some() {
+            self.soon = from;
+        }
+    }
+
+    /// When this check next wants something done.
+    pub(crate) fn wake(&self, looked_at: bool) -> Option<Time> {
+        let soon = self.soon.filter(|_| looked_at && self.in_flight.is_none());
+        Some(soon.map_or(self.next, |soon| soon.min(self.next)))
+    }
+
+    pub(crate) fn shown(&self) -> Option<&Last> {
+        self.shown.as_ref()
+    }
+
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+fn key(service: &ServiceName, check: &Check) -> String {
+    format!("{service}/{}", check.name)
+}

@@ -1,0 +1,255 @@
+use crate::model::{Check, Fault, FaultKind, Now, OnFail, Outcome, ProcId, Report, Time};
+
+/// What one check's results in a row add up to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// Passes in a row.
+    passes: u32,
+    /// Fails in a row; results that could not be had do not break the row.
+    fails: Option<Fails>,
+    /// Slow passes in a row.
+    slow: u32,
+    /// Since when nothing could be seen.
+    blind: Option<(Now, String)>,
+    /// Seen alive at the last pass.
+    processes: Vec<ProcId>,
+    /// Of these, the ones known to have ended since.
+    ended: Vec<ProcId>,
+    last: Option<Last>,
+}
+
+/// The last result, for show.
+#[derive(Clone, Debug)]
+pub(crate) struct Last {
+    pub(crate) report: Report,
+    pub(crate) ended: Now,
+    pub(crate) started: Time,
+}
+
+#[derive(Clone, Debug)]
+struct Fails {
+    count: u32,
+    since: Now,
+    fault: Fault,
+    proven: bool,
+}
+
+/// What a check says about its service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// No result yet.
+    Pending,
+    /// As it should be.
+    Well,
+    /// As it should be, too slowly, and not just once.
+    Slow(String),
+    /// Docker's own health check is in its start period.
+    Starting,
+    /// Failing, not confirmed.
+    Suspect(Failing),
+    /// Failing, confirmed.
+    Failed(Failing),
+    /// Confirmed earlier, passing now, not proven yet.
+    Recovering,
+    /// Nothing could be seen for three intervals.
+    Blind(String),
+}
+
+/// A failure as its check sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) fault: Fault,
+    pub(crate) since: Now,
+    pub(crate) count: u32,
+    /// A death was seen, not only its absence of answers.
+    pub(crate) proven: bool,
+}
+
+impl Tally {
+    /// Counts a result.
+    pub(crate) fn count(&mut self, now: Now, started: Time, report: Report) {
+        match &report.outcome {
+            Outcome::Pass => {
+                self.pass(&report);
+                self.slow = 0;
+            }
+            Outcome::Slow(_) => {
+                self.pass(&report);
+                self.slow += 1;
+            }
+            Outcome::Fail(fault) => self.fail(now, fault.clone()),
+            Outcome::Starting(_) => {
+                self.blind = None;
+                self.passes = 0;
+            }
+            Outcome::Unknown(why) => {
+                let since = self.blind.take().map_or(now, |(since, _)| since);
+                self.blind = Some((since, why.clone()));
+            }
+        }
+        self.last = Some(Last { report, ended: now, started });
+    }
+
+    fn pass(&mut self, report: &Report) {
+        self.blind = None;
+        self.passes += 1;
+        self.processes.clone_from(&report.processes);
+        self.ended.clear();
+    }
+
+    fn fail(&mut self, now: Now, fault: Fault) {
+        self.blind = None;
+        self.passes = 0;
+        self.slow = 0;
+        let proven = self.proves_death(fault.kind);
+        let before = self.fails.take();
+        self.fails = Some(Fails {
+            count: before.as_ref().map_or(1, |fails| fails.count + 1),
+            since: before.as_ref().map_or(now, |fails| fails.since),
+            proven: proven || before.is_some_and(|fails| fails.proven),
+            fault,
+        });
+    }
+
+    /// Whether a fault is more than a missed answer: the process seen before is
+    /// gone, or the port's owner ended and the port refuses, or Docker has
+    /// confirmed it already.
+    fn proves_death(&self, kind: FaultKind) -> bool {
+        match kind {
+            FaultKind::ProcessAbsent => !self.processes.is_empty(),
+            FaultKind::Refused => {
+                !self.processes.is_empty()
+                    && self.processes.iter().all(|process| self.ended.contains(process))
+            }
+            FaultKind::Unhealthy => true,
+            _ => false,
+        }
+    }
+
+    /// A watched process ended.
+    pub(crate) fn process_ended(&mut self, process: &ProcId) {
+        if self.processes.contains(process) && !self.ended.contains(process) {
+            self.ended.push(process.clone());
+        }
+    }
+
+    /// Starts counting fails anew; what was seen alive is remembered.
+    pub(crate) fn confirm_again(&mut self) {
+        self.fails = None;
+        self.passes = 0;
+        self.last = None;
+    }
+
+    /// Forgets that it failed: the recovery is proven.
+    pub(crate) fn proven_well(&mut self) {
+        self.fails = None;
+    }
+
+    /// What the results say at `now`.
+    pub(crate) fn verdict(&self, check: &Check, now: Time) -> Verdict {
+        if let Some((since, why)) = &self.blind
+            && now.since(since.mono) >= check.interval * 3
+        {
+            return Verdict::Blind(why.clone());
+        }
+        match (&self.fails, &self.last) {
+            (_, None) => Verdict::Pending,
+            (Some(fails), _) if self.passes > 0 => {
+                if Self::confirmed(fails, check, now) && self.passes < check.success_threshold {
+                    Verdict::Recovering
+                } else {
+                    self.passing(check)
+                }
+            }
+            (Some(fails), _) => {
+                let failing = Failing {
+                    fault: fails.fault.clone(),
+                    since: fails.since,
+                    count: fails.count,
+                    proven: fails.proven,
+                };
+                if Self::confirmed(fails, check, now) {
+                    Verdict::Failed(failing)
+                } else {
+                    Verdict::Suspect(failing)
+                }
+            }
+            (None, Some(last)) => match &last.report.outcome {
+                Outcome::Starting(_) => Verdict::Starting,
+                Outcome::Pass | Outcome::Slow(_) | Outcome::Fail(_) => self.passing(check),
+                Outcome::Unknown(_) if self.passes > 0 => self.passing(check),
+                Outcome::Unknown(_) => Verdict::Pending,
+            },
+        }
+    }
+
+    fn passing(&self, check: &Check) -> Verdict {
+        match &self.last {
+            Some(Last { report: Report { outcome: Outcome::Slow(why), .. }, .. })
+                if self.slow >= check.failure_threshold =>
+            {
+                Verdict::Slow(why.clone())
+            }
+            _ => Verdict::Well,
+        }
+    }
+
+    fn confirmed(fails: &Fails, check: &Check, now: Time) -> bool {
+        (fails.proven || fails.count >= check.failure_threshold)
+            && now.since(fails.since.mono) >= check.fail_for
+    }
+
+    /// When a failure that needs no further look is confirmed by time alone.
+    pub(crate) fn confirmed_at(&self, check: &Check) -> Option<Time> {
+        let fails = self.fails.as_ref()?;
+        let due = fails.since.mono + check.fail_for;
+        (fails.proven || fails.count >= check.failure_threshold).then_some(due)
+    }
+
+    /// Whether the next result would settle something, so that it is worth not
+    /// waiting a whole interval for it.
+    pub(crate) fn in_flux(&self, check: &Check, now: Time) -> bool {
+        match &self.fails {
+            None => false,
+            Some(_) if self.passes > 0 => self.passes < check.success_threshold,
+            // A long `fail_for` is waited for at the usual pace.
+            Some(fails) => {
+                !Self::confirmed(fails, check, now) && fails.count < check.failure_threshold
+            }
+        }
+    }
+
+    /// Whether it has passed `times` times in a row.
+    pub(crate) fn passed(&self, times: u32) -> bool {
+        self.passes >= times
+    }
+
+    /// Whether the last result is a fail.
+    pub(crate) fn failing(&self) -> Option<Failing> {
+        let fails = self.fails.as_ref().filter(|_| self.passes == 0)?;
+        Some(Failing {
+            fault: fails.fault.clone(),
+            since: fails.since,
+            count: fails.count,
+            proven: fails.proven,
+        })
+    }
+
+    /// Whether a look that began at or after `when` has ended.
+    pub(crate) fn looked_since(&self, when: Time) -> bool {
+        self.last.as_ref().is_some_and(|last| last.started >= when)
+    }
+
+    pub(crate) fn processes(&self) -> &[ProcId] {
+        &self.processes
+    }
+
+    pub(crate) fn last(&self) -> Option<&Last> {
+        self.last.as_ref()
+    }
+}
+
+/// Whether a check's failure calls for a restart.
+pub(crate) fn restarts(check: &Check) -> bool {
+    check.on_fail == OnFail::Restart
+}

@@ -1,0 +1,179 @@
+use super::Healer;
+use super::gate::Scene;
+use super::local;
+use crate::clock;
+use crate::docker::{ExecEnd, ExecSpec};
+use std::time::Duration;
+use vai_core::model::Service;
+use vai_core::words;
+
+/// `bash -c` where bash exists, else `sh -c`. The command travels as an
+/// argument, so that nothing but that shell reads it.
+const BASH_OR_SH: &str = r#"command -v bash >/dev/null 2>&1 && exec bash -c "$0"; exec sh -c "$0""#;
+
+/// Output that is quoted in a sentence, in characters.
+const QUOTED: usize = 300;
+
+/// How a command of a service ended, with a sentence about it.
+pub(super) enum CommandEnd {
+    /// Exit 0.
+    Succeeded(String),
+    /// Another exit, or it could not be started.
+    Failed(String),
+    /// It is still running.
+    Overdue(String),
+}
+
+/// Runs `command`, the service's field `label`, where the service runs.
+pub(super) async fn run(
+    healer: &Healer,
+    service: &Service,
+    scene: &Scene,
+    label: &str,
+    command: &str,
+) -> CommandEnd {
+    let spec = ExecSpec {
+        argv: ["sh", "-c", BASH_OR_SH, command].map(str::to_owned).to_vec(),
+        user: service.user.clone(),
+        working_dir: service.working_dir.clone(),
+        environment: service
+            .environment
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.expose()))
+            .collect(),
+    };
+    let deadline = service.recovery.command_timeout;
+    let began = clock::boot_time();
+    let end = match scene {
+        Scene::Local => local::run(&spec, deadline, &healer.drains).await,
+        Scene::Container(details) => {
+            let id = &details.presence.instance.id;
+            let end = healer.engine.exec(id, &spec, deadline).await;
+            end.map_err(|error| error.to_string())
+        }
+    };
+    match end {
+        Err(why) => CommandEnd::Failed(format!("{label} could not be run: {why}")),
+        Ok(end) => judge(&end, label, deadline, clock::boot_time().since(began)),
+    }
+}
+
+fn judge(end: &ExecEnd, label: &str, deadline: Duration, took: Duration) -> CommandEnd {
+    match end.exit_code {
+        Some(0) => {
+            CommandEnd::Succeeded(format!("ran {label}: exit 0 in {}", words::duration(took)))
+        }
+        Some(126 | 127) if runtime_refused(&end.output) => {
+            CommandEnd::Failed(not_started(label, &last_lines(&end.output)))
+        }
+        Some(code) => {
+            let said = last_lines(&end.output);
+            CommandEnd::Failed(if said.is_empty() {
+                format!("{label} exited {code} without a word")
+            } else {
+                format!("{label} exited {code}: {said}")
+            })
+        }
+        None => CommandEnd::Overdue(format!(
+            "{label} is still running after {} and was left so",
+            words::duration(deadline)
+        )),
+    }
+}
+
+/// The container runtime could not start the shell; had it been the command's
+/// own 126 or 127, a shell would have said so.
+fn runtime_refused(output: &str) -> bool {
+    ["OCI runtime exec failed", "executable file not found", "unable to find user"]
+        .iter()
+        .any(|words| output.contains(words))
+}
+
+fn not_started(label: &str, said: &str) -> String {
+    if said.contains("executable file not found") || said.contains("\"sh\"") {
+        format!(
+            "{label} could not be run, the container has no shell: {said}; \
+             use an image with sh, or heal by \"ladder\": [\"container\"]"
+        )
+    } else {
+        format!("{label} could not be run: {said}")
+    }
+}
+
+/// The last two lines with something on them, in one.
+fn last_lines(output: &str) -> String {
+    let mut lines: Vec<&str> =
+        output.lines().rev().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
+    lines.reverse();
+    let said = lines.join(" | ");
+    match said.char_indices().rev().nth(QUOTED - 1) {
+        Some((at, _)) if at > 0 => format!("…{}", &said[at..]),
+        _ => said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentence(exit_code: Option<i64>, output: &str) -> String {
+        let end = ExecEnd { exit_code, output: output.to_owned() };
+        let (deadline, took) = (Duration::from_secs(30), Duration::from_millis(80));
+        match judge(&end, "restart_cmd", deadline, took) {
+            CommandEnd::Succeeded(words) => format!("+ {words}"),
+            CommandEnd::Failed(words) => format!("- {words}"),
+            CommandEnd::Overdue(words) => format!("… {words}"),
+        }
+    }
+
+    #[test]
+    fn each_end_of_a_command_has_its_sentence() {
+        let no_shell = "OCI runtime exec failed: exec failed: unable to start container process: \
+                        exec: \"sh\": executable file not found in $PATH: unknown\r\n";
+        let no_folder = "OCI runtime exec failed: exec failed: chdir to cwd (\"/nope\") set in \
+                         config.json failed: no such file or directory: unknown";
+        let table = [
+            (Some(0), "", "+ ran restart_cmd: exit 0 in 80 ms".to_owned()),
+            (
+                Some(1),
+                "starting\n\nnginx: [emerg] bind() failed\nstill could not bind()\n",
+                "- restart_cmd exited 1: nginx: [emerg] bind() failed | still could not bind()"
+                    .to_owned(),
+            ),
+            (Some(3), "\n", "- restart_cmd exited 3 without a word".to_owned()),
+            (
+                Some(127),
+                "bash: line 1: nginxx: command not found",
+                "- restart_cmd exited 127: bash: line 1: nginxx: command not found".to_owned(),
+            ),
+            (
+                Some(126),
+                no_shell,
+                format!(
+                    "- restart_cmd could not be run, the container has no shell: {}; use an \
+                     image with sh, or heal by \"ladder\": [\"container\"]",
+                    no_shell.trim()
+                ),
+            ),
+            (Some(126), no_folder, format!("- restart_cmd could not be run: {no_folder}")),
+            (
+                Some(126),
+                "unable to find user nosuch: no matching entries in passwd file\r\n",
+                "- restart_cmd could not be run: unable to find user nosuch: no matching entries \
+                 in passwd file"
+                    .to_owned(),
+            ),
+            (None, "", "… restart_cmd is still running after 30 s and was left so".to_owned()),
+        ];
+        for (code, output, expected) in table {
+            assert_eq!(sentence(code, output), expected);
+        }
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_line_is_quoted() {
+        let said = last_lines(&format!("{}ü the end", "x".repeat(4000)));
+        assert_eq!(said.chars().count(), QUOTED + 1);
+        assert!(said.starts_with('…') && said.ends_with("ü the end"));
+    }
+}

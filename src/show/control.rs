@@ -1,0 +1,207 @@
+//! The operator's socket: one JSON object a line, in and out.
+
+use super::protocol::MAX_LINE;
+use super::{
+    Command, Health, Heartbeat, PROTOCOL, Reply, Request, Response, SOCKET, Snapshot, Trouble,
+};
+use crate::clock;
+use futures_util::{SinkExt, StreamExt};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::codec::{Framed, LinesCodec};
+use tokio_util::sync::CancellationToken;
+use vai_core::model::{OperatorError, OperatorRequest, ServiceName};
+
+/// Connections served at once; the rest wait in the socket's queue.
+const MAX_CONNECTIONS: usize = 16;
+
+/// A connection may say nothing for so long.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// For the loop to answer a request. It answers what it decided, not what
+/// came of it.
+const LOOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// After the listener failed (out of file descriptors), to spare the CPU.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
+
+/// Something that only the loop can do.
+#[derive(Debug)]
+pub struct ControlRequest {
+    /// What.
+    pub demand: Demand,
+    /// Takes a sentence about what is done now, or why it is refused.
+    pub reply: oneshot::Sender<Result<String, OperatorError>>,
+}
+
+/// What is demanded of the loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// Something about one service, which exists.
+    Operator(OperatorRequest),
+    /// Read the registry again.
+    Reload {
+        /// Even if it drops more than half of the services.
+        force: bool,
+    },
+}
+
+/// What the socket answers from.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// What is known.
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// Of the loop.
+    pub heartbeat: Arc<Heartbeat>,
+    /// To the loop.
+    pub requests: mpsc::Sender<ControlRequest>,
+}
+
+/// Opens the socket in `state_dir`, mode 0600 from the first moment that it
+/// can be reached. Replaces the one of a dead daemon; that there is no living
+/// one is seen to by [`StateLock`](super::StateLock).
+///
+/// # Errors
+/// The folder cannot be written, or its path is too long for a socket
+/// (about 90 bytes).
+pub fn bind(state_dir: &Path) -> io::Result<UnixListener> {
+    // Nobody else can look into this folder while the mode is not set yet.
+    let private = state_dir.join(".socket");
+    if private.exists() {
+        fs::remove_dir_all(&private)?;
+    }
+    DirBuilder::new().mode(0o700).create(&private)?;
+    let hidden = private.join(SOCKET);
+    let listener = UnixListener::bind(&hidden)?;
+    fs::set_permissions(&hidden, Permissions::from_mode(0o600))?;
+    fs::rename(&hidden, state_dir.join(SOCKET))?;
+    fs::remove_dir(&private)?;
+    Ok(listener)
+}
+
+/// Serves until `shutdown`.
+pub async fn run(listener: UnixListener, control: Control, shutdown: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, control.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!("the operator's socket: {error}");
+                    sleep(ACCEPT_BACKOFF).await;
+                }
+            },
+        }
+    }
+    connections.shutdown().await;
+}
+
+async fn serve(stream: UnixStream, control: Control) {
+    let mut lines = Framed::new(stream, LinesCodec::new_with_max_length(MAX_LINE));
+    while let Ok(Some(line)) = timeout(IDLE, lines.next()).await {
+        let (reply, readable) = match line {
+            Ok(line) => (control.answer(&line).await, true),
+            Err(error) => (Reply::Error(Trouble::new(error.to_string())), false),
+        };
+        let response = Response { v: PROTOCOL, reply };
+        let Ok(line) = serde_json::to_string(&response) else {
+            return;
+        };
+        let sent = timeout(IDLE, lines.send(line)).await;
+        if !matches!(sent, Ok(Ok(()))) || !readable {
+            return;
+        }
+    }
+}
+
+/// The one field that every version of a request has.
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
+}
+
+impl Control {
+    async fn answer(&self, line: &str) -> Reply {
+        match self.try_answer(line).await {
+            Ok(reply) => reply,
+            Err(trouble) => Reply::Error(trouble),
+        }
+    }
+
+    async fn try_answer(&self, line: &str) -> Result<Reply, Trouble> {
+        let not_understood =
+            |error: serde_json::Error| Trouble::new(format!("not a request: {error}"));
+        let Versioned { v } = serde_json::from_str(line).map_err(not_understood)?;
+        if v != PROTOCOL {
+            return Err(Trouble {
+                message: format!("this daemon speaks version {PROTOCOL}, not {v}"),
+                help: Some("use the `vai` that the daemon was started from".to_owned()),
+            });
+        }
+        let Request { command, .. } = serde_json::from_str(line).map_err(not_understood)?;
+        match command {
+            Command::Status => {
+                let snapshot = self.current();
+                ok(&*snapshot)
+            }
+            Command::Health => {
+                ok(&Health::judge(&self.heartbeat, &self.current(), clock::boot_time()))
+            }
+            Command::Pause { service } => self.operate(OperatorRequest::Pause, service).await,
+            Command::Resume { service } => self.operate(OperatorRequest::Resume, service).await,
+            Command::Stop { service } => self.operate(OperatorRequest::Stop, service).await,
+            Command::Start { service } => self.operate(OperatorRequest::Start, service).await,
+            Command::Reload { force } => self.demand(Demand::Reload { force }).await,
+        }
+    }
+
+    async fn operate(
+        &self,
+        request: fn(ServiceName) -> OperatorRequest,
+        service: ServiceName,
+    ) -> Result<Reply, Trouble> {
+        if let Err(unknown) = self.current().service(&service) {
+            return Err(Trouble { message: unknown.to_string(), help: Some(unknown.help()) });
+        }
+        self.demand(Demand::Operator(request(service))).await
+    }
+
+    async fn demand(&self, demand: Demand) -> Result<Reply, Trouble> {
+        let asked = async {
+            let (reply, answer) = oneshot::channel();
+            let request = ControlRequest { demand, reply };
+            self.requests.send(request).await.ok()?;
+            answer.await.ok()
+        };
+        match timeout(LOOP_DEADLINE, asked).await {
+            Ok(Some(Ok(sentence))) => ok(&sentence),
+            Ok(Some(Err(OperatorError(why)))) => Err(Trouble::new(why)),
+            Ok(None) => Err(Trouble::new("the daemon is stopping")),
+            Err(_) => Err(Trouble {
+                message: "the daemon did not answer in time; it may still do it".to_owned(),
+                help: Some("`vai health` says whether it is stuck".to_owned()),
+            }),
+        }
+    }
+
+    fn current(&self) -> Arc<Snapshot> {
+        self.snapshot.borrow().clone()
+    }
+}
+
+fn ok(value: &impl Serialize) -> Result<Reply, Trouble> {
+    serde_json::to_value(value).map(Reply::Ok).map_err(|error| Trouble::new(error.to_string()))
+}

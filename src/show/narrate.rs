@@ -1,0 +1,276 @@
+//! The story in sentences: what a person reads in `docker compose logs`.
+
+use super::Snapshot;
+use std::borrow::Cow;
+use tracing::{debug, error, info, warn};
+use vai_core::model::{
+    Act, ActOutcome, ActReport, ActRequest, Change, Delta, Incident, IncidentPhase, Place, Rung,
+    Service, ServiceName, Severity, StateLabel, Transition,
+};
+use vai_core::words;
+
+/// Logs one step of the core. `before` is what was known before it.
+pub fn narrate(delta: &Delta, before: &Snapshot) {
+    let mut known = Cow::Borrowed(before);
+    for change in &delta.changes {
+        match change {
+            Change::Transition(transition) => tell_transition(transition, &known),
+            Change::Incident(incident) => tell_incident(incident, &known),
+            Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
+            Change::Started { service, instance } => {
+                debug!("{}: its start in {instance} is spent", whose(service, &known));
+            }
+            Change::Service(_) | Change::Intent { .. } | Change::IntentEnded(_) => {}
+        }
+        let news = match change {
+            Change::Service(view) => !known.services.contains_key(&view.name),
+            Change::Incident(_) => true,
+            _ => false,
+        };
+        // Most steps bring no news, and then nothing is copied.
+        if news {
+            known.to_mut().apply_change(change);
+        }
+    }
+}
+
+/// Logs that an act begins.
+pub fn narrate_act(request: &ActRequest) {
+    let service = named(&request.service);
+    let doing = match request.act {
+        Act::Start => "starting it".to_owned(),
+        Act::Restart(rung) => format!("restarting it by {}, attempt {}", by(rung), request.attempt),
+        Act::Stop => "stopping it".to_owned(),
+    };
+    info!("{service}: {doing}");
+}
+
+/// Logs what became of an act: its steps, then how it ended. Whether the
+/// service is well is told by the transitions that follow.
+pub fn narrate_report(request: &ActRequest, report: &ActReport) {
+    let service = named(&request.service);
+    let told_below = |step: &&String| match &report.outcome {
+        ActOutcome::Failed(words) => *step == words,
+        _ => false,
+    };
+    for step in report.steps.iter().filter(|step| !told_below(step)) {
+        info!("{service}: {step}");
+    }
+    match &report.outcome {
+        ActOutcome::Done { still_there, .. } => {
+            if let Some(who) = still_there {
+                warn!("{service}: still there after it: {who}");
+            }
+        }
+        ActOutcome::Failed(words) => warn!("{service}: {} failed: {words}", noun(&request.act)),
+        ActOutcome::CommandOverdue(deadline) => {
+            warn!("{service}: its command did not end within {}", words::duration(*deadline))
+        }
+        ActOutcome::Refused { gate, .. } => warn!("{service}: not attempted: {gate}"),
+    }
+}
+
+fn tell_transition(transition: &Transition, known: &Snapshot) {
+    let Transition { service, from, to, reason } = transition;
+    let mut line = whose(service, known);
+    if from != to {
+        line.push_str(&format!(": {} → {}", from.label(), to.label()));
+    }
+    if !reason.is_empty() {
+        line.push_str(&format!(": {reason}"));
+    }
+    match to {
+        StateLabel::GaveUp => error!("{line}"),
+        StateLabel::Down
+        | StateLabel::Degraded
+        | StateLabel::Blocked
+        | StateLabel::Held
+        | StateLabel::StoppedByHand => warn!("{line}"),
+        StateLabel::Unknown if from != to => warn!("{line}"),
+        StateLabel::Unknown
+        | StateLabel::Starting
+        | StateLabel::Healthy
+        | StateLabel::Suspect
+        | StateLabel::Healing
+        | StateLabel::Verifying
+        | StateLabel::Paused
+        | StateLabel::Maintenance
+        | StateLabel::Disabled => info!("{line}"),
+    }
+}
+
+fn tell_incident(incident: &Incident, known: &Snapshot) {
+    let place = match incident.place.as_str() {
+        "" => incident.root.clone(),
+        place => format!("{} ({place})", incident.root),
+    };
+    let Incident { severity, reason, .. } = incident;
+    match (&incident.phase, known.incidents.get(&incident.id)) {
+        (IncidentPhase::Closed { how, .. }, _) => info!("{place}: incident over: {how}"),
+        (IncidentPhase::Open, None) => {
+            // The line before it has told why a service is down.
+            let by_itself =
+                !known.services.contains_key(&ServiceName::from(incident.root.as_str()));
+            let words = if by_itself { reason } else { &incident.next };
+            let level = severity.label();
+            at(*severity, format!("{place}: incident opened ({level}): {words}"));
+        }
+        (IncidentPhase::Open, Some(before)) => {
+            if *severity > before.severity {
+                let next = &incident.next;
+                let level = severity.label();
+                at(*severity, format!("{place}: incident is {level} now: {next}"));
+            }
+            for joined in incident.affected.iter() {
+                if !before.affected.contains(joined) {
+                    info!("{}: fails because of {}", whose(joined, known), incident.root);
+                }
+            }
+        }
+    }
+}
+
+fn at(severity: Severity, line: String) {
+    match severity {
+        Severity::Critical => error!("{line}"),
+        Severity::Warning => warn!("{line}"),
+        Severity::Info => info!("{line}"),
+    }
+}
+
+/// `redis (services)`, or `redis` for a local one.
+fn whose(name: &ServiceName, known: &Snapshot) -> String {
+    match known.services.get(name) {
+        Some(view) if !view.container.is_empty() => format!("{name} ({})", view.container),
+        Some(_) | None => name.to_string(),
+    }
+}
+
+fn named(service: &Service) -> String {
+    match &service.place {
+        Place::Local => service.name.to_string(),
+        Place::Container(key) => format!("{} ({key})", service.name),
+    }
+}
+
+fn by(rung: Rung) -> &'static str {
+    match rung {
+        Rung::Command => "restart_cmd",
+        Rung::KillAndCommand => "ending the old process and restart_cmd",
+        Rung::Container => "restarting its container",
+    }
+}
+
+fn noun(act: &Act) -> &'static str {
+    match act {
+        Act::Start => "start",
+        Act::Restart(_) => "restart",
+        Act::Stop => "stop",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heal::fixture::request;
+    use crate::show::fixture::{incident, service};
+    use crate::show::log::tests::logged;
+    use std::time::Duration;
+    use vai_core::model::{Evidence, Wall};
+
+    fn known() -> Snapshot {
+        let mut known = Snapshot::new(Wall::default(), false);
+        for name in ["redis", "web"] {
+            let view = service(name, StateLabel::Healthy);
+            known.services.insert(name.into(), view);
+        }
+        known
+    }
+
+    fn transition(from: StateLabel, to: StateLabel, reason: &str) -> Change {
+        Change::Transition(Transition {
+            service: "redis".into(),
+            from,
+            to,
+            reason: reason.to_owned(),
+        })
+    }
+
+    fn told(changes: Vec<Change>) -> Vec<String> {
+        logged(|| narrate(&Delta { changes }, &known()))
+    }
+
+    #[test]
+    fn an_outage_reads_as_a_story() {
+        let refused = "connection refused on 127.0.0.1:6379";
+        let opened = incident("redis");
+        let mut joined = opened.clone();
+        joined.affected.push("web".into());
+        let mut closed = joined.clone();
+        closed.phase = IncidentPhase::Closed {
+            at: Wall::default(),
+            how: "healed by restart_cmd, 1 attempt".to_owned(),
+        };
+        let lines = told(vec![
+            transition(StateLabel::Healthy, StateLabel::Suspect, refused),
+            transition(StateLabel::Suspect, StateLabel::Down, refused),
+            Change::Incident(Box::new(opened)),
+            Change::Incident(Box::new(joined.clone())),
+            Change::Incident(Box::new(joined)),
+            transition(StateLabel::Verifying, StateLabel::Healthy, "healed in 14 s"),
+            Change::Incident(Box::new(closed)),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                " INFO redis (services): healthy → suspect: connection refused on 127.0.0.1:6379",
+                " WARN redis (services): suspect → down: connection refused on 127.0.0.1:6379",
+                "ERROR redis (services): incident opened (critical): restarts it",
+                " INFO web (services): fails because of redis",
+                " INFO redis (services): verifying → healthy: healed in 14 s",
+                " INFO redis (services): incident over: healed by restart_cmd, 1 attempt",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_changes_no_state_has_no_arrow_and_giving_up_is_an_error() {
+        let lines = told(vec![
+            transition(StateLabel::Suspect, StateLabel::Suspect, "still refused"),
+            transition(StateLabel::Down, StateLabel::GaveUp, ""),
+            Change::Removed("redis".into()),
+        ]);
+        assert_eq!(
+            lines,
+            [
+                " INFO redis (services): still refused",
+                "ERROR redis (services): down → gave_up",
+                " INFO redis (services): not watched any more",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_act_is_told_step_by_step_and_its_failure_once() {
+        let request = request(crate::heal::fixture::service(), Act::Restart(Rung::Command));
+        let words = "restart_cmd exited 1: no such file".to_owned();
+        let report = ActReport {
+            outcome: ActOutcome::Failed(words.clone()),
+            steps: vec!["started the container services".to_owned(), words],
+            evidence: Evidence::default(),
+            took: Duration::from_secs(1),
+        };
+        let lines = logged(|| {
+            narrate_act(&request);
+            narrate_report(&request, &report);
+        });
+        assert_eq!(
+            lines,
+            [
+                " INFO nginx (services): restarting it by restart_cmd, attempt 1",
+                " INFO nginx (services): started the container services",
+                " WARN nginx (services): restart failed: restart_cmd exited 1: no such file",
+            ]
+        );
+    }
+}

@@ -1,0 +1,128 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use vai_core::model::ServiceName;
+
+/// The version of what is spoken over the socket: `"v"` in every line.
+pub const PROTOCOL: u32 = 1;
+
+/// The socket's name in the state folder.
+pub const SOCKET: &str = "control.sock";
+
+/// A line may be no longer, in bytes.
+pub(super) const MAX_LINE: usize = 64 * 1024;
+
+/// A line from an operator's command: `{"v":1,"cmd":"pause","service":"redis"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`PROTOCOL`].
+    pub v: u32,
+    /// What is asked.
+    #[serde(flatten)]
+    pub command: Command,
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case")]
+pub enum Command {
+    /// Answered by a [`Snapshot`](super::Snapshot).
+    Status,
+    /// Answered by a [`Health`](super::Health).
+    Health,
+    /// Check on, act no more. Answered, like all that follow, by a sentence.
+    Pause {
+        /// Which.
+        service: ServiceName,
+    },
+    /// End a pause.
+    Resume {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Stop it and leave it alone.
+    Stop {
+        /// Which.
+        service: ServiceName,
+    },
+    /// End a stop and start it.
+    Start {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Read the registry again.
+    Reload {
+        /// Even if it drops more than half of the services.
+        #[serde(default)]
+        force: bool,
+    },
+}
+
+/// The line that answers: `{"v":1,"ok":…}` or
+/// `{"v":1,"error":{"message":…,"help":…}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// [`PROTOCOL`].
+    pub v: u32,
+    /// The answer.
+    #[serde(flatten)]
+    pub reply: Reply,
+}
+
+/// An answer or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Done.
+    Ok(Value),
+    /// Not done.
+    Error(Trouble),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Trouble {
+    /// Trouble without a known way out.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scripts speak this: it changes only together with its version.
+    #[test]
+    fn the_lines_are_as_documented() {
+        let table = [
+            (r#"{"v":1,"cmd":"status"}"#, Command::Status),
+            (r#"{"v":1,"cmd":"health"}"#, Command::Health),
+            (
+                r#"{"v":1,"cmd":"pause","service":"redis"}"#,
+                Command::Pause { service: "redis".into() },
+            ),
+            (r#"{"v":1,"cmd":"reload","force":true}"#, Command::Reload { force: true }),
+        ];
+        for (line, command) in table {
+            let request = Request { v: PROTOCOL, command };
+            assert_eq!(serde_json::to_string(&request).unwrap(), line);
+            assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
+        }
+        let refused = Response {
+            v: PROTOCOL,
+            reply: Reply::Error(Trouble { message: "no".to_owned(), help: Some("yes".to_owned()) }),
+        };
+        assert_eq!(
+            serde_json::to_string(&refused).unwrap(),
+            r#"{"v":1,"error":{"message":"no","help":"yes"}}"#
+        );
+    }
+}

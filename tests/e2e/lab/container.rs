@@ -1,0 +1,153 @@
+use super::docker::{docker, try_docker};
+use super::{Image, wait::eventually};
+use std::process::Output;
+use std::time::Duration;
+
+/// A container to be started in a [`Lab`](super::Lab).
+pub(crate) struct Spec {
+    pub(super) name: String,
+    pub(super) options: Vec<String>,
+    pub(super) image: Image,
+    pub(super) command: Vec<String>,
+}
+
+impl Spec {
+    /// With an init that reaps zombies, or with a bare main process that does
+    /// not.
+    pub(crate) fn init(self, init: bool) -> Self {
+        if init { self.option("--init") } else { self }
+    }
+
+    /// One more option of `docker run`, as `--name=value`.
+    pub(crate) fn option(mut self, option: impl Into<String>) -> Self {
+        self.options.push(option.into());
+        self
+    }
+
+    /// Another command than the image's own.
+    pub(crate) fn command<const N: usize>(mut self, command: [&str; N]) -> Self {
+        self.command = command.map(str::to_owned).to_vec();
+        self
+    }
+
+    /// Starts it.
+    pub(crate) fn start(self) -> Container {
+        let mut run: Vec<String> = vec!["run".into(), "--detach".into(), "--name".into()];
+        run.push(self.name.clone());
+        run.extend(self.options);
+        run.push(self.image.name());
+        run.extend(self.command);
+        docker(&run);
+        Container { name: self.name, run }
+    }
+}
+
+/// A container that a test started. The [`Lab`](super::Lab) removes it.
+pub(crate) struct Container {
+    name: String,
+    run: Vec<String>,
+}
+
+/// A process inside, as the kernel shows it: zombies included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// As the container counts.
+    pub(crate) pid: u32,
+    /// `Z` is a zombie, `T` is stopped.
+    pub(crate) state: char,
+}
+
+impl Seen {
+    fn lives(&self) -> bool {
+        self.state != 'Z'
+    }
+}
+
+impl Container {
+    /// The engine's name for it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `sh -c` inside, to its end.
+    pub(crate) fn sh(&self, script: &str) -> Output {
+        try_docker(&["exec", &self.name, "sh", "-c", script].map(str::to_owned))
+    }
+
+    /// The processes inside whose executable is `name`.
+    pub(crate) fn processes(&self, name: &str) -> Vec<Seen> {
+        let stats = self.sh("cat /proc/[0-9]*/stat 2>/dev/null");
+        String::from_utf8_lossy(&stats.stdout)
+            .lines()
+            .filter_map(|line| {
+                let (pid, rest) = line.split_once(" (")?;
+                let (comm, rest) = rest.rsplit_once(") ")?;
+                (comm == name)
+                    .then_some(Seen { pid: pid.parse().ok()?, state: rest.chars().next()? })
+            })
+            .collect()
+    }
+
+    /// Those of them that are no zombies.
+    pub(crate) fn living(&self, name: &str) -> Vec<Seen> {
+        let mut processes = self.processes(name);
+        processes.retain(Seen::lives);
+        processes
+    }
+
+    /// Waits until a process `name` lives, and hands back all that do.
+    pub(crate) fn wait_for(&self, name: &str) -> Vec<Seen> {
+        let what = format!("a living {name} in {}", self.name);
+        eventually(&what, Duration::from_secs(20), || {
+            let living = self.living(name);
+            (!living.is_empty()).then_some(living)
+        })
+    }
+
+    /// `signal` to every living process `name`; there must be one.
+    pub(crate) fn signal(&self, name: &str, signal: &str) {
+        let pids: Vec<String> =
+            self.living(name).iter().map(|process| process.pid.to_string()).collect();
+        assert!(!pids.is_empty(), "no {name} lives in {}", self.name);
+        let sent = self.sh(&format!("kill -{signal} {}", pids.join(" ")));
+        assert!(sent.status.success(), "{sent:?}");
+    }
+
+    /// `kill -9` of every process `name`, and waits until none lives.
+    pub(crate) fn kill9(&self, name: &str) {
+        let before = self.living(name);
+        self.signal(name, "KILL");
+        let what = format!("the end of {name}");
+        eventually(&what, Duration::from_secs(5), || {
+            let now = self.living(name);
+            before.iter().all(|old| !now.contains(old)).then_some(())
+        });
+    }
+
+    /// Whether it runs.
+    pub(crate) fn runs(&self) -> bool {
+        docker(["inspect", "--format", "{{.State.Running}}", &self.name]) == "true"
+    }
+
+    /// When its main process was started last.
+    pub(crate) fn started_at(&self) -> String {
+        docker(["inspect", "--format", "{{.State.StartedAt}}", &self.name])
+    }
+
+    /// How many of vai's agents live inside.
+    pub(crate) fn agents(&self) -> usize {
+        let found = self.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '");
+        String::from_utf8_lossy(&found.stdout).matches("vai agent").count()
+    }
+
+    /// `docker <verb>` of this container.
+    pub(crate) fn docker(&self, verb: &str) {
+        docker([verb, &self.name]);
+    }
+
+    /// Removes it and starts another one under the same name.
+    pub(crate) fn recreate(&self) {
+        docker(["rm", "--force", &self.name]);
+        docker(&self.run);
+    }
+}

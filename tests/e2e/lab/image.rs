@@ -1,0 +1,118 @@
+//! Images, made when a test first needs them and named by their recipe.
+
+use super::docker::{docker, try_docker};
+use super::vai_binary;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// On every image made here, for pruning.
+const LABEL: &str = "vai.e2e.image";
+const BASE: &str = "debian:bookworm-slim";
+
+/// What a container of the lab is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// A bare Debian; stands for any plain distribution image.
+    Plain,
+    /// Real redis-server, nginx (on 127.0.0.1:80 only) and supervisor, and
+    /// `/usr/local/bin/worker.sh`.
+    Services,
+    /// `Services` without bash, perl, python, curl, wget, ps and pgrep.
+    NoTools,
+    /// `vai` in an empty image.
+    Vai,
+}
+
+impl Image {
+    /// The name to run it by; made now if it is not there.
+    pub(crate) fn name(self) -> String {
+        let _one_at_a_time = lock();
+        match self {
+            Self::Plain => base(),
+            Self::Services => services(),
+            Self::NoTools => no_tools(),
+            Self::Vai => vai(),
+        }
+    }
+}
+
+fn base() -> String {
+    let made =
+        Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docker/bases")).arg("debian").status();
+    assert!(made.is_ok_and(|status| status.success()), "no {BASE}");
+    BASE.to_owned()
+}
+
+fn services() -> String {
+    let files = [
+        ("Dockerfile", include_str!("../images/services.Dockerfile")),
+        ("site.conf", include_str!("../images/site.conf")),
+        ("worker.sh", include_str!("../images/worker.sh")),
+    ];
+    ensure("services", &recipe(&(files, id_of(&base()))), |context| {
+        for (name, content) in files {
+            write(context, name, content.as_bytes());
+        }
+    })
+}
+
+fn no_tools() -> String {
+    let services = services();
+    let dockerfile = include_str!("../images/no-tools.Dockerfile")
+        .replace("FROM vai-e2e/services", &format!("FROM {services}"));
+    ensure("no-tools", &recipe(&(&dockerfile, id_of(&services))), |context| {
+        write(context, "Dockerfile", dockerfile.as_bytes());
+    })
+}
+
+fn vai() -> String {
+    let binary = fs::read(vai_binary()).expect("the binary can be read");
+    ensure("vai", &recipe(&binary), |context| {
+        write(context, "Dockerfile", b"FROM scratch\nCOPY vai /vai\nENTRYPOINT [\"/vai\"]\n");
+        fs::copy(vai_binary(), context.join("vai")).expect("the binary can be copied");
+    })
+}
+
+/// Builds `vai-e2e/<kind>:<recipe>` from the files that `fill` puts into an
+/// empty folder, unless it is there already.
+fn ensure(kind: &str, recipe: &str, fill: impl FnOnce(&Path)) -> String {
+    let name = format!("vai-e2e/{kind}:{recipe}");
+    let there = try_docker(&["image", "inspect", &name].map(str::to_owned));
+    if !there.status.success() {
+        let context = TempDir::new().expect("a folder for the build");
+        fill(context.path());
+        let label = format!("{LABEL}={kind}");
+        let folder = context.path().to_string_lossy();
+        docker(["build", "--quiet", "--label", &label, "--tag", &name, &folder]);
+    }
+    name
+}
+
+fn write(context: &Path, name: &str, content: &[u8]) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = context.join(name);
+    fs::write(&path, content).expect("the build's folder can be written");
+    let mode = if name.ends_with(".sh") { 0o755 } else { 0o644 };
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("own files have modes");
+}
+
+fn recipe(of: &impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn id_of(image: &str) -> String {
+    docker(["image", "inspect", "--format", "{{.Id}}", image])
+}
+
+/// Tests run in processes of their own; one builds, the others wait.
+fn lock() -> File {
+    let file = File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/images.lock"))
+        .expect("the target folder can be written");
+    file.lock().expect("a file can be locked");
+    file
+}

@@ -1,0 +1,76 @@
+use super::eventually;
+use super::output::Lines;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A real SMTP server that keeps what it gets; ended when dropped.
+pub(crate) struct MailCatcher {
+    child: Child,
+    lines: Lines,
+    port: u16,
+}
+
+/// A mail as its reader sees it, decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Mail {
+    /// The envelope's recipients.
+    pub(crate) to: Vec<String>,
+    /// The subject.
+    pub(crate) subject: String,
+    /// The plain text.
+    pub(crate) text: String,
+}
+
+impl MailCatcher {
+    /// Runs it on a free port of the loopback.
+    ///
+    /// # Panics
+    ///
+    /// If `VAI_E2E_PYTHON` names no Python with aiosmtpd; `tests/run` sees to
+    /// that.
+    pub(crate) fn start() -> Self {
+        let python = std::env::var_os("VAI_E2E_PYTHON")
+            .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
+        let mut child = Command::new(python)
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/lab/mail_catcher.py"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python can be run");
+        let lines = Lines::default();
+        lines.follow(child.stdout.take().expect("stdout is piped"));
+        let (port, _) = lines.wait_for(0, r"^\d+$", Duration::from_secs(20));
+        let port = port.parse().expect("a port is a number");
+        Self { child, lines, port }
+    }
+
+    /// The registry's `notifications.smtp` that leads here.
+    pub(crate) fn smtp(&self) -> Value {
+        json!({ "host": "127.0.0.1", "port": self.port, "tls": "none", "from": "vai@example.com" })
+    }
+
+    /// All mails so far, oldest first.
+    pub(crate) fn mails(&self) -> Vec<Mail> {
+        let lines = self.lines.all();
+        let mails = lines.iter().skip(1);
+        mails
+            .map(|line| serde_json::from_str(line).expect("the catcher prints a mail a line"))
+            .collect()
+    }
+
+    /// Waits until there are `count` mails, and hands back the last of them.
+    pub(crate) fn wait_for(&self, count: usize) -> Mail {
+        eventually(&format!("mail {count}"), Duration::from_secs(60), || {
+            self.mails().into_iter().nth(count - 1)
+        })
+    }
+}
+
+impl Drop for MailCatcher {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

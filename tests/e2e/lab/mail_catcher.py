@@ -1,0 +1,31 @@
+"""An SMTP server on a free loopback port. Prints the port, then a JSON line for each mail."""
+
+import asyncio
+import email
+import email.policy
+import json
+
+from aiosmtpd.smtp import SMTP
+
+
+class Catcher:
+    async def handle_DATA(self, server, session, envelope):
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        text = mail.get_body(("plain",))
+        caught = {
+            "to": envelope.rcpt_tos,
+            "subject": mail["Subject"],
+            "text": text.get_content() if text else "",
+        }
+        print(json.dumps(caught), flush=True)
+        return "250 caught"
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Catcher()), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(main())

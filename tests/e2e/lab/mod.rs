@@ -1,0 +1,107 @@
+//! A laboratory for one test: real containers of a real engine in a network of
+//! their own, gone when the test is over.
+
+mod container;
+mod docker;
+mod image;
+mod mail;
+mod output;
+mod run;
+mod vai;
+mod wait;
+
+pub(crate) use container::{Container, Seen, Spec};
+pub(crate) use image::Image;
+pub(crate) use mail::MailCatcher;
+pub(crate) use vai::Vai;
+pub(crate) use wait::{eventually, never};
+
+use docker::{docker, try_docker};
+use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The binary under test: static, because it is copied into every container.
+///
+/// # Panics
+///
+/// If `VAI_STATIC_BIN` does not say where it is; `tests/run` does.
+fn vai_binary() -> PathBuf {
+    std::env::var_os("VAI_STATIC_BIN")
+        .map(PathBuf::from)
+        .expect("VAI_STATIC_BIN names the static binary; tests/run builds it and sets this")
+}
+
+/// The containers and the network of one test. Dropping it removes them.
+pub(crate) struct Lab {
+    prefix: String,
+    containers: RefCell<Vec<String>>,
+}
+
+impl Lab {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        run::sweep();
+        let lab = Self {
+            prefix: format!(
+                "vai-e2e-{}-{}",
+                run::id().replace('.', "-"),
+                COUNT.fetch_add(1, Ordering::Relaxed)
+            ),
+            containers: RefCell::default(),
+        };
+        docker(["network", "create", "--label", &label(), &lab.prefix]);
+        lab
+    }
+
+    /// A container to be, reachable in the lab's network as
+    /// `<short>-container`, and known to the registry as `short`.
+    pub(crate) fn container(&self, short: &str, image: Image) -> Spec {
+        self.containers.borrow_mut().push(short.to_owned());
+        Spec {
+            name: self.name_of(short),
+            options: vec![
+                format!("--label={}", label()),
+                format!("--network={}", self.prefix),
+                format!("--network-alias={short}-container"),
+                // Stopping is not what is tested, mostly.
+                "--stop-timeout=1".to_owned(),
+            ],
+            image,
+            command: Vec::new(),
+        }
+    }
+
+    /// A registry with these services, the lab's containers and no
+    /// notifications.
+    pub(crate) fn registry(&self, services: Value) -> Value {
+        let containers: Map<String, Value> = self
+            .containers
+            .borrow()
+            .iter()
+            .map(|short| (short.clone(), json!({ "name": self.name_of(short) })))
+            .collect();
+        json!({ "containers": containers, "services": services })
+    }
+
+    fn name_of(&self, short: &str) -> String {
+        format!("{}-{short}", self.prefix)
+    }
+}
+
+fn label() -> String {
+    format!("{}={}", run::LABEL, run::id())
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let mut remove = vec!["rm".to_owned(), "--force".into(), "--volumes".into()];
+        remove.extend(self.containers.borrow().iter().map(|short| self.name_of(short)));
+        // A failing clean-up must not hide why the test failed; the next
+        // run's sweep gets what is left.
+        try_docker(&remove);
+        try_docker(&["network".to_owned(), "rm".into(), self.prefix.clone()]);
+    }
+}

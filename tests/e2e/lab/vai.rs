@@ -1,0 +1,220 @@
+use super::output::Lines;
+use super::wait::{eventually, until};
+use super::{Container, Image, Lab, vai_binary};
+use regex::Regex;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const REGISTRY: &str = "system-config.json";
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// The real `vai run` with a registry of its own; ended when dropped.
+pub(crate) struct Vai {
+    folder: TempDir,
+    place: Place,
+    lines: Lines,
+    read: usize,
+}
+
+enum Place {
+    /// A process of this machine.
+    Host(Child),
+    /// Process 1 of a container, or its child under init.
+    Container { container: Container, binary: &'static str, follower: Child },
+}
+
+impl Vai {
+    /// Runs it on this machine.
+    pub(crate) fn on_host(registry: &Value) -> Self {
+        let folder = folder_with(registry);
+        let lines = Lines::default();
+        let child = run_on_host(folder.path(), &lines);
+        Self { folder, place: Place::Host(child), lines, read: 0 }
+    }
+
+    /// Runs it as its own small image: no shell, read-only, no capability.
+    pub(crate) fn in_its_image(lab: &Lab, registry: &Value) -> Self {
+        let folder = folder_with(registry);
+        let container = lab
+            .container("vai", Image::Vai)
+            .option("--read-only")
+            .option("--cap-drop=ALL")
+            .option("--security-opt=no-new-privileges")
+            .option("--volume=/var/lib/vai")
+            .option(mount(folder.path(), "/config:ro"))
+            .option(mount(&docker_socket(), "/var/run/docker.sock"))
+            .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
+            .command(["run"])
+            .start();
+        Self::in_container(folder, container, "/vai")
+    }
+
+    /// Runs it as the command of a plain distribution image with an init.
+    pub(crate) fn in_plain_image(lab: &Lab, registry: &Value) -> Self {
+        const BINARY: &str = "/workspace/vai/vai";
+        let folder = folder_with(registry);
+        let container = lab
+            .container("vai", Image::Plain)
+            .init(true)
+            .option(mount(&vai_binary(), "/workspace/vai/vai:ro"))
+            .option(mount(folder.path(), "/config:ro"))
+            .option(mount(&docker_socket(), "/var/run/docker.sock"))
+            .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
+            .command([BINARY, "run"])
+            .start();
+        Self::in_container(folder, container, BINARY)
+    }
+
+    fn in_container(folder: TempDir, container: Container, binary: &'static str) -> Self {
+        let lines = Lines::default();
+        let mut logs = Command::new("docker");
+        logs.args(["logs", "--follow", container.name()]);
+        let follower = spawn(logs, &lines);
+        Self { folder, place: Place::Container { container, binary, follower }, lines, read: 0 }
+    }
+
+    /// Waits for a line that matches, after the one that was waited for last.
+    ///
+    /// # Panics
+    ///
+    /// If none comes within 45 s, with what came instead.
+    pub(crate) fn wait_for_line(&mut self, pattern: &str) -> String {
+        let (line, next) = self.lines.wait_for(self.read, pattern, PATIENCE);
+        self.read = next;
+        line
+    }
+
+    /// All lines so far that match.
+    pub(crate) fn lines_with(&self, pattern: &str) -> Vec<String> {
+        let regex = Regex::new(pattern).expect("the test's pattern is a regular expression");
+        let mut lines = self.lines.all();
+        lines.retain(|line| regex.is_match(line));
+        lines
+    }
+
+    /// Another command of the same binary beside it, to its end.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        let mut command = match &self.place {
+            Place::Host(_) => {
+                let mut command = Command::new(vai_binary());
+                command.env("VAI_STATE_DIR", state_of(self.folder.path()));
+                command.env("VAI_CONFIG", self.registry_path());
+                command
+            }
+            Place::Container { container, binary, .. } => {
+                let mut command = Command::new("docker");
+                command.args(["exec", container.name(), binary]);
+                command
+            }
+        };
+        command.args(arguments).output().expect("it can be run")
+    }
+
+    /// Waits until `vai status` shows `service` in `state`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not within 45 s, with what it shows instead.
+    pub(crate) fn wait_for_state(&self, service: &str, state: &str) {
+        let row = Regex::new(&format!(r"(?m)^\W*{service}\b.*\b{state}\b"))
+            .expect("names and states are plain words");
+        let mut shown = String::new();
+        let found = until(PATIENCE, || {
+            shown = String::from_utf8_lossy(&self.cli(&["status"]).stdout).into_owned();
+            row.is_match(&shown).then_some(())
+        });
+        assert!(
+            found.is_some(),
+            "{service} is not {state} within {PATIENCE:?}:\n{shown}\n{}",
+            self.lines.all().join("\n")
+        );
+    }
+
+    /// Its registry.
+    pub(crate) fn registry_path(&self) -> PathBuf {
+        self.folder.path().join(REGISTRY)
+    }
+
+    /// Ends it as `docker stop` does, and hands back how it ended.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.end(Signal::TERM)
+    }
+
+    /// Ends it as a crash does.
+    pub(crate) fn kill9(&mut self) {
+        self.end(Signal::KILL);
+    }
+
+    /// Runs it again over the same registry and state.
+    pub(crate) fn start_again(&mut self) {
+        self.read = self.lines.all().len();
+        self.place = Place::Host(run_on_host(self.folder.path(), &self.lines));
+    }
+
+    fn end(&mut self, signal: Signal) -> ExitStatus {
+        let Place::Host(child) = &mut self.place else {
+            panic!("only a process of this machine is ended by signals");
+        };
+        kill_process(Pid::from_child(child), signal).expect("it still runs");
+        eventually("the end of vai", Duration::from_secs(20), || {
+            child.try_wait().expect("a child can be waited for")
+        })
+    }
+}
+
+impl Drop for Vai {
+    fn drop(&mut self) {
+        let (Place::Host(child) | Place::Container { follower: child, .. }) = &mut self.place;
+        // It may have ended by itself.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+fn folder_with(registry: &Value) -> TempDir {
+    let folder = TempDir::new().expect("a folder for the registry");
+    let text = serde_json::to_string_pretty(registry).expect("a value is JSON");
+    fs::write(folder.path().join(REGISTRY), text).expect("the folder can be written");
+    folder
+}
+
+fn state_of(folder: &Path) -> PathBuf {
+    folder.join("state")
+}
+
+fn run_on_host(folder: &Path, lines: &Lines) -> Child {
+    let mut command = Command::new(vai_binary());
+    command
+        .arg("run")
+        .arg("--config")
+        .arg(folder.join(REGISTRY))
+        .arg("--state-dir")
+        .arg(state_of(folder));
+    spawn(command, lines)
+}
+
+fn spawn(mut command: Command, lines: &Lines) -> Child {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it can be run");
+    lines.follow(child.stdout.take().expect("stdout is piped"));
+    lines.follow(child.stderr.take().expect("stderr is piped"));
+    child
+}
+
+fn mount(from: &Path, to: &str) -> String {
+    format!("--volume={}:{to}", from.display())
+}
+
+fn docker_socket() -> PathBuf {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
+}

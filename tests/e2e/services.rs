@@ -1,0 +1,59 @@
+//! Services as a registry has them, with the shortest sensible times.
+
+use serde_json::{Value, json};
+
+/// The real redis of [`Image::Services`](crate::lab::Image).
+pub(crate) fn redis() -> Value {
+    json!({
+        "container": "services",
+        "health_check": {
+            "type": "tcp", "port": 6379, "send": "PING\r\n", "expect": "PONG",
+            "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
+        },
+        "restart_cmd": "redis-server --bind 127.0.0.1 --save '' >> /var/log/redis/redis.log 2>&1 &",
+        "log_path": "/var/log/redis/redis.log",
+        "startup_delay_seconds": 1,
+    })
+}
+
+/// The real nginx of [`Image::Services`](crate::lab::Image).
+pub(crate) fn nginx() -> Value {
+    json!({
+        "container": "services",
+        "health_check": {
+            "type": "http", "endpoint": "http://localhost/", "expected_body": "hello",
+            "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
+        },
+        "restart_cmd": "nginx >> /var/log/nginx/start.log 2>&1",
+        "startup_delay_seconds": 1,
+    })
+}
+
+/// A script without a port.
+pub(crate) fn worker() -> Value {
+    json!({
+        "container": "services",
+        "health_check": {
+            "type": "process", "process_name": r"/usr/local/bin/worker\.sh",
+            "interval_seconds": 2, "confirm_interval_seconds": 1,
+        },
+        "restart_cmd": "/usr/local/bin/worker.sh >> /tmp/worker.log 2>&1 &",
+        "startup_delay_seconds": 1,
+    })
+}
+
+/// What can never be started: its command exits 0 and starts nothing until
+/// somebody makes `/tmp/mended`.
+pub(crate) fn hopeless() -> Value {
+    json!({
+        "container": "services",
+        "health_check": {
+            "type": "custom", "command": "test -e /tmp/mended || { echo 'no licence found'; exit 1; }",
+            "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
+        },
+        "restart_cmd": "true",
+        "startup_delay_seconds": 1,
+        "start_timeout_seconds": 3,
+        "recovery": { "max_attempts": 2, "backoff_initial_seconds": 1 },
+    })
+}

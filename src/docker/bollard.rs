@@ -35,7 +35,8 @@ const UPLOAD: Duration = Duration::from_secs(30);
 /// A stop or restart ends by its stop timeout plus this.
 const AFTER_STOP: Duration = Duration::from_secs(30);
 
-/// The first seconds of a wait for headers that no call outlasts.
+/// bollard's own deadline, which covers headers only; every call has a shorter
+/// one around all of it.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// `pid` has to be in it and `args` has to be last, else the engine answers 500.

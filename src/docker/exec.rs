@@ -4,6 +4,7 @@ use super::bollard::{SHORT, within};
 use super::errors::classify;
 use super::tail::Tail;
 use super::{EngineError, ExecEnd, ExecSpec, ExecStream};
+use crate::clock::Deadline;
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
@@ -41,21 +42,23 @@ pub(super) async fn run(
     spec: &ExecSpec,
     deadline: Duration,
 ) -> Result<ExecEnd, EngineError> {
+    let deadline = Deadline::after(deadline);
+    let starting = deadline.bound(start(docker, id, spec, false)).await;
+    let no_answer = || EngineError::Gone(format!("no answer within {:?}", deadline.span()));
+    let (exec, output, _input) = starting.ok_or_else(no_answer)??;
     let mut tail = Tail::default();
-    let exit_code = match timeout(deadline, run_to_end(docker, id, spec, &mut tail)).await {
-        Ok(exit_code) => Some(exit_code?),
-        Err(_) => None,
-    };
+    let ending = wait(docker, &exec, output, &mut tail);
+    let exit_code = deadline.bound(ending).await.transpose()?;
     Ok(ExecEnd { exit_code, output: tail.into_text() })
 }
 
-async fn run_to_end(
+/// The exit code; what is written meanwhile goes to `tail`.
+async fn wait(
     docker: &Docker,
-    id: &str,
-    spec: &ExecSpec,
+    exec: &str,
+    mut output: Output,
     tail: &mut Tail,
 ) -> Result<i64, EngineError> {
-    let (exec, mut output, _) = start(docker, id, spec, false).await?;
     let mut open = true;
     let mut pause = FIRST_POLL;
     let mut poll = pin!(sleep(pause));
@@ -66,7 +69,7 @@ async fn run_to_end(
                 Some(Err(_)) | None => open = false,
             },
             () = &mut poll => {
-                if let Some(code) = exit_code(docker, &exec).await? {
+                if let Some(code) = exit_code(docker, exec).await? {
                     drain(&mut output, open, tail).await;
                     return Ok(code);
                 }

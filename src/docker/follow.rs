@@ -5,6 +5,7 @@ use super::directory::{Keys, Known, Sight};
 use super::resolve::{Found, resolve};
 use super::{Details, Engine, EngineError, EngineEvent, EngineEventKind, Listed, Own};
 use futures_util::StreamExt;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -79,15 +80,17 @@ impl Follower {
     async fn follow(&mut self) {
         let mut told_gone = false;
         loop {
-            let mut came_back = false;
-            let why = match self.session(&mut came_back).await {
-                End::EngineGone(why) => why,
-                End::NobodyListens => return,
+            let Err(end) = self.session().await;
+            let End::EngineGone(why) = end else {
+                return;
             };
-            self.known.send_modify(|known| known.engine_up = false);
-            if came_back || !told_gone {
+            let mut was_up = false;
+            self.known.send_modify(|known| {
+                was_up = std::mem::take(&mut known.engine_up);
+            });
+            if was_up || !told_gone {
                 told_gone = true;
-                if self.events.send(Event::EngineGone(why)).await.is_err() {
+                if self.tell(Event::EngineGone(why)).await.is_err() {
                     return;
                 }
             }
@@ -104,21 +107,13 @@ impl Follower {
         }
     }
 
-    /// Follows while the engine answers; `came_back` is set once it does.
-    async fn session(&mut self, came_back: &mut bool) -> End {
-        match self.try_session(came_back).await {
-            Ok(never) => match never {},
-            Err(end) => end,
-        }
-    }
-
-    async fn try_session(&mut self, came_back: &mut bool) -> Result<std::convert::Infallible, End> {
+    /// Follows while the engine answers.
+    async fn session(&mut self) -> Result<Infallible, End> {
         // Before the list, so that nothing falls between the two.
         let mut events = self.engine.events().await?;
         self.keys.mark_unchanged();
         self.look_again(Again::All).await?;
         self.known.send_modify(|known| known.engine_up = true);
-        *came_back = true;
         self.tell(Event::EngineBack).await?;
 
         let mut alive = interval(ALIVE_EVERY);

@@ -1,5 +1,7 @@
+//! Output of any length, kept short.
+
 /// Output is kept up to this many bytes.
-pub(super) const KEPT_OUTPUT: usize = 4096;
+const KEPT_OUTPUT: usize = 4096;
 
 /// The last [`KEPT_OUTPUT`] bytes of an output of any length.
 #[derive(Debug, Default)]

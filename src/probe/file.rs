@@ -52,16 +52,22 @@ fn name_of(content: &[u8]) -> String {
 
 fn archive(name: &str, content: &[u8]) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::with_capacity(content.len() + 4096));
-    let mut folder = Header::new_gnu();
-    folder.set_entry_type(EntryType::Directory);
-    folder.set_mode(MODE);
-    folder.set_size(0);
+    let mut folder = header(EntryType::Directory, 0);
     archive.append_data(&mut folder, format!("{FOLDER}/"), io::empty())?;
-    let mut file = Header::new_gnu();
-    file.set_mode(MODE);
-    file.set_size(content.len() as u64);
+    let mut file = header(EntryType::Regular, content.len() as u64);
     archive.append_data(&mut file, format!("{FOLDER}/{name}"), content)?;
     archive.into_inner()
+}
+
+fn header(kind: EntryType, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(MODE);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header
 }
 
 #[cfg(test)]

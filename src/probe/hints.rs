@@ -107,7 +107,9 @@ mod tests {
         events
             .into_iter()
             .map(|event| match event {
-                Event::Hint { service, why } => format!("{service}: {why}"),
+                Event::Hint { service, why, died } => {
+                    format!("{service}: {why}, proof {}", died.is_some())
+                }
                 other => format!("{other:?}"),
             })
             .collect()
@@ -117,8 +119,8 @@ mod tests {
     fn a_death_concerns_the_service_that_watches() {
         let process = ProcId { pid: 12, start_ticks: 1, name: "redis-server".into() };
         let died = |watch| said(watches().died(watch, &process));
-        assert_eq!(died("b/tcp"), ["b: process redis-server (pid 12) ended"]);
-        assert_eq!(died("a/b/tcp"), ["a: process redis-server (pid 12) ended"]);
+        assert_eq!(died("b/tcp"), ["b: process redis-server (pid 12) ended, proof true"]);
+        assert_eq!(died("a/b/tcp"), ["a: process redis-server (pid 12) ended, proof true"]);
         assert!(died("c/tcp").is_empty());
     }
 
@@ -126,7 +128,10 @@ mod tests {
     fn the_end_of_an_agent_concerns_each_of_its_services_once() {
         assert_eq!(
             said(watches().closed("box")),
-            ["a: the agent in container box ended", "b: the agent in container box ended"]
+            [
+                "a: the agent in container box ended, proof false",
+                "b: the agent in container box ended, proof false"
+            ]
         );
     }
 }

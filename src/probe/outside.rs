@@ -196,3 +196,75 @@ fn http_at(check: &HttpCheck, address: &str) -> Option<HttpCheck> {
 fn tcp_at(check: &TcpCheck, address: &str) -> TcpCheck {
     TcpCheck { host: address.to_owned(), ..check.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use vai_core::model::{ContainerStatus, Presence, StatusSet};
+
+    fn container(addresses: &[(&str, &str)]) -> Details {
+        Details {
+            presence: Presence {
+                instance: Instance { id: "feed".into(), started_at: "now".into() },
+                name: "box".into(),
+                status: ContainerStatus::Running,
+                health: None,
+                up_for: Duration::ZERO,
+                health_start: None,
+                engine_restarts: false,
+                is_self: false,
+            },
+            user: String::new(),
+            addresses: addresses
+                .iter()
+                .map(|&(network, address)| (network.into(), address.into()))
+                .collect(),
+            network_of: None,
+            facts: Vec::new(),
+            stop_timeout: Duration::from_secs(10),
+            compose_project: None,
+        }
+    }
+
+    #[test]
+    fn the_address_is_one_in_a_network_that_we_share() {
+        let target = container(&[("back", "172.30.0.2"), ("front", "172.31.0.2")]);
+        let in_front = container(&[("front", "172.31.0.9")]);
+        let elsewhere = container(&[("other", "172.32.0.9")]);
+        let on_host = container(&[]);
+        assert_eq!(shared_address(&target, Some(&in_front)), Some("172.31.0.2"));
+        assert_eq!(shared_address(&target, Some(&elsewhere)), None);
+        assert_eq!(shared_address(&target, Some(&on_host)), Some("172.30.0.2"));
+        assert_eq!(shared_address(&target, None), Some("172.30.0.2"));
+    }
+
+    #[test]
+    fn a_moved_request_still_asks_for_its_host() {
+        let check = HttpCheck {
+            endpoint: Secret::from("http://me:pw@localhost:8080/health?deep=1"),
+            shown: "http://localhost:8080/health".into(),
+            host: "localhost".into(),
+            method: "GET".into(),
+            headers: Vec::new(),
+            body: None,
+            expected_status: StatusSet(vec![(200, 399)]),
+            expected_body: None,
+            expected_json: Vec::new(),
+            max_response: None,
+            follow_redirects: false,
+            tls_verify: true,
+            ca_file: None,
+        };
+        let moved = http_at(&check, "172.30.0.2").unwrap();
+        assert_eq!(moved.endpoint.expose(), "http://me:pw@172.30.0.2:8080/health?deep=1");
+        assert_eq!(moved.host, "172.30.0.2");
+        assert_eq!(moved.shown, check.shown);
+        let host = ("Host".to_owned(), Secret::from("localhost:8080"));
+        assert_eq!(moved.headers, [host]);
+
+        let mut own_host = check;
+        own_host.headers.push(("host".into(), Secret::from("shop.example")));
+        assert_eq!(http_at(&own_host, "172.30.0.2").unwrap().headers.len(), 1);
+    }
+}

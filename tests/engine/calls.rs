@@ -183,11 +183,16 @@ async fn a_hung_engine_is_gone_by_the_deadline() {
     let engine = engine_at(&door.address());
     let command = sh("true");
     let began = Instant::now();
-    let (ping, list, exec) =
-        tokio::join!(engine.ping(), engine.list(), engine.exec_stream("feed", &command));
+    let (ping, list, run, exec) = tokio::join!(
+        engine.ping(),
+        engine.list(),
+        engine.exec("feed", &command, Duration::from_secs(1)),
+        engine.exec_stream("feed", &command)
+    );
     assert!(began.elapsed() < Duration::from_secs(6));
     assert!(matches!(ping, Err(EngineError::Gone(_))), "{ping:?}");
     assert!(matches!(list, Err(EngineError::Gone(_))), "{list:?}");
+    assert!(matches!(run, Err(EngineError::Gone(_))), "{run:?}");
     assert!(matches!(exec, Err(EngineError::Gone(_))));
 }
 

@@ -3,4 +3,6 @@
 
 mod calls;
 mod directory;
+mod prober;
+mod probing;
 mod support;

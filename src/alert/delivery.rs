@@ -248,3 +248,6 @@ impl Worker {
         self.epoch + time.since(Time::default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -258,3 +258,6 @@ impl Entry {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

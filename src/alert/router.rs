@@ -151,3 +151,6 @@ impl Route {
         self.sink.name == sink.name
     }
 }
+
+#[cfg(test)]
+mod tests;

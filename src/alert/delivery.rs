@@ -240,3 +240,6 @@ impl Worker {
         self.epoch + time.since(Time::default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@ mod message;
 mod queue;
 mod router;
 mod sinks;
+#[cfg(test)]
+mod testing;
 
 pub use alerter::{Alerter, StartError};
 pub use delivery::SinkStatus;

@@ -238,3 +238,6 @@ impl Entry {
         self.notice = Notice { kind, at: self.notice.at, ..newer.notice };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,3 +137,6 @@ impl Route {
         self.sink.name == sink.name
     }
 }
+
+#[cfg(test)]
+mod tests;

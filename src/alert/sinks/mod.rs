@@ -61,12 +61,3 @@ pub(super) fn open(kind: &SinkKind, http: &reqwest::Client) -> Arc<dyn Transport
         SinkKind::Webhook { url, headers } => Arc::new(webhook::Webhook::new(http, url, headers)),
     }
 }
-
-/// A kind's name in logs and JSON.
-pub(super) fn label(kind: &SinkKind) -> &'static str {
-    match kind {
-        SinkKind::Email { .. } => "email",
-        SinkKind::Ntfy { .. } => "ntfy",
-        SinkKind::Webhook { .. } => "webhook",
-    }
-}

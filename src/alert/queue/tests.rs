@@ -1,0 +1,234 @@
+use super::*;
+use crate::alert::testing::notice;
+use NoticeKind::{Escalated, Opened, Resolved};
+use Severity::{Critical, Warning};
+use vai_core::model::IncidentPhase;
+
+const REMINDER: NoticeKind = NoticeKind::Reminder(Duration::from_secs(14_400));
+
+fn at(seconds: u64) -> Time {
+    Time::from_millis(seconds * 1000)
+}
+
+fn queue() -> Queue {
+    Queue::new(timing(true))
+}
+
+fn timing(send_resolved: bool) -> Timing {
+    Timing {
+        group_wait: Duration::from_secs(10),
+        group_interval: Duration::from_secs(300),
+        send_resolved,
+    }
+}
+
+/// What a batch tells: name and kind, and whether it is over.
+fn told(batch: &[Notice]) -> Vec<(&str, NoticeKind, bool)> {
+    batch
+        .iter()
+        .map(|notice| {
+            let over = notice.incident.phase != IncidentPhase::Open;
+            (notice.incident.root.as_str(), notice.kind, over)
+        })
+        .collect()
+}
+
+/// Delivers everything that waits, as the message `key`.
+fn deliver(queue: &mut Queue, key: &str, now: Time) {
+    assert!(!queue.take().is_empty());
+    queue.delivered(key, now);
+}
+
+#[test]
+fn openings_wait_for_others_from_the_first_one_on() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    queue.push(notice("b", Opened, Warning), at(6));
+    assert_eq!(queue.next_due(), Some(at(10)));
+    let batch = queue.take();
+    assert_eq!(told(&batch), [("a", Opened, false), ("b", Opened, false)]);
+    assert_eq!(queue.next_due(), None, "one message is in flight");
+    queue.delivered("m1", at(10));
+    assert_eq!(queue.pending(), 0);
+    assert_eq!(queue.next_due(), None);
+}
+
+#[test]
+fn an_escalation_to_critical_goes_at_once_and_others_at_most_every_interval() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Warning), at(0));
+    deliver(&mut queue, "m1", at(10));
+    queue.push(notice("a", Escalated, Warning), at(20));
+    assert_eq!(queue.next_due(), Some(at(310)), "10 + group_interval");
+    queue.push(notice("a", Escalated, Critical), at(30));
+    assert_eq!(queue.next_due(), Some(at(30)));
+    deliver(&mut queue, "m2", at(30));
+    queue.push(notice("a", Escalated, Critical), at(40));
+    assert_eq!(queue.next_due(), Some(at(330)), "it was critical before");
+}
+
+#[test]
+fn an_escalation_that_nobody_here_heard_of_goes_at_once_if_critical() {
+    let mut queue = queue();
+    queue.push(notice("a", Escalated, Critical), at(5));
+    assert_eq!(queue.next_due(), Some(at(5)));
+}
+
+#[test]
+fn what_is_over_before_it_was_told_becomes_one_message() {
+    for send_resolved in [true, false] {
+        let mut queue = Queue::new(timing(send_resolved));
+        queue.push(notice("a", Opened, Critical), at(0));
+        queue.push(notice("a", Resolved, Critical), at(4));
+        assert_eq!(queue.next_due(), Some(at(10)));
+        assert_eq!(told(&queue.take()), [("a", Opened, true)]);
+        queue.delivered("m1", at(10));
+        assert_eq!(queue.pending(), 0);
+    }
+}
+
+#[test]
+fn the_end_waits_for_an_opening_in_flight() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    queue.take();
+    queue.push(notice("a", Resolved, Critical), at(11));
+    assert_eq!(queue.next_due(), None);
+    queue.delivered("m1", at(12));
+    assert_eq!(queue.next_due(), Some(at(21)));
+    let batch = queue.take();
+    assert_eq!(told(&batch), [("a", Resolved, true)]);
+    assert_eq!(queue.openings(&batch), ["m1"]);
+    queue.delivered("m2", at(21));
+    assert_eq!(queue.openings(&batch), [""; 0], "forgotten once it is over");
+}
+
+#[test]
+fn an_opening_that_failed_merges_with_the_end_that_came_meanwhile() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    queue.take();
+    queue.push(notice("a", Resolved, Critical), at(11));
+    assert!(queue.failed(at(12), None).is_empty());
+    assert_eq!(queue.next_due(), Some(at(13)));
+    assert_eq!(told(&queue.take()), [("a", Opened, true)]);
+}
+
+#[test]
+fn a_sink_that_wants_no_ends_gets_none() {
+    let mut queue = Queue::new(timing(false));
+    queue.push(notice("a", Opened, Critical), at(0));
+    deliver(&mut queue, "m1", at(10));
+    queue.push(notice("a", Resolved, Critical), at(20));
+    assert_eq!(told(&queue.take()), []);
+    assert_eq!(queue.pending(), 0);
+}
+
+#[test]
+fn newer_news_replaces_older_but_stays_what_it_is() {
+    let cases = [
+        (Opened, Escalated, Opened),
+        (Opened, REMINDER, Opened),
+        (Escalated, REMINDER, Escalated),
+        (REMINDER, Escalated, Escalated),
+        (Escalated, Resolved, Resolved),
+        (REMINDER, Resolved, Resolved),
+    ];
+    for (older, newer, expected) in cases {
+        let mut queue = queue();
+        queue.push(notice("a", older, Warning), at(0));
+        queue.push(notice("a", newer, Critical), at(1));
+        let batch = queue.take();
+        assert_eq!(batch.len(), 1);
+        assert_eq!(batch[0].kind, expected, "{older:?}, then {newer:?}");
+        assert_eq!(batch[0].incident.severity, Critical);
+    }
+}
+
+#[test]
+fn tries_are_spaced_from_one_second_to_five_minutes() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    let mut now = at(10);
+    let mut delays = Vec::new();
+    for _ in 0..11 {
+        queue.take();
+        queue.failed(now, None);
+        let due = queue.next_due().unwrap();
+        delays.push(due.since(now).as_secs());
+        now = due;
+    }
+    assert_eq!(delays, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+    queue.take();
+    queue.delivered("m1", now);
+    queue.push(notice("b", Opened, Critical), now);
+    let now = queue.next_due().unwrap();
+    queue.take();
+    queue.failed(now, None);
+    assert_eq!(
+        queue.next_due(),
+        Some(now + BACKOFF_FIRST),
+        "a success resets it"
+    );
+}
+
+#[test]
+fn a_sink_that_asks_for_a_longer_wait_gets_it() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    queue.take();
+    queue.failed(at(10), Some(Duration::from_secs(90)));
+    queue.push(notice("b", Escalated, Critical), at(11));
+    assert_eq!(queue.next_due(), Some(at(100)), "for urgent news as well");
+}
+
+#[test]
+fn after_a_day_it_is_given_up_but_what_came_later_is_not() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    queue.push(notice("b", Opened, Critical), at(3600));
+    queue.take();
+    assert!(queue.failed(at(24 * 3600 - 1), None).is_empty());
+    queue.take();
+    let expired = queue.failed(at(24 * 3600), None);
+    assert_eq!(told(&expired), [("a", Opened, false)]);
+    assert_eq!(queue.pending(), 1);
+}
+
+#[test]
+fn a_rejection_is_not_tried_again_and_holds_up_nothing() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    queue.take();
+    queue.failed(at(10), None);
+    queue.take();
+    queue.rejected();
+    assert_eq!(queue.pending(), 0);
+    queue.push(notice("b", Opened, Critical), at(12));
+    assert_eq!(queue.next_due(), Some(at(22)));
+}
+
+#[test]
+fn a_changed_sink_is_tried_at_once() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(0));
+    queue.take();
+    queue.failed(at(10), Some(Duration::from_secs(3600)));
+    queue.reconfigure(timing(true));
+    assert_eq!(queue.next_due(), Some(at(10)));
+}
+
+#[test]
+fn in_a_hurry_nothing_waits() {
+    let mut queue = queue();
+    queue.push(notice("a", Opened, Critical), at(100));
+    queue.hurry();
+    assert_eq!(queue.next_due(), Some(at(0)));
+    queue.take();
+    queue.push(notice("b", Opened, Critical), at(101));
+    assert_eq!(
+        told(&queue.drain()).len(),
+        2,
+        "in flight counts as undelivered"
+    );
+}

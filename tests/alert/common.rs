@@ -1,0 +1,100 @@
+use jiff::tz::TimeZone;
+use std::time::Duration;
+use vai::alert::{Alerter, SinkStatus};
+use vai::config::{Notifications, Sink, SinkKind};
+use vai_core::model::{
+    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
+    Redactor, Secret, Severity, StateLabel, Wall,
+};
+
+/// The alerter for these sinks, all in one channel.
+pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
+    let redactor = Redactor::new([Secret::from("hunter22")]);
+    Alerter::start(&notifications(kinds), redactor, TimeZone::UTC)
+        .await
+        .unwrap()
+}
+
+/// One channel with these sinks; nothing waits for company.
+pub(crate) fn notifications(kinds: &[SinkKind]) -> Notifications {
+    let sinks = kinds.iter().enumerate().map(|(index, kind)| Sink {
+        name: format!("alerts[{index}]"),
+        kind: kind.clone(),
+        min_severity: Severity::Info,
+        send_resolved: true,
+        held: None,
+    });
+    Notifications {
+        channels: [("alerts".to_owned(), sinks.collect())].into(),
+        default: vec!["alerts".to_owned()],
+        fallback: None,
+        group_wait: Duration::ZERO,
+        group_interval: Duration::from_secs(300),
+        repeat_interval: Duration::from_secs(14_400),
+    }
+}
+
+/// A service that went down at 11:01:05 UTC and was healed at 11:09:11.
+pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
+    let phase = match kind {
+        NoticeKind::Resolved => IncidentPhase::Closed {
+            at: Wall::from_millis(1_795_432_151_000),
+            how: "healed by restart_cmd, 2 attempts".to_owned(),
+        },
+        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Reminder(_) => IncidentPhase::Open,
+    };
+    Notice {
+        incident: Incident {
+            id: IncidentId(format!("{root}-1")),
+            root: root.to_owned(),
+            place: "services".to_owned(),
+            severity: Severity::Critical,
+            state: StateLabel::Down,
+            failed_attempts: 2,
+            since: Wall::from_millis(1_795_431_665_000),
+            reason: "connection refused".to_owned(),
+            history: vec!["restart_cmd: restart failed: größer als erlaubt".to_owned()],
+            next: "a third try in 20 s".to_owned(),
+            affected: Vec::new(),
+            phase,
+            evidence: Evidence {
+                facts: vec!["container running".to_owned()],
+                log_source: "/var/log/redis.log".to_owned(),
+                log: vec!["AUTH hunter22".to_owned()],
+            },
+        },
+        kind,
+        notify: Notify::Default,
+        detail: EvidenceDetail::Full,
+        at: vai::clock::wall(),
+    }
+}
+
+/// Looks at the sink `index` until it is as wanted; fails after 20 s.
+pub(crate) async fn wait_for(
+    alerter: &Alerter,
+    index: usize,
+    wanted: impl Fn(&SinkStatus) -> bool,
+) -> SinkStatus {
+    let look = async {
+        loop {
+            let status = alerter.status()[index].clone();
+            if wanted(&status) {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    match tokio::time::timeout(Duration::from_secs(20), look).await {
+        Ok(status) => status,
+        Err(_) => panic!("not in 20 s: {:?}", alerter.status()),
+    }
+}
+
+/// Waits until everything has arrived at the sink `index`.
+pub(crate) async fn arrived(alerter: &Alerter, index: usize) -> SinkStatus {
+    wait_for(alerter, index, |status| {
+        status.pending == 0 && status.last_sent.is_some()
+    })
+    .await
+}

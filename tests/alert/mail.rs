@@ -1,0 +1,232 @@
+use crate::common::{alerter, arrived, notice, wait_for};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use vai::config::{SinkKind, Smtp, SmtpTls};
+use vai_core::model::NoticeKind::{Opened, Resolved};
+use vai_core::model::Secret;
+
+/// A running aiosmtpd; it ends with its standard input.
+struct Catcher {
+    port: u16,
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+#[derive(Debug, Deserialize)]
+struct Mail {
+    to: Vec<String>,
+    headers: BTreeMap<String, String>,
+    body: String,
+    encrypted: bool,
+    authenticated: bool,
+}
+
+impl Catcher {
+    async fn start(arguments: &[&str]) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alert/smtp_catcher.py");
+        let mut child = Command::new("python3")
+            .arg(script)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("python3 is needed");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("aiosmtpd is needed: pip install aiosmtpd")
+            .parse()
+            .unwrap();
+        Self {
+            port,
+            lines,
+            _child: child,
+        }
+    }
+
+    async fn next(&mut self) -> Mail {
+        let line = tokio::time::timeout(Duration::from_secs(20), self.lines.next_line());
+        let line = line.await.expect("a mail within 20 s").unwrap().unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn sink(&self, tls: SmtpTls, to: &[&str]) -> SinkKind {
+        SinkKind::Email {
+            to: to.iter().map(|to| (*to).to_owned()).collect(),
+            smtp: Smtp {
+                host: "localhost".to_owned(),
+                port: self.port,
+                tls,
+                username: None,
+                password: None,
+                from: "vai on vps1 <vai@example.com>".to_owned(),
+                ca_file: None,
+            },
+        }
+    }
+}
+
+fn changed(sink: SinkKind, change: impl Fn(&mut Smtp)) -> SinkKind {
+    match sink {
+        SinkKind::Email { to, mut smtp } => {
+            change(&mut smtp);
+            SinkKind::Email { to, smtp }
+        }
+        other => other,
+    }
+}
+
+/// A self-signed certificate for localhost: its path and its key's.
+async fn certificate(folder: &Path) -> (String, String) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (path("cert.pem"), path("key.pem"));
+    let output = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+        .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+        ])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", &key, "-out", &cert])
+        .output()
+        .await
+        .expect("openssl is needed");
+    assert!(output.status.success(), "{output:?}");
+    (cert, key)
+}
+
+#[tokio::test]
+async fn a_mail_can_be_read_and_its_end_belongs_to_it() {
+    let mut catcher = Catcher::start(&[]).await;
+    let sink = catcher.sink(SmtpTls::None, &["ops@example.com", "cto@example.com"]);
+    let mut alerter = alerter(&[sink]).await;
+    alerter.tell(notice("redis", Opened));
+    let mail = catcher.next().await;
+    assert_eq!(mail.to, ["ops@example.com", "cto@example.com"]);
+    let header = |mail: &Mail, name: &str| mail.headers[name].clone();
+    assert_eq!(
+        header(&mail, "subject"),
+        "DOWN redis (services): connection refused, 2 restarts failed"
+    );
+    assert_eq!(header(&mail, "from"), "vai on vps1 <vai@example.com>");
+    assert_eq!(header(&mail, "auto-submitted"), "auto-generated");
+    assert_eq!(
+        header(&mail, "content-type"),
+        "text/plain; charset=\"utf-8\""
+    );
+    assert!(mail.headers.contains_key("date"));
+    assert!(mail.body.contains("größer als erlaubt"), "{}", mail.body);
+    assert!(mail.body.contains("| AUTH ***"), "{}", mail.body);
+    let id = header(&mail, "message-id");
+    assert!(id.ends_with("@example.com>"), "{id}");
+
+    arrived(&alerter, 0).await;
+    alerter.tell(notice("redis", Resolved));
+    let end = catcher.next().await;
+    assert_eq!(
+        header(&end, "subject"),
+        "RESOLVED redis (services): was down 11:01–11:09, healed by restart_cmd, 2 attempts"
+    );
+    assert_eq!(header(&end, "in-reply-to"), id);
+    assert_eq!(header(&end, "references"), id);
+    assert_ne!(header(&end, "message-id"), id);
+    alerter.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn encrypted_mail_with_a_password() {
+    let folder = TempDir::new().unwrap();
+    let (cert, key) = certificate(folder.path()).await;
+    let ways: [(SmtpTls, &[&str]); 2] = [(SmtpTls::StartTls, &[]), (SmtpTls::Tls, &["--implicit"])];
+    for (tls, more) in ways {
+        let mut arguments = vec!["--cert", &cert, "--key", &key, "--auth"];
+        arguments.extend(more);
+        let mut catcher = Catcher::start(&arguments).await;
+        let sink = changed(catcher.sink(tls, &["ops@example.com"]), |smtp| {
+            smtp.username = Some("vai".to_owned());
+            smtp.password = Some(Secret::from("hunter22"));
+            smtp.ca_file = Some(cert.clone());
+        });
+        let mut alerter = alerter(&[sink]).await;
+        alerter.tell(notice("redis", Opened));
+        let mail = catcher.next().await;
+        assert!(mail.authenticated, "{tls:?}");
+        assert!(mail.encrypted, "{tls:?}");
+        alerter.stop(Duration::from_secs(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_final_and_is_not_shown() {
+    let catcher = Catcher::start(&["--auth"]).await;
+    let sink = changed(catcher.sink(SmtpTls::None, &["ops@example.com"]), |smtp| {
+        smtp.username = Some("vai".to_owned());
+        smtp.password = Some(Secret::from("wrong-hunter22"));
+    });
+    let mut alerter = alerter(&[sink]).await;
+    alerter.tell(notice("redis", Opened));
+    let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
+    let error = status.last_error.unwrap();
+    assert!(
+        error.starts_with("rejected: ") && error.contains("535"),
+        "{error}"
+    );
+    assert!(!error.contains("hunter22"), "{error}");
+    assert_eq!(status.pending, 0);
+}
+
+#[tokio::test]
+async fn a_server_without_a_trusted_certificate_gets_no_mail() {
+    let folder = TempDir::new().unwrap();
+    let (cert, key) = certificate(folder.path()).await;
+    let catcher = Catcher::start(&["--cert", &cert, "--key", &key]).await;
+    let plain = Catcher::start(&[]).await;
+    let mut alerter = alerter(&[
+        catcher.sink(SmtpTls::StartTls, &["ops@example.com"]),
+        plain.sink(SmtpTls::StartTls, &["ops@example.com"]),
+    ])
+    .await;
+    alerter.tell(notice("redis", Opened));
+    let tried = |status: &vai::alert::SinkStatus| status.last_error.is_some();
+    let untrusted = wait_for(&alerter, 0, tried).await;
+    let error = untrusted.last_error.unwrap();
+    assert!(error.to_lowercase().contains("certificate"), "{error}");
+    assert_eq!(untrusted.pending, 1, "it may be renewed");
+    let no_starttls = wait_for(&alerter, 1, tried).await;
+    assert_eq!(no_starttls.last_sent, None, "{no_starttls:?}");
+}
+
+#[tokio::test]
+async fn a_mail_that_was_put_off_comes_later() {
+    let mut catcher = Catcher::start(&["--busy"]).await;
+    let sink = catcher.sink(SmtpTls::None, &["ops@example.com"]);
+    let mut alerter = alerter(&[sink]).await;
+    alerter.tell(notice("redis", Opened));
+    let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
+    assert!(status.last_error.unwrap().contains("451"));
+    catcher.next().await;
+    let status = arrived(&alerter, 0).await;
+    assert_eq!(status.last_error, None);
+}
+
+#[tokio::test]
+async fn one_refused_address_does_not_silence_the_others() {
+    let mut catcher = Catcher::start(&[]).await;
+    let to = ["refused@example.com", "ops@example.com"];
+    let mut alerter = alerter(&[catcher.sink(SmtpTls::None, &to)]).await;
+    alerter.tell(notice("redis", Opened));
+    assert_eq!(catcher.next().await.to, ["ops@example.com"]);
+    arrived(&alerter, 0).await;
+}

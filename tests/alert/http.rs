@@ -63,7 +63,8 @@ async fn a_webhook_gets_the_documented_json() {
 
     let requests = requests(&server).await;
     let (opening, end) = (json_of(&requests[0]), json_of(&requests[1]));
-    assert_eq!(requests[0].headers["Idempotency-Key"], opening["dedup_key"]);
+    let key = requests[0].headers["Idempotency-Key"].to_str().unwrap();
+    assert_eq!(opening["dedup_key"], key);
     assert_eq!(end["follows"], json!([opening["dedup_key"]]));
     assert_eq!(opening["status"], "open");
     assert_eq!(opening["severity"], "critical");

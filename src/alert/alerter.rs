@@ -205,14 +205,9 @@ impl Alerter {
             })
             .collect();
         if log_only {
-            let which = if routes.is_empty() {
-                "is configured"
-            } else {
-                "can be used"
-            };
-            sayings.insert(format!(
-                "no notification channel {which}: messages go to this log only"
-            ));
+            let which = if routes.is_empty() { "is configured" } else { "can be used" };
+            sayings
+                .insert(format!("no notification channel {which}: messages go to this log only"));
         }
         for news in sayings.difference(&self.said) {
             warn!("{news}");

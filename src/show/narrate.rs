@@ -4,8 +4,8 @@ use super::Snapshot;
 use std::borrow::Cow;
 use tracing::{debug, error, info, warn};
 use vai_core::model::{
-    Act, ActOutcome, ActReport, ActRequest, Change, Delta, Incident, IncidentPhase, Place, Rung,
-    Service, ServiceName, Severity, StateLabel, Transition,
+    Act, ActOutcome, ActReport, ActRequest, Change, Delta, Incident, IncidentPhase, Place, Service,
+    ServiceName, Severity, StateLabel, Transition,
 };
 use vai_core::words;
 
@@ -160,6 +160,7 @@ mod tests {
     use crate::show::fixture::{incident, service};
     use crate::show::log::tests::logged;
     use std::time::Duration;
+    use vai_core::model::Rung;
     use vai_core::model::{Evidence, Wall};
 
     fn known() -> Snapshot {
@@ -209,8 +210,11 @@ mod tests {
             [
                 " INFO redis (services): healthy → suspect: connection refused on 127.0.0.1:6379",
                 " WARN redis (services): suspect → down: connection refused on 127.0.0.1:6379",
+                "DEBUG redis (services): incident opened (critical): connection refused on \
+                 127.0.0.1:6379",
                 " INFO web (services): fails because of redis",
                 " INFO redis (services): verifying → healthy: healed in 14 s",
+                "DEBUG redis (services): incident over: healed by restart_cmd, 1 attempt",
             ]
         );
     }

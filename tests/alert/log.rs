@@ -54,10 +54,7 @@ async fn the_log_says_what_was_told_and_where_it_went() {
         .respond_with(ResponseTemplate::new(404))
         .mount(&server)
         .await;
-    Mock::given(any())
-        .respond_with(ResponseTemplate::new(200))
-        .mount(&server)
-        .await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     let (log, _guard) = Log::capture();
     let mut alerter = alerter(&[hook("good"), hook("gone")]).await;
     alerter.tell(notice("redis", Opened));
@@ -79,15 +76,9 @@ async fn the_log_says_what_was_told_and_where_it_went() {
 #[tokio::test]
 async fn what_could_not_be_delivered_before_the_stop_is_in_the_log() {
     let server = MockServer::start().await;
-    Mock::given(any())
-        .respond_with(ResponseTemplate::new(503))
-        .mount(&server)
-        .await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&server).await;
     let (log, _guard) = Log::capture();
-    let sink = SinkKind::Webhook {
-        url: Secret::from(server.uri().as_str()),
-        headers: Vec::new(),
-    };
+    let sink = SinkKind::Webhook { url: Secret::from(server.uri().as_str()), headers: Vec::new() };
     let mut alerter = alerter(&[sink]).await;
     alerter.tell(notice("redis", Opened));
     wait_for(&alerter, 0, |status| status.last_error.is_some()).await;

@@ -36,7 +36,7 @@ impl Agent {
     }
 
     async fn check(&self, kind: CheckKind, watch: Option<&str>) -> Report {
-        let op = Op::Check { kind, timeout: SOON, watch: watch.map(str::to_owned) };
+        let op = Op::Check { kind: Box::new(kind), timeout: SOON, watch: watch.map(str::to_owned) };
         match self.ask(op).await {
             Answer::Report(report) => report,
             other => panic!("{other:?}"),
@@ -210,7 +210,7 @@ async fn at_the_end_of_the_stream_the_agent_leaves_and_kills_what_it_runs() {
     };
     let asking = agent.link.ask(
         Op::Check {
-            kind: custom(&format!("bash {path}")),
+            kind: Box::new(custom(&format!("bash {path}"))),
             timeout: Duration::from_secs(60),
             watch: None,
         },

@@ -38,7 +38,7 @@ pub(super) async fn carry_out(
     let outcome = match result {
         Ok(()) => ActOutcome::Done { instance: acting.instance_now().await, still_there },
         Err(outcome) => {
-            acting.steps.extend(still_there.map(|who| format!("still there: {who}")));
+            acting.steps.extend(still_there);
             outcome
         }
     };
@@ -266,7 +266,11 @@ impl Acting<'_> {
         left.retain(|now| {
             before.iter().any(|old| old.pid == now.pid && old.start_ticks == now.start_ticks)
         });
-        (!left.is_empty()).then(|| list(&left))
+        match left.as_slice() {
+            [] => None,
+            [_] => Some(format!("{} is still there", list(&left))),
+            [_, ..] => Some(format!("{} are still there", list(&left))),
+        }
     }
 
     async fn behind(&self) -> Option<Vec<ProcId>> {

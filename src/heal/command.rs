@@ -1,15 +1,12 @@
 use super::Healer;
 use super::gate::Scene;
 use super::local;
+use crate::check::shell::ShellCommand;
 use crate::clock;
 use crate::docker::{ExecEnd, ExecSpec};
 use std::time::Duration;
 use vai_core::model::Service;
 use vai_core::words;
-
-/// `bash -c` where bash exists, else `sh -c`. The command travels as an
-/// argument, so that nothing but that shell reads it.
-const BASH_OR_SH: &str = r#"command -v bash >/dev/null 2>&1 && exec bash -c "$0"; exec sh -c "$0""#;
 
 /// Output that is quoted in a sentence, in characters.
 const QUOTED: usize = 300;
@@ -32,29 +29,39 @@ pub(super) async fn run(
     label: &str,
     command: &str,
 ) -> CommandEnd {
-    let spec = ExecSpec {
-        argv: ["sh", "-c", BASH_OR_SH, command].map(str::to_owned).to_vec(),
-        user: service.user.clone(),
-        working_dir: service.working_dir.clone(),
-        environment: service
-            .environment
-            .iter()
-            .map(|(name, value)| format!("{name}={}", value.expose()))
-            .collect(),
-    };
     let deadline = service.recovery.command_timeout;
     let began = clock::boot_time();
     let end = match scene {
-        Scene::Local => local::run(&spec, deadline, &healer.drains).await,
+        Scene::Local => {
+            let command = ShellCommand {
+                text: command,
+                user: service.user.as_deref(),
+                working_dir: service.working_dir.as_deref(),
+                environment: &service.environment,
+            };
+            local::run(&command, deadline, &healer.drains).await
+        }
         Scene::Container(details) => {
             let id = &details.presence.instance.id;
-            let end = healer.engine.exec(id, &spec, deadline).await;
+            let end = healer.engine.exec(id, &exec_spec(service, command), deadline).await;
             end.map_err(|error| error.to_string())
         }
     };
     match end {
         Err(why) => CommandEnd::Failed(format!("{label} could not be run: {why}")),
         Ok(end) => judge(&end, label, deadline, clock::boot_time().since(began)),
+    }
+}
+
+fn exec_spec(service: &Service, command: &str) -> ExecSpec {
+    let environment = service.environment.iter();
+    ExecSpec {
+        user: service.user.clone(),
+        working_dir: service.working_dir.clone(),
+        environment: environment
+            .map(|(name, value)| format!("{name}={}", value.expose()))
+            .collect(),
+        ..ExecSpec::shell(command)
     }
 }
 

@@ -1,15 +1,13 @@
 //! Commands of services that run beside the orchestrator.
 
-use crate::docker::{ExecEnd, ExecSpec};
-use std::io::ErrorKind;
+use crate::check::shell::ShellCommand;
+use crate::docker::ExecEnd;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
-use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,22 +25,19 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// # Errors
 /// Why it could not be started, in words.
 pub(super) async fn run(
-    spec: &ExecSpec,
+    command: &ShellCommand<'_>,
     deadline: Duration,
     drains: &Drains,
 ) -> Result<ExecEnd, String> {
     let (reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
     let mut output = Output::new(reader.into())?;
-    let mut command = command(spec).await?;
+    let mut command = command.prepare()?;
     let errors = writer.try_clone().map_err(|error| error.to_string())?;
     command.stdin(Stdio::null()).stdout(writer).stderr(errors);
     let spawned = command.spawn();
     // It holds the writing ends, and end of file would never come.
     drop(command);
-    let mut child = spawned.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => format!("there is no {} here", spec.argv[0]),
-        _ => error.to_string(),
-    })?;
+    let mut child = spawned.map_err(|error| error.to_string())?;
 
     let overdue = sleep(deadline);
     tokio::pin!(overdue);
@@ -129,63 +124,6 @@ impl Output {
     }
 }
 
-async fn command(spec: &ExecSpec) -> Result<Command, String> {
-    let [program, arguments @ ..] = spec.argv.as_slice() else {
-        return Err("there is no command".to_owned());
-    };
-    let mut command = Command::new(program);
-    command.args(arguments).process_group(0);
-    if let Some(folder) = &spec.working_dir {
-        if !Path::new(folder).is_dir() {
-            return Err(format!("the working_dir {folder} is no folder here"));
-        }
-        command.current_dir(folder);
-    }
-    if let Some(name) = &spec.user {
-        let account = Account::find(name).await?;
-        if account.uid != rustix::process::geteuid().as_raw() {
-            command.uid(account.uid).gid(account.gid);
-        }
-        command.env("HOME", account.home);
-    }
-    for variable in &spec.environment {
-        let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
-        command.env(name, value);
-    }
-    Ok(command)
-}
-
-/// A line of `/etc/passwd`.
-struct Account {
-    uid: u32,
-    gid: u32,
-    home: String,
-}
-
-impl Account {
-    async fn find(name: &str) -> Result<Self, String> {
-        let accounts = tokio::fs::read_to_string("/etc/passwd")
-            .await
-            .map_err(|error| format!("/etc/passwd: {error}"))?;
-        accounts
-            .lines()
-            .find_map(|line| Self::named(name, line))
-            .ok_or_else(|| format!("there is no user {name} here"))
-    }
-
-    /// By name or by number, as Docker takes it.
-    fn named(name: &str, line: &str) -> Option<Self> {
-        let fields: Vec<&str> = line.split(':').collect();
-        let [login, _, uid, gid, _, home, ..] = fields.as_slice() else {
-            return None;
-        };
-        if *login != name && *uid != name {
-            return None;
-        }
-        Some(Self { uid: uid.parse().ok()?, gid: gid.parse().ok()?, home: (*home).to_owned() })
-    }
-}
-
 /// As a shell counts: 128 + the signal that ended it.
 fn exit_code(status: ExitStatus) -> i64 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
@@ -197,8 +135,8 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    fn shell(command: &str) -> ExecSpec {
-        ExecSpec { argv: ["sh", "-c", command].map(str::to_owned).to_vec(), ..ExecSpec::default() }
+    fn shell(text: &str) -> ShellCommand<'_> {
+        ShellCommand { text, user: None, working_dir: None, environment: &[] }
     }
 
     async fn run_shell(command: &str) -> ExecEnd {
@@ -269,34 +207,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn user_folder_and_environment_are_the_services_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let spec = ExecSpec {
-            user: Some(rustix::process::geteuid().as_raw().to_string()),
-            working_dir: Some(folder.path().display().to_string()),
-            environment: vec!["GREETING=a=b".to_owned()],
-            ..shell("echo $GREETING; pwd -P; test \"$(ps -o pgid= $$)\" -eq $$")
-        };
-        let drains = Drains::default();
-        let end = run(&spec, Duration::from_secs(20), &drains).await.unwrap();
-        drains.stop().await;
-        let real = folder.path().canonicalize().unwrap();
-        assert_eq!(end.output, format!("a=b\n{}\n", real.display()));
-        assert_eq!(end.exit_code, Some(0));
-    }
-
-    #[tokio::test]
     async fn what_cannot_be_started_says_why() {
         let drains = Drains::default();
-        let nowhere = ExecSpec { working_dir: Some("/no/such/folder".to_owned()), ..shell("true") };
-        let nobody = ExecSpec { user: Some("no-such-user".to_owned()), ..shell("true") };
-        let no_program = ExecSpec { argv: vec!["/no/such/sh".to_owned()], ..ExecSpec::default() };
-        let second = Duration::from_secs(1);
-        let why = run(&no_program, second, &drains).await.unwrap_err();
-        assert_eq!(why, "there is no /no/such/sh here");
-        let why = run(&nowhere, second, &drains).await.unwrap_err();
-        assert_eq!(why, "the working_dir /no/such/folder is no folder here");
-        let why = run(&nobody, second, &drains).await.unwrap_err();
+        let nobody = ShellCommand { user: Some("no-such-user"), ..shell("true") };
+        let why = run(&nobody, Duration::from_secs(1), &drains).await.unwrap_err();
         assert_eq!(why, "there is no user no-such-user here");
     }
 }

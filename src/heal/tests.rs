@@ -226,7 +226,7 @@ async fn the_second_rung_ends_the_old_process_and_names_who_is_left() {
     let ActOutcome::Done { still_there, .. } = report.outcome else {
         panic!("{:?}", report.outcome);
     };
-    assert_eq!(still_there.as_deref(), Some("nginx (pid 13)"));
+    assert_eq!(still_there.as_deref(), Some("nginx (pid 13) is still there"));
 }
 
 #[tokio::test]

@@ -7,7 +7,6 @@ use vai_core::model::{
     Act, ActOutcome, ActReport, ActRequest, Change, Delta, Incident, IncidentPhase, Place, Service,
     ServiceName, Severity, StateLabel, Transition,
 };
-use vai_core::words;
 
 /// Logs one step of the core. `before` is what was known before it.
 pub fn narrate(delta: &Delta, before: &Snapshot) {
@@ -34,28 +33,28 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
     }
 }
 
-/// Logs what became of an act: its steps, then how it ended. Whether the
-/// service is well is told by the transitions that follow.
+/// Logs what was done for a start or a restart, step by step. What came of it
+/// and why something was refused is told by the transitions that follow, and
+/// so is all of a stop.
 pub fn narrate_report(request: &ActRequest, report: &ActReport) {
+    if request.act == Act::Stop {
+        return;
+    }
     let service = named(&request.service);
-    let told_below = |step: &&String| match &report.outcome {
-        ActOutcome::Failed(words) => *step == words,
-        _ => false,
+    let failure = match &report.outcome {
+        ActOutcome::Failed(words) => Some(words),
+        ActOutcome::Done { .. } | ActOutcome::CommandOverdue(_) | ActOutcome::Refused { .. } => {
+            None
+        }
     };
-    for step in report.steps.iter().filter(|step| !told_below(step)) {
+    for step in report.steps.iter().filter(|step| Some(*step) != failure) {
         info!("{service}: {step}");
     }
-    match &report.outcome {
-        ActOutcome::Done { still_there, .. } => {
-            if let Some(who) = still_there {
-                warn!("{service}: still there after it: {who}");
-            }
-        }
-        ActOutcome::Failed(words) => warn!("{service}: {} failed: {words}", noun(&request.act)),
-        ActOutcome::CommandOverdue(deadline) => {
-            warn!("{service}: its command did not end within {}", words::duration(*deadline))
-        }
-        ActOutcome::Refused { gate, .. } => warn!("{service}: not attempted: {gate}"),
+    if let Some(words) = failure {
+        warn!("{service}: {words}");
+    }
+    if let ActOutcome::Done { still_there: Some(who), .. } = &report.outcome {
+        warn!("{service}: {who}");
     }
 }
 
@@ -142,14 +141,6 @@ fn named(service: &Service) -> String {
     match &service.place {
         Place::Local => service.name.to_string(),
         Place::Container(key) => format!("{} ({key})", service.name),
-    }
-}
-
-fn noun(act: &Act) -> &'static str {
-    match act {
-        Act::Start => "start",
-        Act::Restart(_) => "restart",
-        Act::Stop => "stop",
     }
 }
 
@@ -253,7 +244,7 @@ mod tests {
             lines,
             [
                 " INFO nginx (services): started the container services",
-                " WARN nginx (services): restart failed: restart_cmd exited 1: no such file",
+                " WARN nginx (services): restart_cmd exited 1: no such file",
             ]
         );
     }

@@ -90,7 +90,8 @@ pub enum ActOutcome {
     Done {
         /// The instance that the service is in now.
         instance: Option<Instance>,
-        /// A process that was there before and still is, in words.
+        /// A process that was there before and still is, in words:
+        /// `nginx (pid 12) is still there`.
         still_there: Option<String>,
     },
     /// The engine's or the command's own words.

@@ -42,9 +42,10 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// `pid` has to be in it and `args` has to be last, else the engine answers 500.
 const PS_ARGS: &str = "-eo pid,ppid,stat,etimes,rss,args";
 
-const EVENTS: [&str; 10] = [
+const EVENTS: [&str; 11] = [
     "create",
     "start",
+    "kill",
     "die",
     "stop",
     "oom",
@@ -266,6 +267,7 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
     let kind = match action.split_once(':').map_or(action.as_str(), |(a, _)| a) {
         "create" => Kind::Create,
         "start" => Kind::Start,
+        "kill" => Kind::Kill,
         "die" => Kind::Die,
         "stop" => Kind::Stop,
         "oom" => Kind::Oom,
@@ -277,7 +279,16 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
         _ => return None,
     };
     let actor = message.actor?;
-    Some(EngineEvent { id: actor.id?, name: actor.attributes?.remove("name")?, kind })
+    let mut attributes = actor.attributes?;
+    if kind == Kind::Kill && attributes.get("signal").is_some_and(|signal| is_harmless(signal)) {
+        return None;
+    }
+    Some(EngineEvent { id: actor.id?, name: attributes.remove("name")?, kind })
+}
+
+/// Signals by which nobody wants a container to end: HUP, USR1, USR2, WINCH.
+fn is_harmless(signal: &str) -> bool {
+    matches!(signal, "1" | "10" | "12" | "28")
 }
 
 #[cfg(test)]
@@ -288,7 +299,7 @@ mod tests {
     fn read(action: &str) -> Option<EngineEventKind> {
         let message = json!({
             "Type": "container", "Action": action,
-            "Actor": { "ID": "feed", "Attributes": { "name": "db" } },
+            "Actor": { "ID": "feed", "Attributes": { "name": "db", "signal": "1" } },
         });
         event(serde_json::from_value(message).unwrap()).map(|event| event.kind)
     }
@@ -298,6 +309,7 @@ mod tests {
         assert_eq!(read("health_status: unhealthy"), Some(EngineEventKind::Health));
         assert_eq!(read("die"), Some(EngineEventKind::Die));
         assert_eq!(read("exec_start: ps"), None);
+        assert_eq!(read("kill"), None, "a hang-up asks for a reload, not for a stop");
     }
 
     #[test]

@@ -190,6 +190,8 @@ pub enum EngineEventKind {
     Create,
     /// It was started.
     Start,
+    /// Somebody sent its main process a signal to end.
+    Kill,
     /// Its main process ended.
     Die,
     /// Somebody asked for its stop.

@@ -143,6 +143,7 @@ impl Follower {
         let EngineEvent { id, kind, .. } = event;
         let concerned = self.keys_of(&id);
         let change = match kind {
+            Kind::Kill => Some(ContainerChange::Signalled),
             Kind::Die => Some(ContainerChange::Died),
             Kind::Stop => Some(ContainerChange::StopRequested),
             Kind::Oom => Some(ContainerChange::OutOfMemory),
@@ -163,7 +164,13 @@ impl Follower {
             Kind::Create | Kind::Rename | Kind::Destroy | Kind::Start => {
                 self.look_again(Again::Id(&id)).await
             }
-            Kind::Die | Kind::Stop | Kind::Oom | Kind::Pause | Kind::Unpause | Kind::Health => {
+            Kind::Kill
+            | Kind::Die
+            | Kind::Stop
+            | Kind::Oom
+            | Kind::Pause
+            | Kind::Unpause
+            | Kind::Health => {
                 for key in concerned {
                     let sight = self.inspect(&id).await?;
                     self.see(key, sight).await?;

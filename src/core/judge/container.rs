@@ -7,6 +7,11 @@ use std::time::Duration;
 /// The engine's `stop` event follows its `die` within this: until then a death
 /// may turn out to be somebody's wish.
 const CAUSE_SETTLES: Duration = Duration::from_millis(500);
+/// After a signal that somebody sent through the engine, it is waited for
+/// longer: unmounting may take the engine seconds.
+const SIGNALLED_CAUSE_SETTLES: Duration = Duration::from_secs(5);
+/// A container that outlives such a signal by this does not mean to end.
+const SIGNAL_LASTS: Duration = Duration::from_secs(30);
 /// A stop with no start for this long was meant (behaviour.md, "By hand").
 const STOP_SETTLES: Duration = Duration::from_secs(5);
 /// How long the engine's own restart policy is given to bring a container back.
@@ -24,6 +29,8 @@ pub(crate) struct Container {
     absent: Option<Now>,
     /// When its main process ended.
     died: Option<Time>,
+    /// When somebody else sent its main process a signal to end.
+    signalled: Option<Time>,
     /// When somebody else asked for its stop.
     stop: Option<Time>,
     /// It was running before our eyes, so its end has a cause that we saw.
@@ -68,6 +75,11 @@ impl Container {
                     self.stop = Some(now.mono);
                 }
             }
+            ContainerChange::Signalled => {
+                if !self.is_ours(now.mono) {
+                    self.signalled = Some(now.mono);
+                }
+            }
             ContainerChange::Died => self.died = Some(now.mono),
             ContainerChange::OutOfMemory => {}
         }
@@ -80,6 +92,7 @@ impl Container {
                 && self.instance() != Some(&presence.instance)
             {
                 self.up_since = now.mono.before(presence.up_for);
+                self.signalled = None;
             }
             self.absent = None;
             self.died = None;
@@ -156,6 +169,9 @@ impl Container {
 
     fn present(&self, presence: &Presence, now: Time) -> Standing {
         match &presence.status {
+            ContainerStatus::Running if self.is_being_stopped(now) => {
+                Standing::Changing("somebody is stopping the container".into())
+            }
             ContainerStatus::Running => match self.died {
                 Some(_) => Standing::Changing("the container's main process has just ended".into()),
                 None => Standing::Up { instance: presence.instance.clone(), since: self.up_since },
@@ -183,7 +199,7 @@ impl Container {
             };
         }
         let gone = self.died.or(self.absent.map(|absent| absent.mono)).unwrap_or(now);
-        if self.seen_running && now.since(gone) < CAUSE_SETTLES {
+        if self.seen_running && now.since(gone) < self.cause_settles() {
             return Standing::Changing("the container has just ended".into());
         }
         if presence.engine_restarts {
@@ -206,13 +222,22 @@ impl Container {
         ))
     }
 
+    fn is_being_stopped(&self, now: Time) -> bool {
+        self.signalled.is_some_and(|at| now.since(at) < SIGNAL_LASTS)
+    }
+
+    fn cause_settles(&self) -> Duration {
+        if self.signalled.is_some() { SIGNALLED_CAUSE_SETTLES } else { CAUSE_SETTLES }
+    }
+
     /// When time alone changes the standing.
     pub(crate) fn next_wake(&self, now: Time) -> Option<Time> {
         let absent = self.absent.map(|absent| absent.mono);
         let gone = self.died.or(absent);
         [
             self.stop.map(|at| at + STOP_SETTLES),
-            gone.map(|at| at + CAUSE_SETTLES),
+            gone.map(|at| at + self.cause_settles()),
+            self.signalled.map(|at| at + SIGNAL_LASTS),
             gone.map(|at| at + POLICY_GRACE),
         ]
         .into_iter()

@@ -1,5 +1,5 @@
 use super::tally::{Last, Tally};
-use crate::model::{Check, Now, Report, Service, ServiceName, Time};
+use crate::model::{Check, Now, ProcId, Report, Service, ServiceName, Time};
 use crate::plan;
 
 /// One check of one service on its way through time.
@@ -15,6 +15,8 @@ pub(crate) struct Run {
     skipped: u64,
     /// The last result that counted, for show.
     shown: Option<Last>,
+    /// Seen alive behind it at its last pass in this instance.
+    seen_alive: Vec<ProcId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,7 @@ impl Run {
             in_flight: None,
             skipped: 0,
             shown: None,
+            seen_alive: Vec::new(),
         }
     }
 
@@ -94,6 +97,9 @@ impl Run {
         }
         self.tally.count(now, look.started, report);
         self.shown = self.tally.last().cloned();
+        if !self.tally.processes().is_empty() {
+            self.seen_alive = self.tally.processes().to_vec();
+        }
         true
     }
 
@@ -108,6 +114,16 @@ impl Run {
         if from.is_some() {
             self.soon = from;
         }
+    }
+
+    /// The instance is another one: nothing of what was seen alive is left.
+    pub(crate) fn arrived(&mut self) {
+        self.seen_alive.clear();
+    }
+
+    /// The processes that may have to be ended before it can be started anew.
+    pub(crate) fn seen_alive(&self) -> &[ProcId] {
+        &self.seen_alive
     }
 
     /// When this check next wants something done.

@@ -619,6 +619,43 @@ fn a_container_stopped_by_hand_is_left_alone_and_told_after_ten_minutes() {
 }
 
 #[test]
+fn a_stop_whose_event_comes_seconds_after_the_death_is_still_by_hand() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.container(ContainerChange::Signalled);
+    world.kill("redis");
+    world.run(SECOND * 3);
+    world.container(ContainerChange::Died);
+    let exited = ContainerStatus::Exited { code: 143, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 4);
+    world.container(ContainerChange::StopRequested);
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+}
+
+#[test]
+fn a_signal_that_ends_nothing_is_forgotten() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.container(ContainerChange::Signalled);
+    world.run(SECOND * 31);
+    world.hint_death("redis");
+    world.run(SECOND);
+    assert_eq!(world.acts_on("redis").len(), 1);
+}
+
+#[test]
+fn what_was_seen_alive_is_still_known_after_an_attempt_failed() {
+    let mut world = World::settled(vec![service("nginx")]);
+    world.effects.insert("nginx".into(), Effect::Nothing);
+    world.kill("nginx");
+    world.run(SECOND * 200);
+    let machine = &world.core.services[&ServiceName::from("nginx")];
+    assert!(machine.effort.failed_in_row() > 0);
+    assert_eq!(machine.processes().len(), 1);
+}
+
+#[test]
 fn a_deploy_of_two_minutes_is_silent() {
     let mut world = World::settled(vec![service("redis")]);
     world.kill("redis");

@@ -95,7 +95,10 @@ pub enum Health {
 pub enum ContainerChange {
     /// A look: the truth of this moment.
     Seen(ContainerView),
-    /// The engine's `stop` event: somebody asked for it.
+    /// The engine's `kill` event: somebody sent the main process a signal to
+    /// end, as the first step of a stop or for good.
+    Signalled,
+    /// The engine's `stop` event, after the death: it was asked for.
     StopRequested,
     /// The main process ended, in 35–53 ms.
     Died,

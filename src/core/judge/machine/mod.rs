@@ -257,10 +257,11 @@ impl Machine {
         )
     }
 
-    /// All processes seen alive behind it when it was last well.
+    /// All processes seen alive behind it when it was last well in this
+    /// instance, whatever was tried since.
     pub(crate) fn processes(&self) -> Vec<ProcId> {
         let mut all: Vec<ProcId> = Vec::new();
-        for process in self.runs.iter().flat_map(|run| run.tally.processes()) {
+        for process in self.runs.iter().flat_map(|run| run.seen_alive()) {
             if !all.contains(process) {
                 all.push(process.clone());
             }

@@ -15,6 +15,11 @@ impl Machine {
         if stopped.is_some() {
             step.recovered = Some("running again".into());
         }
+        if self.instance.as_ref() != Some(instance) {
+            for run in &mut self.runs {
+                run.arrived();
+            }
+        }
         self.instance = Some(instance.clone());
         self.gate = None;
         let looks_from = (up_since + self.service.startup_delay).max(now.mono);

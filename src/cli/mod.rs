@@ -1,3 +1,4 @@
 //! One file a verb.
 
+/// `vai validate`.
 pub mod validate;

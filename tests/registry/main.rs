@@ -3,7 +3,14 @@
 //! `bad/*.json` and `warn/*.json` each break one rule; beside each stands the
 //! message that a user gets. `VAI_BLESS=1` writes these anew: read what changed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends at its first surprise"
+)]
+
 mod meaning;
+mod validate;
 mod watching;
 
 use std::path::{Path, PathBuf};
@@ -18,18 +25,27 @@ fn read_with(source: &str, local_shell: bool) -> Loaded {
     let snapshot = Snapshot {
         registry: Content::Text(source.to_owned()),
         env_path: PathBuf::from("/etc/vai/.env"),
-        env_file: Content::Text("NTFY_TOKEN=tk_from_env_file\nPAGER_URL=https://pager.example.com/h/abc\n".to_owned()),
+        env_file: Content::Text(
+            "NTFY_TOKEN=tk_from_env_file\nPAGER_URL=https://pager.example.com/h/abc\n".to_owned(),
+        ),
         env_world_readable: false,
     };
     let process = [("SMTP_PASSWORD".to_owned(), "from process".to_owned())];
-    load(source, &Environment::new(&snapshot, process), &Context { local_shell })
+    load(
+        source,
+        &Environment::new(&snapshot, process),
+        &Context { local_shell },
+    )
 }
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = std::fs::read_dir(&folder).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "json")
+    });
     files.sort();
     assert!(!files.is_empty(), "nothing in {}", folder.display());
     files
@@ -66,14 +82,21 @@ fn each_bad_registry_is_refused_with_its_message() {
 fn each_doubtful_registry_is_taken_with_its_warning() {
     compare("tests/registry/warn", |path, loaded| {
         let said = loaded.render("", false);
-        assert!(loaded.config.is_some(), "{} was refused\n{said}", path.display());
+        assert!(
+            loaded.config.is_some(),
+            "{} was refused\n{said}",
+            path.display()
+        );
         assert!(!loaded.diagnostics.is_empty(), "{}", path.display());
     });
 }
 
 #[test]
 fn good_registries_and_the_documented_examples_are_taken_in_silence() {
-    for path in files("tests/registry/good").into_iter().chain(files("config/examples")) {
+    for path in files("tests/registry/good")
+        .into_iter()
+        .chain(files("config/examples"))
+    {
         let loaded = read(&std::fs::read_to_string(&path).unwrap());
         let said = loaded.render(&path.display().to_string(), false);
         assert!(loaded.diagnostics.is_empty(), "{said}");

@@ -89,6 +89,18 @@ impl<'a> Fields<'a> {
         self.get(key)?.text().map(str::to_owned)
     }
 
+    /// A key of this object that is not `wanted` and may stand for it.
+    pub(super) fn alike(&self, wanted: &'static str) -> Option<&'a str> {
+        let known = self.known.borrow();
+        let keys = self
+            .object?
+            .properties
+            .iter()
+            .map(|property| property.name.as_str());
+        let mut keys = keys.filter(|key| !known.contains(key) && !key.starts_with("x-"));
+        keys.find(|key| nearest(key, [wanted]).is_some())
+    }
+
     /// Looks at the fields that nobody asked for: one that is a misspelt known
     /// one is an error, any other is documentation. `what` names the object,
     /// `documentation` the keys that are never taken for a slip.

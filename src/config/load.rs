@@ -200,7 +200,7 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
     file.own("$schema");
     stray_services(root, bare);
     file.close("the registry", &["description"]);
-    if !drafts.iter().any(Draft::is_watched) {
+    if !drafts.iter().any(Draft::is_watched) && !reader.has_errors() {
         root.report(
             Problem::warning("nothing is watched")
                 .at_key()

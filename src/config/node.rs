@@ -9,6 +9,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use vai_core::model::Secret;
 
+const LIST: &str = "a list";
+
 /// A value of the registry and where it stands. Reading it as something that it
 /// is not reports that, and gives nothing.
 #[derive(Clone)]
@@ -74,7 +76,7 @@ impl<'a> Node<'a> {
             .and_then(|number| T::try_from(number).ok())
             .filter(|number| range.contains(number));
         if found.is_none() {
-            self.report(Problem::error("this number is not allowed here").expected(expected));
+            self.report(Problem::error("this number is out of range").expected(expected));
         }
         found
     }
@@ -94,7 +96,7 @@ impl<'a> Node<'a> {
             .filter(|seconds| (least..=MOST).contains(seconds))
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         if found.is_none() {
-            self.report(Problem::error("this number is not allowed here").expected(expected));
+            self.report(Problem::error("this number is out of range").expected(expected));
         }
         found
     }
@@ -129,7 +131,7 @@ impl<'a> Node<'a> {
     pub(super) fn items(&self) -> Option<Vec<Node<'a>>> {
         match self.value {
             Value::Array(_) => Some(self.elements()),
-            _ => self.wrong_type("a list"),
+            _ => self.wrong_type(LIST),
         }
     }
 
@@ -175,16 +177,28 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Like [`Self::expand`], for a value that is secret as it stands.
+    /// Like [`Self::expand`], for a value that is secret as it stands; the name
+    /// of a secret is none.
     pub(super) fn expand_secret(&self, holds: &str) -> Option<Expanded> {
         let expanded = self.expand(holds)?;
-        self.hide(expanded.secret.expose());
+        let text = expanded.secret.expose();
+        if text == self.string()? {
+            if expanded.missing.is_none() {
+                self.hide(text);
+            }
+        } else {
+            self.reader.redact(text);
+        }
         Some(expanded)
     }
 
     /// Keeps this value, `text` once resolved, out of everything that is shown.
     pub(super) fn hide(&self, text: &str) {
         self.reader.redact(text);
+        // `Bearer <token>`: the token is a secret without its scheme, too.
+        if let Some((_, last)) = text.rsplit_once(' ') {
+            self.reader.redact(last);
+        }
         let range = self.value.range();
         self.reader.mask(range.start..range.end);
     }
@@ -225,6 +239,8 @@ impl<'a> Node<'a> {
             && (text.value.parse::<f64>().is_ok() || matches!(&*text.value, "true" | "false"))
         {
             problem = problem.help(format!("write {} without quotes", text.value));
+        } else if expected == LIST {
+            problem = problem.help("write it in brackets: [ … ]");
         }
         self.report(problem);
         None

@@ -63,6 +63,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether the registry cannot be taken, as far as it has been read.
+    pub(super) fn has_errors(&self) -> bool {
+        self.diagnostics.borrow().iter().any(Diagnostic::is_error)
+    }
+
     /// Keeps `text` out of everything that leaves the program.
     pub(super) fn redact(&self, text: &str) {
         self.secrets.borrow_mut().push(Secret::from(text));

@@ -17,6 +17,8 @@ pub(super) enum Wish {
     Ladder(Vec<Rung>),
     /// Nothing: whatever fits.
     Silent,
+    /// Nothing, but this key may have been meant for `restart_cmd`.
+    Doubtful(String),
 }
 
 /// Reads `recovery` of the service in `service`; its ladder is resolved when
@@ -37,10 +39,14 @@ pub(super) fn recovery(
         }
         None => None,
     };
+    let meant = service.alike("restart_cmd").filter(|_| !has_command);
     let pointer = child(service.pointer(), "recovery");
     let fields = service.nested(object, pointer).with_defaults(defaults);
     let recovery = limits(&fields);
-    let wish = wish(&fields, place, has_command);
+    let wish = match (wish(&fields, place, has_command), meant) {
+        (Wish::Silent, Some(key)) => Wish::Doubtful(key.to_owned()),
+        (wish, _) => wish,
+    };
     fields.close("`recovery`", &[]);
     (recovery, wish)
 }
@@ -151,6 +157,8 @@ pub(super) fn resolve_ladders(
             Wish::Silent if draft.service.restart_cmd.is_some() => {
                 Ok(vec![Rung::Command, Rung::KillAndCommand])
             }
+            // A misspelt `restart_cmd` must not restart a whole container.
+            Wish::Doubtful(key) => Err(format!("`{key}` is no field, `restart_cmd` may be meant")),
             Wish::Silent => alone(draft, &watched, containers).inspect_err(|why| {
                 if draft.is_watched() && restarts(draft) {
                     draft.node.report(

@@ -49,7 +49,7 @@ pub(super) fn schedule(node: &Node<'_>) {
     for (field, (name, allowed, template)) in fields.iter().zip(FIELDS) {
         if !is_valid(field, name, template) {
             node.report(
-                Problem::error(format!("\"{field}\" cannot be the {name}"))
+                Problem::error(format!("\"{field}\" is not a valid {name}"))
                     .expected(format!("{name}: {allowed}"))
                     .help("also *, lists 1,2, ranges 1-5 and steps */10"),
             );

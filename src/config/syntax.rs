@@ -99,7 +99,7 @@ fn from_parser(source: &str, error: &ParseError) -> Box<Diagnostic> {
             Some("JSON has no comments; put the words into a key such as \"x-note\"")
         }
         ParseErrorKind::TrailingCommasNotAllowed => Some("remove the comma before the bracket"),
-        ParseErrorKind::ExpectedComma => Some("a comma is missing before this"),
+        ParseErrorKind::ExpectedComma => Some("put a comma between the two"),
         ParseErrorKind::SingleQuotedStringsNotAllowed => Some("use double quotes"),
         ParseErrorKind::UnterminatedObject => Some("a closing } is missing"),
         ParseErrorKind::UnterminatedArray => Some("a closing ] is missing"),

@@ -3,7 +3,10 @@
 //! `bad/*.json` and `warn/*.json` each break one rule; beside each stands the
 //! message that a user gets. `VAI_BLESS=1` writes these anew: read what changed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at its first surprise")]
+
 mod meaning;
+mod validate;
 mod watching;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +21,9 @@ fn read_with(source: &str, local_shell: bool) -> Loaded {
     let snapshot = Snapshot {
         registry: Content::Text(source.to_owned()),
         env_path: PathBuf::from("/etc/vai/.env"),
-        env_file: Content::Text("NTFY_TOKEN=tk_from_env_file\nPAGER_URL=https://pager.example.com/h/abc\n".to_owned()),
+        env_file: Content::Text(
+            "NTFY_TOKEN=tk_from_env_file\nPAGER_URL=https://pager.example.com/h/abc\n".to_owned(),
+        ),
         env_world_readable: false,
     };
     let process = [("SMTP_PASSWORD".to_owned(), "from process".to_owned())];
@@ -89,10 +94,7 @@ fn all_findings_come_at_once_and_in_order() {
             "b": { "health_check": { "type": "tcp", "timeout_seconds": 70 }, "dependencies": ["a", "z"] }
         } }"#,
     );
-    let lines: Vec<usize> = loaded
-        .diagnostics
-        .iter()
-        .map(|found| found.position.as_ref().unwrap().line)
-        .collect();
+    let lines: Vec<usize> =
+        loaded.diagnostics.iter().map(|found| found.position.as_ref().unwrap().line).collect();
     assert_eq!(lines, [2, 2, 3, 3, 3, 3], "{}", loaded.render("f", false));
 }

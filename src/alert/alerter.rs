@@ -28,7 +28,7 @@ pub struct Alerter {
     http: reqwest::Client,
     redactor: Redactor,
     zone: TimeZone,
-    /// Sinks that were said to be held, and why.
+    /// What was said about sinks that cannot be used.
     said: BTreeSet<String>,
 }
 
@@ -194,22 +194,24 @@ impl Alerter {
         undelivered
     }
 
+    /// Says what is new since it was last said.
     fn say_what_is_not_used(&mut self, log_only: bool) {
-        let held: BTreeSet<String> = self
-            .router
-            .routes()
+        let routes = self.router.routes();
+        let mut sayings: BTreeSet<String> = routes
             .iter()
             .filter_map(|route| {
                 let why = route.sink.held.as_ref()?;
                 Some(format!("{} is not used: {why}", route.sink.name))
             })
             .collect();
-        for news in held.difference(&self.said) {
+        if log_only {
+            let which = if routes.is_empty() { "is configured" } else { "can be used" };
+            sayings
+                .insert(format!("no notification channel {which}: messages go to this log only"));
+        }
+        for news in sayings.difference(&self.said) {
             warn!("{news}");
         }
-        self.said = held;
-        if log_only {
-            warn!("no notification channel is configured: messages go to this log only");
-        }
+        self.said = sayings;
     }
 }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::docker::keys_of;
 use crate::heal::Healer;
 use crate::show::{
-    ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_act, narrate_report,
+    ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_report,
 };
 use crate::store::Store;
 use std::sync::Arc;
@@ -143,7 +143,6 @@ impl Turn {
     }
 
     fn act(&mut self, request: ActRequest) {
-        narrate_act(&request);
         let (healer, events) = (Arc::clone(&self.healer), self.events.clone());
         self.acts.spawn(async move {
             let report = healer.perform(&request).await;

@@ -83,9 +83,7 @@ pub async fn behind(kind: &CheckKind) -> Vec<ProcId> {
         (_, None) => return Vec::new(),
     };
     let deadline = Deadline::after(OWNERS_WITHIN);
-    let mut found = blocking::run("proc", deadline, scan)
-        .await
-        .unwrap_or_default();
+    let mut found = blocking::run("proc", deadline, scan).await.unwrap_or_default();
     found.truncate(PROCESSES_LIMIT);
     found
 }

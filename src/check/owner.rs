@@ -29,9 +29,7 @@ pub(super) fn still_listening(host: &str, port: u16) -> Vec<ProcId> {
     };
     match seen {
         Some(Seen { sockets, owners })
-            if owners
-                .iter()
-                .all(|owner| is_living(owner) && holds(owner.pid, &sockets)) =>
+            if owners.iter().all(|owner| is_living(owner) && holds(owner.pid, &sockets)) =>
         {
             owners
         }

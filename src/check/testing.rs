@@ -47,11 +47,7 @@ impl Service {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self {
-            child,
-            port,
-            folder,
-        }
+        Self { child, port, folder }
     }
 
     /// A real Redis.
@@ -95,11 +91,8 @@ impl Service {
         );
         let file = folder.path().join("nginx.conf");
         fs::write(&file, config).unwrap();
-        let service = Self::spawn(
-            folder,
-            port,
-            Command::new("/usr/sbin/nginx").arg("-c").arg(file),
-        );
+        let service =
+            Self::spawn(folder, port, Command::new("/usr/sbin/nginx").arg("-c").arg(file));
         service.wait_for_port();
         service
     }
@@ -110,14 +103,7 @@ impl Service {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let path = folder.path().display().to_string();
         let made = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-            ])
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
             .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
             .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
@@ -157,10 +143,7 @@ impl Service {
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(&script, executable).unwrap();
         let script = script.to_str().unwrap();
-        let argv: Vec<String> = program
-            .iter()
-            .map(|arg| arg.replace("{}", script))
-            .collect();
+        let argv: Vec<String> = program.iter().map(|arg| arg.replace("{}", script)).collect();
         let service = Self::spawn(folder, 0, Command::new(&argv[0]).args(&argv[1..]));
         let pid = service.pid();
         wait_until("the script runs", || {
@@ -172,9 +155,7 @@ impl Service {
     }
 
     fn wait_for_port(&self) {
-        wait_until("the service listens", || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
+        wait_until("the service listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -219,12 +200,7 @@ pub(crate) fn process(folder: &Path) -> ProcessCheck {
 }
 
 pub(crate) fn tcp(port: u16) -> TcpCheck {
-    TcpCheck {
-        host: "localhost".to_owned(),
-        port,
-        send: None,
-        expect: None,
-    }
+    TcpCheck { host: "localhost".to_owned(), port, send: None, expect: None }
 }
 
 /// An `http` check with the registry's defaults.

@@ -24,9 +24,7 @@ async fn a_living_redis_passes_and_its_process_is_known() {
     };
     let report = look(&CheckKind::Tcp(check), SOON).await;
     assert_eq!(report.outcome, Outcome::Pass);
-    let [process] = report.processes.as_slice() else {
-        panic!("{report:?}")
-    };
+    let [process] = report.processes.as_slice() else { panic!("{report:?}") };
     assert_eq!(process.pid, redis.pid());
     assert_eq!(process.name, "redis-server");
 }
@@ -42,10 +40,7 @@ async fn a_redis_that_answers_otherwise_is_quoted() {
     let report = look(&CheckKind::Tcp(check), Duration::from_millis(300)).await;
     let (kind, detail) = fault(&report);
     assert_eq!(kind, FaultKind::Body);
-    let wanted = format!(
-        "127.0.0.1:{} answered \"+PONG\", expected \"READY\"",
-        redis.port
-    );
+    let wanted = format!("127.0.0.1:{} answered \"+PONG\", expected \"READY\"", redis.port);
     assert_eq!(detail, wanted);
 }
 
@@ -69,10 +64,7 @@ async fn nginx_passes_and_its_master_and_worker_are_behind_it() {
     assert_eq!(report.outcome, Outcome::Pass);
     let pids: Vec<i32> = report.processes.iter().map(|each| each.pid).collect();
     assert!(pids.contains(&nginx.pid()), "{report:?}");
-    assert!(
-        report.processes.iter().all(|each| each.name == "nginx"),
-        "{report:?}"
-    );
+    assert!(report.processes.iter().all(|each| each.name == "nginx"), "{report:?}");
     assert_eq!(behind(&check).await, report.processes);
 }
 
@@ -84,10 +76,8 @@ async fn a_frozen_nginx_accepts_but_does_not_answer() {
     let report = look(&CheckKind::Http(nginx.http("/")), timeout).await;
     let (kind, detail) = fault(&report);
     assert_eq!(kind, FaultKind::Timeout);
-    let wanted = format!(
-        "GET http://localhost:{}/: no answer within 200 ms (connected)",
-        nginx.port
-    );
+    let wanted =
+        format!("GET http://localhost:{}/: no answer within 200 ms (connected)", nginx.port);
     assert_eq!(detail, wanted);
 }
 
@@ -97,10 +87,7 @@ async fn no_hung_target_outlasts_the_timeout() {
     // Taken into the kernel's backlog, never accepted, never answered.
     let hole = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = hole.local_addr().unwrap().port();
-    let reply = TcpCheck {
-        expect: Some("hello".to_owned()),
-        ..tcp(port)
-    };
+    let reply = TcpCheck { expect: Some("hello".to_owned()), ..tcp(port) };
     let kinds = [
         CheckKind::Tcp(reply),
         CheckKind::Http(http(&format!("http://127.0.0.1:{port}/"))),
@@ -115,26 +102,16 @@ async fn no_hung_target_outlasts_the_timeout() {
             let began = clock::boot_time();
             let report = look(&kind, timeout).await;
             let took = clock::boot_time().since(began);
-            assert!(
-                took <= timeout + Duration::from_millis(100),
-                "{took:?}: {kind:?}"
-            );
+            assert!(took <= timeout + Duration::from_millis(100), "{took:?}: {kind:?}");
             let (fault, _) = fault(&report);
-            assert!(
-                matches!(fault, FaultKind::Timeout | FaultKind::ConnectTimeout),
-                "{report:?}"
-            );
+            assert!(matches!(fault, FaultKind::Timeout | FaultKind::ConnectTimeout), "{report:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn the_output_of_a_failing_command_is_the_reason() {
-    let report = look(
-        &custom("echo checking; echo 'no route to peer' >&2; exit 3"),
-        SOON,
-    )
-    .await;
+    let report = look(&custom("echo checking; echo 'no route to peer' >&2; exit 3"), SOON).await;
     let wanted = "exited 3: checking no route to peer";
     assert_eq!(fault(&report), (FaultKind::ExitCode, wanted));
 
@@ -195,10 +172,7 @@ async fn a_command_gets_its_folder_and_environment() {
     let report = look(&CheckKind::Custom(check.clone()), SOON).await;
     assert_eq!(report.outcome, Outcome::Pass);
 
-    let gone = CustomCheck {
-        working_dir: Some("/no/such/folder".to_owned()),
-        ..check
-    };
+    let gone = CustomCheck { working_dir: Some("/no/such/folder".to_owned()), ..check };
     let report = look(&CheckKind::Custom(gone), SOON).await;
     let wanted = "working_dir /no/such/folder: No such file or directory";
     assert_eq!(report.outcome, Outcome::Unknown(wanted.to_owned()));

@@ -260,7 +260,7 @@ impl Prober {
 }
 
 fn check_op(check: &Check, watch: String) -> Op {
-    Op::Check { kind: check.kind.clone(), timeout: check.timeout, watch: Some(watch) }
+    Op::Check { kind: Box::new(check.kind.clone()), timeout: check.timeout, watch: Some(watch) }
 }
 
 /// `<service>/<check>`.

@@ -30,7 +30,7 @@ pub enum Op {
     /// Look once.
     Check {
         /// At what.
-        kind: CheckKind,
+        kind: Box<CheckKind>,
         /// For how long.
         timeout: Duration,
         /// Where given, the processes seen behind a passing check are watched

@@ -17,7 +17,7 @@ pub use control::{Control, ControlRequest, Demand, bind, run};
 pub use health::{Health, Heartbeat};
 pub use lock::{LockError, StateLock};
 pub use log::{LogError, LogFormat, init};
-pub use narrate::{narrate, narrate_act, narrate_report};
+pub use narrate::{narrate, narrate_report};
 pub use protocol::{Command, PROTOCOL, Reply, Request, Response, SOCKET, Trouble};
 pub use snapshot::{EngineState, SinkView, Snapshot, UnknownService};
 pub(crate) use utc::utc;

@@ -4,8 +4,8 @@ use super::Snapshot;
 use std::borrow::Cow;
 use tracing::{debug, error, info, warn};
 use vai_core::model::{
-    Act, ActOutcome, ActReport, ActRequest, Change, Delta, Incident, IncidentPhase, Place, Rung,
-    Service, ServiceName, Severity, StateLabel, Transition,
+    Act, ActOutcome, ActReport, ActRequest, Change, Delta, Incident, IncidentPhase, Place, Service,
+    ServiceName, Severity, StateLabel, Transition,
 };
 use vai_core::words;
 
@@ -32,17 +32,6 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
             known.to_mut().apply_change(change);
         }
     }
-}
-
-/// Logs that an act begins.
-pub fn narrate_act(request: &ActRequest) {
-    let service = named(&request.service);
-    let doing = match request.act {
-        Act::Start => "starting it".to_owned(),
-        Act::Restart(rung) => format!("restarting it by {}, attempt {}", by(rung), request.attempt),
-        Act::Stop => "stopping it".to_owned(),
-    };
-    info!("{service}: {doing}");
 }
 
 /// Logs what became of an act: its steps, then how it ended. Whether the
@@ -106,14 +95,17 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
     };
     let Incident { severity, reason, .. } = incident;
     match (&incident.phase, known.incidents.get(&incident.id)) {
-        (IncidentPhase::Closed { how, .. }, _) => info!("{place}: incident over: {how}"),
+        // How it came back is the line before this one.
+        (IncidentPhase::Closed { how, .. }, _) => debug!("{place}: incident over: {how}"),
         (IncidentPhase::Open, None) => {
-            // The line before it has told why a service is down.
-            let by_itself =
-                !known.services.contains_key(&ServiceName::from(incident.root.as_str()));
-            let words = if by_itself { reason } else { &incident.next };
             let level = severity.label();
-            at(*severity, format!("{place}: incident opened ({level}): {words}"));
+            let line = format!("{place}: incident opened ({level}): {reason}");
+            // The line before it has told why a service is down.
+            if known.services.contains_key(&ServiceName::from(incident.root.as_str())) {
+                debug!("{line}");
+            } else {
+                at(*severity, line);
+            }
         }
         (IncidentPhase::Open, Some(before)) => {
             if *severity > before.severity {
@@ -153,14 +145,6 @@ fn named(service: &Service) -> String {
     }
 }
 
-fn by(rung: Rung) -> &'static str {
-    match rung {
-        Rung::Command => "restart_cmd",
-        Rung::KillAndCommand => "ending the old process and restart_cmd",
-        Rung::Container => "restarting its container",
-    }
-}
-
 fn noun(act: &Act) -> &'static str {
     match act {
         Act::Start => "start",
@@ -176,6 +160,7 @@ mod tests {
     use crate::show::fixture::{incident, service};
     use crate::show::log::tests::logged;
     use std::time::Duration;
+    use vai_core::model::Rung;
     use vai_core::model::{Evidence, Wall};
 
     fn known() -> Snapshot {
@@ -225,10 +210,11 @@ mod tests {
             [
                 " INFO redis (services): healthy → suspect: connection refused on 127.0.0.1:6379",
                 " WARN redis (services): suspect → down: connection refused on 127.0.0.1:6379",
-                "ERROR redis (services): incident opened (critical): restarts it",
+                "DEBUG redis (services): incident opened (critical): connection refused on \
+                 127.0.0.1:6379",
                 " INFO web (services): fails because of redis",
                 " INFO redis (services): verifying → healthy: healed in 14 s",
-                " INFO redis (services): incident over: healed by restart_cmd, 1 attempt",
+                "DEBUG redis (services): incident over: healed by restart_cmd, 1 attempt",
             ]
         );
     }
@@ -261,13 +247,11 @@ mod tests {
             took: Duration::from_secs(1),
         };
         let lines = logged(|| {
-            narrate_act(&request);
             narrate_report(&request, &report);
         });
         assert_eq!(
             lines,
             [
-                " INFO nginx (services): restarting it by restart_cmd, attempt 1",
                 " INFO nginx (services): started the container services",
                 " WARN nginx (services): restart failed: restart_cmd exited 1: no such file",
             ]

@@ -10,9 +10,7 @@ use vai_core::model::{
 /// The alerter for these sinks, all in one channel.
 pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
     let redactor = Redactor::new([Secret::from("hunter22")]);
-    Alerter::start(&notifications(kinds), redactor, TimeZone::UTC)
-        .await
-        .unwrap()
+    Alerter::start(&notifications(kinds), redactor, TimeZone::UTC).await.unwrap()
 }
 
 /// One channel with these sinks; nothing waits for company.
@@ -93,8 +91,5 @@ pub(crate) async fn wait_for(
 
 /// Waits until everything has arrived at the sink `index`.
 pub(crate) async fn arrived(alerter: &Alerter, index: usize) -> SinkStatus {
-    wait_for(alerter, index, |status| {
-        status.pending == 0 && status.last_sent.is_some()
-    })
-    .await
+    wait_for(alerter, index, |status| status.pending == 0 && status.last_sent.is_some()).await
 }

@@ -26,25 +26,15 @@ fn ntfy(base: &str, token: Option<&str>) -> SinkKind {
 /// A server that answers every POST like this.
 async fn server(answer: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("POST"))
-        .respond_with(answer)
-        .mount(&server)
-        .await;
+    Mock::given(method("POST")).respond_with(answer).mount(&server).await;
     server
 }
 
 /// A server whose first answer is another one than the later ones.
 async fn server_with_first(first: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("POST"))
-        .respond_with(first)
-        .up_to_n_times(1)
-        .mount(&server)
-        .await;
-    Mock::given(method("POST"))
-        .respond_with(ResponseTemplate::new(200))
-        .mount(&server)
-        .await;
+    Mock::given(method("POST")).respond_with(first).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     server
 }
 
@@ -73,7 +63,8 @@ async fn a_webhook_gets_the_documented_json() {
 
     let requests = requests(&server).await;
     let (opening, end) = (json_of(&requests[0]), json_of(&requests[1]));
-    assert_eq!(requests[0].headers["Idempotency-Key"], opening["dedup_key"]);
+    let key = requests[0].headers["Idempotency-Key"].to_str().unwrap();
+    assert_eq!(opening["dedup_key"], key);
     assert_eq!(end["follows"], json!([opening["dedup_key"]]));
     assert_eq!(opening["status"], "open");
     assert_eq!(opening["severity"], "critical");
@@ -103,10 +94,7 @@ async fn a_webhook_gets_the_documented_json() {
     assert_eq!(end["status"], "closed");
     assert_eq!(end["incidents"][0]["event"], "resolved");
     assert_eq!(end["incidents"][0]["closed_at"], "2026-11-23T11:09:11Z");
-    assert_eq!(
-        end["incidents"][0]["closed_how"],
-        "healed by restart_cmd, 2 attempts"
-    );
+    assert_eq!(end["incidents"][0]["closed_how"], "healed by restart_cmd, 2 attempts");
 }
 
 #[tokio::test]
@@ -127,10 +115,7 @@ async fn the_ntfy_stand_in_gets_title_priority_and_tags() {
     let requests = requests(&server).await;
     let opening = json_of(&requests[0]);
     assert_eq!(opening["topic"], "vps-alerts");
-    assert_eq!(
-        opening["title"],
-        "DOWN redis (services): connection refused, 2 restarts failed"
-    );
+    assert_eq!(opening["title"], "DOWN redis (services): connection refused, 2 restarts failed");
     assert_eq!(opening["priority"], 5);
     assert_eq!(opening["tags"], json!(["rotating_light"]));
     let body = opening["message"].as_str().unwrap();

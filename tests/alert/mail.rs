@@ -46,11 +46,7 @@ impl Catcher {
             .expect("aiosmtpd is needed: pip install aiosmtpd")
             .parse()
             .unwrap();
-        Self {
-            port,
-            lines,
-            _child: child,
-        }
+        Self { port, lines, _child: child }
     }
 
     async fn next(&mut self) -> Mail {
@@ -92,12 +88,7 @@ async fn certificate(folder: &Path) -> (String, String) {
     let output = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
         .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", &key, "-out", &cert])
         .output()
@@ -122,10 +113,7 @@ async fn a_mail_can_be_read_and_its_end_belongs_to_it() {
     );
     assert_eq!(header(&mail, "from"), "vai on vps1 <vai@example.com>");
     assert_eq!(header(&mail, "auto-submitted"), "auto-generated");
-    assert_eq!(
-        header(&mail, "content-type"),
-        "text/plain; charset=\"utf-8\""
-    );
+    assert_eq!(header(&mail, "content-type"), "text/plain; charset=\"utf-8\"");
     assert!(mail.headers.contains_key("date"));
     assert!(mail.body.contains("größer als erlaubt"), "{}", mail.body);
     assert!(mail.body.contains("| AUTH ***"), "{}", mail.body);
@@ -179,10 +167,7 @@ async fn a_wrong_password_is_final_and_is_not_shown() {
     alerter.tell(notice("redis", Opened));
     let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
     let error = status.last_error.unwrap();
-    assert!(
-        error.starts_with("rejected: ") && error.contains("535"),
-        "{error}"
-    );
+    assert!(error.starts_with("rejected: ") && error.contains("535"), "{error}");
     assert!(!error.contains("hunter22"), "{error}");
     assert_eq!(status.pending, 0);
 }

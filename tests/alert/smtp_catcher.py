@@ -37,8 +37,8 @@ class Handler:
                     "to": envelope.rcpt_tos,
                     "headers": {name.lower(): str(value) for name, value in mail.items()},
                     "body": mail.get_content(),
-                    "encrypted": session.ssl is not None,
-                    "authenticated": session.authenticated,
+                    "encrypted": server.transport.get_extra_info("ssl_object") is not None,
+                    "authenticated": bool(session.authenticated),
                 }
             ),
             flush=True,
@@ -48,7 +48,7 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     good = (data.login, data.password) == (b"vai", b"hunter22")
-    return AuthResult(success=good)
+    return AuthResult(success=good, handled=False)
 
 
 async def serve(arguments):

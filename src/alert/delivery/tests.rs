@@ -23,11 +23,7 @@ impl Transport for Fake {
             pending::<()>().await;
         }
         let mut answers = self.answers.lock().unwrap();
-        if answers.is_empty() {
-            Ok(())
-        } else {
-            answers.remove(0)
-        }
+        if answers.is_empty() { Ok(()) } else { answers.remove(0) }
     }
 }
 
@@ -43,13 +39,7 @@ fn start(answers: Vec<Result<(), SendError>>, hangs: bool) -> Running {
     let (commands, inbox) = unbounded_channel();
     let (fake, got) = fake(answers, hangs);
     let (worker, status) = Worker::new(setup(fake), inbox);
-    Running {
-        commands,
-        got,
-        status,
-        task: tokio::spawn(worker.run()),
-        started: clock::instant(),
-    }
+    Running { commands, got, status, task: tokio::spawn(worker.run()), started: clock::instant() }
 }
 
 fn fake(
@@ -57,11 +47,7 @@ fn fake(
     hangs: bool,
 ) -> (Fake, UnboundedReceiver<(Instant, Message)>) {
     let (sender, got) = unbounded_channel();
-    let fake = Fake {
-        answers: Mutex::new(answers),
-        got: sender,
-        hangs,
-    };
+    let fake = Fake { answers: Mutex::new(answers), got: sender, hangs };
     (fake, got)
 }
 
@@ -103,19 +89,14 @@ impl Running {
 #[tokio::test(start_paused = true)]
 async fn it_tries_again_with_the_same_key_until_it_arrives() {
     let refused = || Err(SendError::passing("refused, password hunter22"));
-    let busy = Err(SendError::Passing {
-        reason: "busy".to_owned(),
-        after: Some(Duration::from_secs(60)),
-    });
+    let busy =
+        Err(SendError::Passing { reason: "busy".to_owned(), after: Some(Duration::from_secs(60)) });
     let mut sink = start(vec![refused(), refused(), busy], false);
     sink.tell("redis", Opened);
     let (at, first) = sink.next().await;
     assert_eq!(at, 10);
     assert_eq!(sink.next().await, (11, first.clone()));
-    let error = sink
-        .status
-        .wait_for(|status| status.last_error.is_some())
-        .await;
+    let error = sink.status.wait_for(|status| status.last_error.is_some()).await;
     let error = error.unwrap().last_error.clone();
     assert_eq!(error.as_deref(), Some("refused, password ***"));
     assert_eq!(sink.next().await, (13, first.clone()));
@@ -127,10 +108,7 @@ async fn it_tries_again_with_the_same_key_until_it_arrives() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rejection_is_final() {
-    let mut sink = start(
-        vec![Err(SendError::Rejected("no such topic".to_owned()))],
-        false,
-    );
+    let mut sink = start(vec![Err(SendError::Rejected("no such topic".to_owned()))], false);
     sink.tell("redis", Opened);
     sink.next().await;
     sink.tell("nginx", Opened);
@@ -183,10 +161,7 @@ async fn a_stop_ends_by_its_deadline_whatever_the_sink_does() {
 #[tokio::test(start_paused = true)]
 async fn what_waits_survives_a_change_of_the_sink() {
     let day = Duration::from_secs(3600);
-    let gone = Err(SendError::Passing {
-        reason: "gone".to_owned(),
-        after: Some(day),
-    });
+    let gone = Err(SendError::Passing { reason: "gone".to_owned(), after: Some(day) });
     let mut sink = start(vec![gone], false);
     sink.tell("redis", Opened);
     let (_, message) = sink.next().await;
@@ -208,12 +183,8 @@ async fn a_retired_sink_hands_back_what_is_in_flight() {
     sink.tell("nginx", Opened);
     let (reply, answer) = oneshot::channel();
     assert!(sink.commands.send(Command::Retire(reply)).is_ok());
-    let names: Vec<String> = answer
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|notice| notice.incident.root)
-        .collect();
+    let names: Vec<String> =
+        answer.await.unwrap().into_iter().map(|notice| notice.incident.root).collect();
     assert_eq!(names, ["redis", "nginx"]);
     sink.task.await.unwrap();
 }

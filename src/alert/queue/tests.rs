@@ -165,11 +165,7 @@ fn tries_are_spaced_from_one_second_to_five_minutes() {
     let now = queue.next_due().unwrap();
     queue.take();
     queue.failed(now, None);
-    assert_eq!(
-        queue.next_due(),
-        Some(now + BACKOFF_FIRST),
-        "a success resets it"
-    );
+    assert_eq!(queue.next_due(), Some(now + BACKOFF_FIRST), "a success resets it");
 }
 
 #[test]
@@ -226,9 +222,5 @@ fn in_a_hurry_nothing_waits() {
     assert_eq!(queue.next_due(), Some(at(0)));
     queue.take();
     queue.push(notice("b", Opened, Critical), at(101));
-    assert_eq!(
-        told(&queue.drain()).len(),
-        2,
-        "in flight counts as undelivered"
-    );
+    assert_eq!(told(&queue.drain()).len(), 2, "in flight counts as undelivered");
 }

@@ -9,10 +9,7 @@ use vai_core::model::Severity::{self, Critical, Info, Warning};
 fn sink(name: &str, url: &str, min_severity: Severity) -> Sink {
     Sink {
         name: name.to_owned(),
-        kind: SinkKind::Webhook {
-            url: Secret::from(url),
-            headers: Vec::new(),
-        },
+        kind: SinkKind::Webhook { url: Secret::from(url), headers: Vec::new() },
         min_severity,
         send_resolved: true,
         held: None,
@@ -76,10 +73,7 @@ fn the_channel_is_the_service_s_choice() {
     ];
     for (notify, expected) in cases {
         let mut router = router(&two_channels());
-        let notice = Notice {
-            notify: notify.clone(),
-            ..notice("a", Opened, Warning)
-        };
+        let notice = Notice { notify: notify.clone(), ..notice("a", Opened, Warning) };
         assert_eq!(names(&mut router, &notice), expected, "{notify:?}");
     }
 }
@@ -87,27 +81,14 @@ fn the_channel_is_the_service_s_choice() {
 #[test]
 fn a_sink_hears_of_its_severities_and_then_of_the_end_whatever_its_severity() {
     let mut router = router(&config(
-        &[(
-            "alerts",
-            &[
-                sink("all", "http://a", Info),
-                sink("grave", "http://g", Critical),
-            ],
-        )],
+        &[("alerts", &[sink("all", "http://a", Info), sink("grave", "http://g", Critical)])],
         &["alerts"],
     ));
     assert_eq!(names(&mut router, &notice("a", Opened, Warning)), ["all"]);
     let escalated = notice("a", Escalated, Critical);
     assert_eq!(names(&mut router, &escalated), ["all", "grave"]);
-    assert_eq!(
-        names(&mut router, &notice("a", Resolved, Info)),
-        ["all", "grave"]
-    );
-    assert_eq!(
-        names(&mut router, &notice("a", Resolved, Info)),
-        [""; 0],
-        "once"
-    );
+    assert_eq!(names(&mut router, &notice("a", Resolved, Info)), ["all", "grave"]);
+    assert_eq!(names(&mut router, &notice("a", Resolved, Info)), [""; 0], "once");
     assert_eq!(names(&mut router, &notice("b", Opened, Warning)), ["all"]);
     assert_eq!(names(&mut router, &notice("b", Resolved, Warning)), ["all"]);
 }
@@ -129,21 +110,12 @@ fn a_held_sink_is_skipped_until_it_can_be_used() {
 fn the_same_address_in_two_channels_is_told_once() {
     let same = |name: &str, severity| sink(name, "http://same", severity);
     let mut router = router(&config(
-        &[
-            ("a", &[same("a[0]", Critical)]),
-            ("b", &[same("b[0]", Info)]),
-        ],
+        &[("a", &[same("a[0]", Critical)]), ("b", &[same("b[0]", Info)])],
         &["a", "b"],
     ));
     assert_eq!(names(&mut router, &notice("x", Opened, Warning)), ["b[0]"]);
-    assert_eq!(
-        names(&mut router, &notice("x", Escalated, Critical)),
-        ["b[0]"]
-    );
-    assert_eq!(
-        names(&mut router, &notice("x", Resolved, Critical)),
-        ["b[0]"]
-    );
+    assert_eq!(names(&mut router, &notice("x", Escalated, Critical)), ["b[0]"]);
+    assert_eq!(names(&mut router, &notice("x", Resolved, Critical)), ["b[0]"]);
 }
 
 #[test]
@@ -166,14 +138,8 @@ fn a_sink_keeps_its_id_when_it_moves_up_or_is_mended() {
 #[test]
 fn the_end_goes_to_the_new_sinks_if_those_that_were_told_are_gone() {
     let mut router = router(&two_channels());
-    assert_eq!(
-        names(&mut router, &notice("a", Opened, Warning)),
-        ["alerts[0]"]
-    );
+    assert_eq!(names(&mut router, &notice("a", Opened, Warning)), ["alerts[0]"]);
     let other = config(&[("mail", &[sink("mail[0]", "http://m", Info)])], &["mail"]);
     router.reconfigure(&other);
-    assert_eq!(
-        names(&mut router, &notice("a", Resolved, Warning)),
-        ["mail[0]"]
-    );
+    assert_eq!(names(&mut router, &notice("a", Resolved, Warning)), ["mail[0]"]);
 }

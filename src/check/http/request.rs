@@ -122,9 +122,8 @@ fn build(check: &HttpCheck, target: &Target) -> Result<Request<Full<Bytes>>, Out
         None => url.path().to_owned(),
     };
     let body = check.body.as_ref().filter(|_| target.body);
-    let body = body.map_or_else(Bytes::new, |body| {
-        Bytes::copy_from_slice(body.expose().as_bytes())
-    });
+    let body =
+        body.map_or_else(Bytes::new, |body| Bytes::copy_from_slice(body.expose().as_bytes()));
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = target.method.clone();
     *request.uri_mut() = path.parse().map_err(|_| unusable("not a valid path"))?;
@@ -144,9 +143,8 @@ fn build(check: &HttpCheck, target: &Target) -> Result<Request<Full<Bytes>>, Out
             headers.insert(AUTHORIZATION, basic);
         }
         for (name, value) in &check.headers {
-            let sent = HeaderName::try_from(name)
-                .ok()
-                .zip(HeaderValue::from_str(value.expose()).ok());
+            let sent =
+                HeaderName::try_from(name).ok().zip(HeaderValue::from_str(value.expose()).ok());
             let Some((header, value)) = sent else {
                 return Err(unusable(&format!("header {name} cannot be sent")));
             };
@@ -183,37 +181,24 @@ where
         let detail = format!("{asked}: no answer within {within} ({state})");
         Outcome::Fail(Fault::new(FaultKind::Timeout, detail))
     };
-    let (sender, connection) = handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| broken(&asked, &error))?;
+    let (sender, connection) =
+        handshake(TokioIo::new(stream)).await.map_err(|error| broken(&asked, &error))?;
     // What goes wrong on the connection also ends the exchange.
     let connection = AbortOnDropHandle::new(tokio::spawn(async move {
         let _ = connection.await;
     }));
     let answered = deadline.bound(head(sender, request)).await;
-    let response = answered
-        .ok_or_else(|| late("connected"))?
-        .map_err(|error| broken(&asked, &error))?;
+    let response =
+        answered.ok_or_else(|| late("connected"))?.map_err(|error| broken(&asked, &error))?;
     let (head, mut body) = response.into_parts();
     let mut kept = Vec::new();
     let is_cut = deadline
         .bound(read(&mut body, &mut kept))
         .await
-        .ok_or_else(|| {
-            late(&format!(
-                "its answer began with {}, then stopped",
-                head.status
-            ))
-        })?
+        .ok_or_else(|| late(&format!("its answer began with {}, then stopped", head.status)))?
         .map_err(|error| broken(&asked, &error))?;
     drop(connection);
-    Ok(Reply {
-        asked,
-        status: head.status,
-        headers: head.headers,
-        body: kept,
-        is_cut,
-    })
+    Ok(Reply { asked, status: head.status, headers: head.headers, body: kept, is_cut })
 }
 
 async fn head(
@@ -250,22 +235,15 @@ fn broken(asked: &str, error: &hyper::Error) -> Outcome {
         Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
             (FaultKind::Protocol, "the answer was cut short".to_owned())
         }
-        Some(io) if io.raw_os_error().is_some() => (
-            FaultKind::Connect,
-            format!("the connection broke: {}", words::plain(io)),
-        ),
-        Some(io) => (
-            FaultKind::Protocol,
-            format!("the answer is not valid HTTP: {io}"),
-        ),
+        Some(io) if io.raw_os_error().is_some() => {
+            (FaultKind::Connect, format!("the connection broke: {}", words::plain(io)))
+        }
+        Some(io) => (FaultKind::Protocol, format!("the answer is not valid HTTP: {io}")),
         None if error.is_incomplete_message() => (
             FaultKind::Protocol,
             "the connection was closed before the answer was complete".to_owned(),
         ),
-        None => (
-            FaultKind::Protocol,
-            format!("the answer is not valid HTTP: {error}"),
-        ),
+        None => (FaultKind::Protocol, format!("the answer is not valid HTTP: {error}")),
     };
     Outcome::Fail(Fault::new(kind, format!("{asked}: {what}")))
 }

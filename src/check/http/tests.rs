@@ -22,10 +22,7 @@ fn fault(outcome: &Outcome) -> (FaultKind, &str) {
 
 async fn answering(response: ResponseTemplate) -> (MockServer, HttpCheck) {
     let server = MockServer::start().await;
-    Mock::given(any())
-        .respond_with(response)
-        .mount(&server)
-        .await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
     let check = http(&format!("{}/health", server.uri()));
     (server, check)
 }
@@ -47,23 +44,14 @@ async fn saying(bytes: &'static [u8]) -> (AbortOnDropHandle<()>, HttpCheck) {
 #[tokio::test]
 async fn an_unexpected_status_is_told_with_the_expected_ones() {
     let nginx = Service::nginx();
-    let check = HttpCheck {
-        expected_status: StatusSet(vec![(200, 299)]),
-        ..nginx.http("/broken")
-    };
+    let check = HttpCheck { expected_status: StatusSet(vec![(200, 299)]), ..nginx.http("/broken") };
     let wanted = format!(
         "GET http://localhost:{}/broken answered 502 Bad Gateway, expected 2xx",
         nginx.port
     );
-    assert_eq!(
-        fault(&looked(&check).await),
-        (FaultKind::Status, wanted.as_str())
-    );
+    assert_eq!(fault(&looked(&check).await), (FaultKind::Status, wanted.as_str()));
 
-    let check = HttpCheck {
-        expected_status: StatusSet(vec![(502, 502)]),
-        ..check
-    };
+    let check = HttpCheck { expected_status: StatusSet(vec![(502, 502)]), ..check };
     assert_eq!(looked(&check).await, Outcome::Pass);
 }
 
@@ -75,29 +63,21 @@ async fn what_a_failing_service_says_of_itself_is_told() {
         "GET {}/health answered 503 Service Unavailable, expected 200–399; it said: database is down",
         server.uri()
     );
-    assert_eq!(
-        fault(&looked(&check).await),
-        (FaultKind::Status, wanted.as_str())
-    );
+    assert_eq!(fault(&looked(&check).await), (FaultKind::Status, wanted.as_str()));
 }
 
 #[tokio::test]
 async fn the_body_has_to_contain_what_is_expected() {
     let response = ResponseTemplate::new(200).set_body_string("status: starting");
     let (server, check) = answering(response).await;
-    let check = |expected: &str| HttpCheck {
-        expected_body: Some(expected.to_owned()),
-        ..check.clone()
-    };
+    let check =
+        |expected: &str| HttpCheck { expected_body: Some(expected.to_owned()), ..check.clone() };
     assert_eq!(looked(&check("start")).await, Outcome::Pass);
     let wanted = format!(
         "GET {}/health does not contain \"ready\"; it said: status: starting",
         server.uri()
     );
-    assert_eq!(
-        fault(&looked(&check("ready")).await),
-        (FaultKind::Body, wanted.as_str())
-    );
+    assert_eq!(fault(&looked(&check("ready")).await), (FaultKind::Body, wanted.as_str()));
 }
 
 #[tokio::test]
@@ -117,21 +97,9 @@ async fn json_values_are_compared_as_json() {
         assert_eq!(looked(&check(path, value)).await, Outcome::Pass, "{path}");
     }
     for (path, value, said) in [
-        (
-            "$.status",
-            json!("fine"),
-            "answered $.status = \"ok\", expected \"fine\"",
-        ),
-        (
-            "$.load",
-            json!("1"),
-            "answered $.load = 1.0, expected \"1\"",
-        ),
-        (
-            "$.agent",
-            json!(true),
-            "answered $.agent = missing, expected true",
-        ),
+        ("$.status", json!("fine"), "answered $.status = \"ok\", expected \"fine\""),
+        ("$.load", json!("1"), "answered $.load = 1.0, expected \"1\""),
+        ("$.agent", json!(true), "answered $.agent = missing, expected true"),
     ] {
         let outcome = looked(&check(path, value)).await;
         let (kind, detail) = fault(&outcome);
@@ -144,10 +112,7 @@ async fn json_values_are_compared_as_json() {
 async fn a_body_that_is_not_json_is_a_body_fault() {
     let response = ResponseTemplate::new(200).set_body_string("<html>login</html>");
     let (_server, check) = answering(response).await;
-    let check = HttpCheck {
-        expected_json: vec![("$.status".to_owned(), json!("ok"))],
-        ..check
-    };
+    let check = HttpCheck { expected_json: vec![("$.status".to_owned(), json!("ok"))], ..check };
     let outcome = looked(&check).await;
     let (kind, detail) = fault(&outcome);
     assert_eq!(kind, FaultKind::Body);
@@ -160,10 +125,7 @@ async fn only_the_first_64_kib_of_a_body_are_looked_at() {
     body.push_str("end");
     let (_server, check) = answering(ResponseTemplate::new(200).set_body_string(body)).await;
     assert_eq!(looked(&check).await, Outcome::Pass);
-    let check = HttpCheck {
-        expected_body: Some("end".to_owned()),
-        ..check
-    };
+    let check = HttpCheck { expected_body: Some("end".to_owned()), ..check };
     assert_eq!(fault(&looked(&check).await).0, FaultKind::Body);
 }
 
@@ -188,26 +150,17 @@ async fn the_request_is_sent_as_it_is_configured() {
     };
     assert_eq!(looked(&check).await, Outcome::Pass);
 
-    let refused = HttpCheck {
-        method: "GET".to_owned(),
-        ..check
-    };
+    let refused = HttpCheck { method: "GET".to_owned(), ..check };
     let outcome = looked(&refused).await;
     let (_, detail) = fault(&outcome);
-    assert!(
-        !detail.contains("hunter") && !detail.contains("anna"),
-        "{detail}"
-    );
+    assert!(!detail.contains("hunter") && !detail.contains("anna"), "{detail}");
 }
 
 #[tokio::test]
 async fn a_slow_answer_is_slow_and_not_down() {
     let response = ResponseTemplate::new(200).set_delay(Duration::from_millis(120));
     let (_server, check) = answering(response).await;
-    let check = HttpCheck {
-        max_response: Some(Duration::from_millis(50)),
-        ..check
-    };
+    let check = HttpCheck { max_response: Some(Duration::from_millis(50)), ..check };
     let outcome = looked(&check).await;
     assert!(
         matches!(&outcome, Outcome::Slow(text) if text.ends_with("ms, more than 50 ms")),
@@ -221,42 +174,28 @@ async fn redirects_are_answers_unless_they_are_to_be_followed() {
     let redirect = |to: &str| ResponseTemplate::new(302).insert_header("Location", to);
     for (from, response) in [
         ("/health", redirect("second?from=first")),
-        (
-            "/second",
-            ResponseTemplate::new(200).set_body_string("there"),
-        ),
+        ("/second", ResponseTemplate::new(200).set_body_string("there")),
         ("/loop", redirect("/loop")),
         ("/file", redirect("file:///etc/passwd")),
         ("/metadata", redirect("http://169.254.169.254/latest/")),
         ("/mapped", redirect("http://[::ffff:169.254.169.254]/")),
     ] {
-        Mock::given(path(from))
-            .respond_with(response)
-            .mount(&server)
-            .await;
+        Mock::given(path(from)).respond_with(response).mount(&server).await;
     }
     let check = |path: &str, follow_redirects| HttpCheck {
         follow_redirects,
         ..http(&format!("{}{path}", server.uri()))
     };
-    let there = HttpCheck {
-        expected_body: Some("there".to_owned()),
-        ..check("/health", true)
-    };
+    let there = HttpCheck { expected_body: Some("there".to_owned()), ..check("/health", true) };
     assert_eq!(looked(&there).await, Outcome::Pass);
-    let only_200 = HttpCheck {
-        expected_status: StatusSet(vec![(200, 200)]),
-        ..check("/health", false)
-    };
+    let only_200 =
+        HttpCheck { expected_status: StatusSet(vec![(200, 200)]), ..check("/health", false) };
     assert_eq!(fault(&looked(&only_200).await).0, FaultKind::Status);
 
     for (path, said) in [
         ("/loop", "redirects more than 5 times"),
         ("/file", "redirects to something that is not HTTP"),
-        (
-            "/metadata",
-            "is a link-local address, which is not contacted",
-        ),
+        ("/metadata", "is a link-local address, which is not contacted"),
         ("/mapped", "is a link-local address, which is not contacted"),
     ] {
         let outcome = looked(&check(path, true)).await;
@@ -310,11 +249,7 @@ async fn an_outside_page_cannot_send_us_to_our_own_ports() {
 async fn broken_answers_are_told_apart() {
     let cases: [(&[u8], FaultKind, &str); 4] = [
         (b"", FaultKind::Protocol, "closed before the answer"),
-        (
-            b"SSH-2.0-OpenSSH_9.2\r\n",
-            FaultKind::Protocol,
-            "not valid HTTP",
-        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", FaultKind::Protocol, "not valid HTTP"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
             FaultKind::Protocol,
@@ -344,10 +279,7 @@ async fn a_certificate_has_to_be_trusted_unless_it_need_not() {
     assert_eq!(kind, FaultKind::Tls);
     assert!(detail.contains("invalid peer certificate"), "{detail}");
 
-    let unverified = HttpCheck {
-        tls_verify: false,
-        ..check.clone()
-    };
+    let unverified = HttpCheck { tls_verify: false, ..check.clone() };
     assert_eq!(looked(&unverified).await, Outcome::Pass);
 
     let with_ca = |file: &str| HttpCheck {
@@ -355,15 +287,11 @@ async fn a_certificate_has_to_be_trusted_unless_it_need_not() {
         ..check.clone()
     };
     assert_eq!(looked(&with_ca("cert.pem")).await, Outcome::Pass);
-    for (file, said) in [
-        ("absent.pem", "No such file or directory"),
-        ("key.pem", "no certificate in it"),
-    ] {
+    for (file, said) in
+        [("absent.pem", "No such file or directory"), ("key.pem", "no certificate in it")]
+    {
         let outcome = looked(&with_ca(file)).await;
-        assert!(
-            matches!(&outcome, Outcome::Unknown(why) if why.ends_with(said)),
-            "{outcome:?}"
-        );
+        assert!(matches!(&outcome, Outcome::Unknown(why) if why.ends_with(said)), "{outcome:?}");
     }
 }
 

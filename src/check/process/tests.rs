@@ -82,11 +82,7 @@ async fn a_zombie_is_dead_and_named() {
     // This test does not wait for its child.
     worker.child.kill().unwrap();
     wait_until("the zombie is there", || {
-        Processes::read()
-            .unwrap()
-            .zombies
-            .iter()
-            .any(|name| name == "vai-zombie.sh")
+        Processes::read().unwrap().zombies.iter().any(|name| name == "vai-zombie.sh")
     });
     let (outcome, processes) = looked(&by_name).await;
     let wanted = "no living process matches \"vai-zombie[.]sh\" (1 zombie is left of it)";
@@ -112,25 +108,16 @@ async fn an_executable_is_found_by_its_exact_name() {
 #[tokio::test]
 async fn counts_are_bounded_on_both_sides() {
     let first = Service::script("worker.sh", &["bash", "{}"]);
-    let two = ProcessCheck {
-        min_count: 2,
-        ..first.process()
-    };
+    let two = ProcessCheck { min_count: 2, ..first.process() };
     let detail = absent(&looked(&two).await.0).to_owned();
-    assert!(
-        detail.starts_with("1 living of at least 2 match"),
-        "{detail}"
-    );
+    assert!(detail.starts_with("1 living of at least 2 match"), "{detail}");
 
     let path = first.folder.path().join("worker.sh");
     let second = Service::script("other.sh", &["bash", "{}", path.to_str().unwrap()]);
     let (outcome, processes) = looked(&two).await;
     assert_eq!(outcome, Outcome::Pass);
     assert_eq!(processes.len(), 2);
-    let one = ProcessCheck {
-        max_count: Some(1),
-        ..first.process()
-    };
+    let one = ProcessCheck { max_count: Some(1), ..first.process() };
     let (outcome, _) = looked(&one).await;
     assert!(
         matches!(&outcome, Outcome::Fail(fault) if fault.kind == FaultKind::ProcessCount),
@@ -144,11 +131,7 @@ fn a_copy_counts_once_it_has_settled() {
     let ticks = procfs::ticks_per_second();
     let now = crate::clock::boot_time().as_millis() * ticks / 1000;
     let process = |pid, parent, start_ticks, args: &str| Living {
-        id: ProcId {
-            pid,
-            start_ticks,
-            name: "bash".to_owned(),
-        },
+        id: ProcId { pid, start_ticks, name: "bash".to_owned() },
         parent,
         args: argv(args),
     };

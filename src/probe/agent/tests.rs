@@ -16,13 +16,7 @@ struct Agent {
     served: AbortOnDropHandle<io::Result<()>>,
 }
 
-fn started(
-    silence: Duration,
-) -> (
-    DuplexStream,
-    DuplexStream,
-    AbortOnDropHandle<io::Result<()>>,
-) {
+fn started(silence: Duration) -> (DuplexStream, DuplexStream, AbortOnDropHandle<io::Result<()>>) {
     let (input, agent_input) = duplex(1 << 16);
     let (agent_output, output) = duplex(1 << 16);
     let served = tokio::spawn(serve_until_silence(agent_input, agent_output, silence));
@@ -34,11 +28,7 @@ impl Agent {
         let (input, output, served) = started(LEAVE_AFTER_SILENCE);
         let (sender, hints) = mpsc::channel(8);
         let link = AgentLink::open(input, output, sender).await.unwrap();
-        Self {
-            link,
-            hints,
-            served,
-        }
+        Self { link, hints, served }
     }
 
     async fn ask(&self, op: Op) -> Answer {
@@ -46,11 +36,7 @@ impl Agent {
     }
 
     async fn check(&self, kind: CheckKind, watch: Option<&str>) -> Report {
-        let op = Op::Check {
-            kind,
-            timeout: SOON,
-            watch: watch.map(str::to_owned),
-        };
+        let op = Op::Check { kind: Box::new(kind), timeout: SOON, watch: watch.map(str::to_owned) };
         match self.ask(op).await {
             Answer::Report(report) => report,
             other => panic!("{other:?}"),
@@ -59,12 +45,7 @@ impl Agent {
 
     async fn end(&self, processes: Vec<ProcId>, behind: CheckKind, grace: Duration) -> Answer {
         let behind = vec![behind];
-        self.ask(Op::End {
-            processes,
-            behind,
-            grace,
-        })
-        .await
+        self.ask(Op::End { processes, behind, grace }).await
     }
 }
 
@@ -84,10 +65,7 @@ async fn every_kind_of_check_crosses_the_stream() {
         CheckKind::Tcp(nginx.tcp()),
         CheckKind::Process(worker.process()),
         custom("true"),
-        CheckKind::Disk(vai_core::model::DiskCheck {
-            path: "/".to_owned(),
-            min_free_percent: 0,
-        }),
+        CheckKind::Disk(vai_core::model::DiskCheck { path: "/".to_owned(), min_free_percent: 0 }),
     ] {
         let label = kind.label();
         let report = agent.check(kind, None).await;
@@ -112,22 +90,13 @@ async fn a_slow_check_holds_up_no_other_request() {
 async fn the_death_of_a_watched_process_is_told_once() {
     let mut agent = Agent::start().await;
     let redis = Service::redis();
-    let report = agent
-        .check(CheckKind::Tcp(redis.tcp()), Some("redis"))
-        .await;
+    let report = agent.check(CheckKind::Tcp(redis.tcp()), Some("redis")).await;
     // A second look at the same process keeps the one watch.
-    agent
-        .check(CheckKind::Tcp(redis.tcp()), Some("redis"))
-        .await;
+    agent.check(CheckKind::Tcp(redis.tcp()), Some("redis")).await;
     redis.signal(Signal::KILL);
     let died = agent.hints.recv().await;
-    let [process] = report.processes.as_slice() else {
-        panic!("{report:?}")
-    };
-    let wanted = AgentHint::Died {
-        watch: "redis".to_owned(),
-        process: process.clone(),
-    };
+    let [process] = report.processes.as_slice() else { panic!("{report:?}") };
+    let wanted = AgentHint::Died { watch: "redis".to_owned(), process: process.clone() };
     assert_eq!(died, Some(wanted));
     assert_eq!(agent.ask(Op::Ping).await, Answer::Done);
     assert!(agent.hints.try_recv().is_err());
@@ -137,20 +106,13 @@ async fn the_death_of_a_watched_process_is_told_once() {
 async fn what_is_watched_no_more_dies_unheard() {
     let mut agent = Agent::start().await;
     let (first, second) = (Service::redis(), Service::redis());
-    agent
-        .check(CheckKind::Tcp(first.tcp()), Some("first"))
-        .await;
-    agent
-        .check(CheckKind::Tcp(second.tcp()), Some("second"))
-        .await;
+    agent.check(CheckKind::Tcp(first.tcp()), Some("first")).await;
+    agent.check(CheckKind::Tcp(second.tcp()), Some("second")).await;
     agent.ask(Op::Unwatch("first".to_owned())).await;
     first.signal(Signal::KILL);
     second.signal(Signal::KILL);
     let died = agent.hints.recv().await;
-    assert!(
-        matches!(&died, Some(AgentHint::Died { watch, .. }) if watch == "second"),
-        "{died:?}"
-    );
+    assert!(matches!(&died, Some(AgentHint::Died { watch, .. }) if watch == "second"), "{died:?}");
 }
 
 #[tokio::test]
@@ -161,11 +123,7 @@ async fn a_frozen_nginx_is_ended_whole() {
     let seen = agent.check(kind.clone(), None).await.processes;
     nginx.signal(Signal::STOP);
     // As where the worker's descriptors cannot be seen.
-    let master: Vec<ProcId> = seen
-        .iter()
-        .filter(|each| each.pid == nginx.pid())
-        .cloned()
-        .collect();
+    let master: Vec<ProcId> = seen.iter().filter(|each| each.pid == nginx.pid()).cloned().collect();
     assert_eq!(master.len(), 1);
     let Answer::Ended { ended, left } = agent.end(master, kind, SOON).await else {
         panic!("not ended")
@@ -181,10 +139,7 @@ async fn what_ignores_term_is_killed_after_the_grace() {
     let folder = tempfile::tempdir().unwrap();
     let ready = folder.path().join("ready");
     let script = folder.path().join("stubborn.sh");
-    let text = format!(
-        "trap '' TERM; touch {}; while :; do sleep 0.1; done",
-        ready.display()
-    );
+    let text = format!("trap '' TERM; touch {}; while :; do sleep 0.1; done", ready.display());
     std::fs::write(&script, text).unwrap();
     let mut bash = std::process::Command::new("bash");
     let stubborn = Service::spawn(folder, 0, bash.arg(&script));
@@ -206,10 +161,7 @@ async fn a_process_that_became_another_is_never_signalled() {
     let seen = agent.check(kind.clone(), None).await.processes;
     let mut before = seen.clone();
     before[0].start_ticks -= 1;
-    let nothing = Answer::Ended {
-        ended: vec![],
-        left: vec![],
-    };
+    let nothing = Answer::Ended { ended: vec![], left: vec![] };
     assert_eq!(agent.end(before, kind, SOON).await, nothing);
     assert!(is_living(&seen[0]));
 }
@@ -218,18 +170,10 @@ async fn a_process_that_became_another_is_never_signalled() {
 async fn a_process_that_is_no_longer_behind_the_check_is_left() {
     let agent = Agent::start().await;
     let (redis, other) = (Service::redis(), Service::redis());
-    let seen = agent
-        .check(CheckKind::Tcp(redis.tcp()), None)
-        .await
-        .processes;
-    let answer = agent
-        .end(seen.clone(), CheckKind::Tcp(other.tcp()), SOON)
-        .await;
+    let seen = agent.check(CheckKind::Tcp(redis.tcp()), None).await.processes;
+    let answer = agent.end(seen.clone(), CheckKind::Tcp(other.tcp()), SOON).await;
     let why = "it is no longer behind the check".to_owned();
-    let wanted = Answer::Ended {
-        ended: vec![],
-        left: vec![(seen[0].clone(), why)],
-    };
+    let wanted = Answer::Ended { ended: vec![], left: vec![(seen[0].clone(), why)] };
     assert_eq!(answer, wanted);
     assert!(is_living(&seen[0]));
 }
@@ -245,17 +189,11 @@ async fn files_are_told_and_what_cannot_be_read_is_not_absent() {
     assert_eq!(agent.ask(exists(&path)).await, Answer::Exists(true));
     assert_eq!(agent.ask(exists("/no/such")).await, Answer::Exists(false));
     let through_a_file = agent.ask(exists(&format!("{path}/x"))).await;
-    assert!(
-        matches!(through_a_file, Answer::Failed(_)),
-        "{through_a_file:?}"
-    );
+    assert!(matches!(through_a_file, Answer::Failed(_)), "{through_a_file:?}");
     let tail = agent.ask(Op::Tail { path, lines: 1 }).await;
     assert_eq!(tail, Answer::Lines(vec!["two".to_owned()]));
     let facts = agent.ask(Op::Facts).await;
-    assert!(
-        matches!(&facts, Answer::Lines(lines) if lines.len() >= 2),
-        "{facts:?}"
-    );
+    assert!(matches!(&facts, Answer::Lines(lines) if lines.len() >= 2), "{facts:?}");
 }
 
 #[tokio::test]
@@ -272,7 +210,7 @@ async fn at_the_end_of_the_stream_the_agent_leaves_and_kills_what_it_runs() {
     };
     let asking = agent.link.ask(
         Op::Check {
-            kind: custom(&format!("bash {path}")),
+            kind: Box::new(custom(&format!("bash {path}"))),
             timeout: Duration::from_secs(60),
             watch: None,
         },

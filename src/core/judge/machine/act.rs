@@ -48,7 +48,7 @@ impl Machine {
     pub(crate) fn admitted(&mut self, now: Now, id: ActId, act: &Act, step: &mut Step) {
         self.gate = None;
         match act {
-            Act::Restart(_) => {
+            Act::Restart(rung) => {
                 let recovery = self.service.recovery.clone();
                 self.effort.spend(now.mono, &recovery);
                 let max = recovery.max_attempts;
@@ -59,7 +59,8 @@ impl Machine {
                     }
                     None => (1, String::new()),
                 };
-                let reason = format!("restarting, attempt {attempt} of {max}: {fault}");
+                let by = by(*rung);
+                let reason = format!("restarting by {by}, attempt {attempt} of {max}: {fault}");
                 self.enter(now, State::Healing { act: id }, &reason, step);
             }
             Act::Start => {
@@ -80,7 +81,6 @@ impl Machine {
         step: &mut Step,
     ) {
         let starting = self.is_starting();
-        let steps = report.steps.join("; ");
         if let Some(outage) = &mut self.outage {
             outage.history.extend(report.steps);
             outage.evidence = report.evidence;
@@ -113,7 +113,7 @@ impl Machine {
         } else {
             State::Verifying(proof)
         };
-        self.enter(now, state, &steps, step);
+        self.enter(now, state, "waiting for its check", step);
     }
 
     fn refused(&mut self, now: Now, why: String, by_hand: bool, starting: bool, step: &mut Step) {
@@ -139,6 +139,14 @@ impl Machine {
         if let Some(note) = self.gated(now, gate) {
             step.notes.push(note);
         }
+    }
+}
+
+fn by(rung: Rung) -> &'static str {
+    match rung {
+        Rung::Command => "restart_cmd",
+        Rung::KillAndCommand => "restart_cmd, after ending what is left of it",
+        Rung::Container => "a container restart",
     }
 }
 

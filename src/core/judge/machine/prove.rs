@@ -44,7 +44,7 @@ impl Machine {
             Starting::Looking { until } => match self.condition(now.mono) {
                 Condition::Failed(check, failing) => {
                     if self.may_start() {
-                        let reason = failing.fault.detail.clone();
+                        let reason = format!("not running yet: {}", failing.fault);
                         let wanted =
                             Starting::Wanted { fault: failing.fault, since: now, asked: false };
                         self.enter(now, State::Starting(wanted), &reason, step);

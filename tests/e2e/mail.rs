@@ -2,6 +2,7 @@
 
 use crate::lab::MailCatcher;
 use lettre::message::Mailbox;
+use lettre::message::header::ContentType;
 use lettre::{Message, SmtpTransport, Transport};
 
 #[test]
@@ -12,6 +13,7 @@ fn the_catcher_keeps_what_was_sent() {
         .from(address("vai@example.com"))
         .to(address("ops@example.com"))
         .subject("redis is down — 12:01")
+        .header(ContentType::TEXT_PLAIN)
         .body("Größe: 4 KiB".to_owned())
         .expect("a mail");
     let port = catcher.smtp()["port"].as_u64().expect("a number");

@@ -30,7 +30,7 @@ impl Lines {
     ///
     /// # Panics
     ///
-    /// If there is none within `limit`, with what there was instead.
+    /// If there is none within `limit`.
     pub(crate) fn wait_for(&self, from: usize, pattern: &str, limit: Duration) -> (String, usize) {
         let regex = Regex::new(pattern).expect("the test's pattern is a regular expression");
         let found = until(limit, || {
@@ -38,10 +38,7 @@ impl Lines {
             let mut rest = lines.iter().enumerate().skip(from);
             rest.find(|(_, line)| regex.is_match(line)).map(|(at, line)| (line.clone(), at + 1))
         });
-        found.unwrap_or_else(|| {
-            let all = self.all().join("\n");
-            panic!("no line /{pattern}/ after line {from} within {limit:?} in:\n{all}")
-        })
+        found.unwrap_or_else(|| panic!("no line /{pattern}/ after line {from} within {limit:?}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -82,7 +83,7 @@ impl Vai {
     ///
     /// # Panics
     ///
-    /// If none comes within 45 s, with what came instead.
+    /// If none comes within 45 s.
     pub(crate) fn wait_for_line(&mut self, pattern: &str) -> String {
         let (line, next) = self.lines.wait_for(self.read, pattern, PATIENCE);
         self.read = next;
@@ -128,11 +129,7 @@ impl Vai {
             shown = String::from_utf8_lossy(&self.cli(&["status"]).stdout).into_owned();
             row.is_match(&shown).then_some(())
         });
-        assert!(
-            found.is_some(),
-            "{service} is not {state} within {PATIENCE:?}:\n{shown}\n{}",
-            self.lines.all().join("\n")
-        );
+        assert!(found.is_some(), "{service} is not {state} within {PATIENCE:?}:\n{shown}");
     }
 
     /// Its registry.
@@ -173,6 +170,9 @@ impl Drop for Vai {
         // It may have ended by itself.
         let _ = child.kill();
         let _ = child.wait();
+        if thread::panicking() {
+            println!("What vai printed:\n{}", self.lines.all().join("\n"));
+        }
     }
 }
 

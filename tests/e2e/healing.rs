@@ -70,7 +70,7 @@ fn a_hung_nginx_is_ended_before_the_command_runs_again() {
 
     services.signal("nginx", "STOP");
 
-    vai.wait_for_line(r"nginx.*restarted but still failing");
+    vai.wait_for_line(r"nginx.*restart failed: restart_cmd exited 1");
     vai.wait_for_line(r"nginx.*healed in \d+ s");
     let pids = |seen: &[Seen]| seen.iter().map(|process| process.pid).collect::<Vec<_>>();
     let left = pids(&services.living("nginx"));

@@ -137,7 +137,7 @@ impl Container {
     /// How many of vai's agents live inside.
     pub(crate) fn agents(&self) -> usize {
         let found = self.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '");
-        String::from_utf8_lossy(&found.stdout).matches("vai agent").count()
+        String::from_utf8_lossy(&found.stdout).matches("/.vai/agent-").count()
     }
 
     /// `docker <verb>` of this container.
@@ -147,7 +147,11 @@ impl Container {
 
     /// Removes it and starts another one under the same name.
     pub(crate) fn recreate(&self) {
-        docker(["rm", "--force", &self.name]);
+        let remove = ["rm", "--force", &self.name].map(str::to_owned);
+        // Some storage drivers fail to remove what is written to meanwhile.
+        eventually("its removal", Duration::from_secs(20), || {
+            try_docker(&remove).status.success().then_some(())
+        });
         docker(&self.run);
     }
 }

@@ -92,11 +92,7 @@ impl<'a> Fields<'a> {
     /// A key of this object that is not `wanted` and may stand for it.
     pub(super) fn alike(&self, wanted: &'static str) -> Option<&'a str> {
         let known = self.known.borrow();
-        let keys = self
-            .object?
-            .properties
-            .iter()
-            .map(|property| property.name.as_str());
+        let keys = self.object?.properties.iter().map(|property| property.name.as_str());
         let mut keys = keys.filter(|key| !known.contains(key) && !key.starts_with("x-"));
         keys.find(|key| nearest(key, [wanted]).is_some())
     }

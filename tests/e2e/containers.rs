@@ -135,6 +135,19 @@ fn a_deploy_is_waited_out() {
     assert_eq!(services.living("redis-server"), started);
 }
 
+#[test]
+fn the_shipped_registry_brings_up_the_shipped_services() {
+    let lab = Lab::new();
+    lab.container("services", Image::Shipped).start();
+    let shipped = include_str!("../../system-config.json");
+    let mut shipped: Value = serde_json::from_str(shipped).expect("it is JSON");
+    let vai = Vai::on_host(&lab.registry(shipped["services"].take()));
+    for service in ["redis", "nginx", "syncthing", "worker"] {
+        vai.wait_for_state(service, "healthy");
+    }
+    vai.wait_for_state("minio", "disabled");
+}
+
 fn without_command(mut service: Value) -> Value {
     service.as_object_mut().expect("a service is an object").remove("restart_cmd");
     service

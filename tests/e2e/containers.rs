@@ -107,7 +107,7 @@ fn a_service_that_shares_its_container_is_only_told_and_validation_says_so() {
 
     services.kill9("redis-server");
 
-    vai.wait_for_line("redis.*(incident opened|DOWN)");
+    vai.wait_for_line("alert: DOWN redis");
     never("a restart of the shared container", Duration::from_secs(5), || {
         (services.started_at() != before).then_some(())
     });

@@ -1,7 +1,7 @@
 //! The registry is edited while vai runs.
 
 use crate::lab::{Image, Lab, Vai, eventually};
-use crate::services::{redis, worker};
+use crate::services::{nginx, redis, worker};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
+use vai::clock::boot_time;
 
 #[test]
 fn an_edit_in_place_takes_effect() {
@@ -49,13 +50,16 @@ fn a_slow_copy_takes_effect_and_is_never_half_read() {
 fn an_edit_takes_effect(edit: impl FnOnce(&Path, &str)) {
     let lab = Lab::new();
     let services = lab.container("services", Image::Services).init(true).start();
-    let vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
+    let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     let untouched = services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
 
     let both = lab.registry(json!({ "redis": redis(), "worker": worker() }));
     edit(&vai.registry_path(), &pretty(&both));
+    let saved = boot_time();
 
+    vai.wait_for_line("is in force: added worker");
+    assert!(boot_time().since(saved) < Duration::from_secs(2));
     services.wait_for("worker.sh");
     vai.wait_for_state("worker", "healthy");
     assert_eq!(services.living("redis-server"), untouched);
@@ -75,6 +79,22 @@ fn a_broken_edit_changes_nothing_and_is_told() {
     fs::write(vai.registry_path(), pretty(&broken)).expect("it can be written");
 
     vai.wait_for_line("restart_cmd");
+    services.kill9("redis-server");
+    vai.wait_for_line(r"redis.*healed in \d+ s");
+}
+
+#[test]
+fn an_emptied_registry_blinds_nobody() {
+    let lab = Lab::new();
+    let services = lab.container("services", Image::Services).init(true).start();
+    let all = json!({ "redis": redis(), "worker": worker(), "nginx": nginx(), "spare": worker() });
+    let mut vai = Vai::on_host(&lab.registry(all));
+    vai.wait_for_state("redis", "healthy");
+
+    let emptied = pretty(&lab.registry(json!({})));
+    fs::write(vai.registry_path(), emptied).expect("it can be written");
+
+    vai.wait_for_line("would drop 4 of 4 services.*held");
     services.kill9("redis-server");
     vai.wait_for_line(r"redis.*healed in \d+ s");
 }

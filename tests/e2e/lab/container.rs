@@ -57,12 +57,6 @@ pub(crate) struct Seen {
     pub(crate) state: char,
 }
 
-impl Seen {
-    fn lives(&self) -> bool {
-        self.state != 'Z'
-    }
-}
-
 impl Container {
     /// The engine's name for it.
     pub(crate) fn name(&self) -> &str {
@@ -88,15 +82,14 @@ impl Container {
             .collect()
     }
 
-    /// Those of them that are no zombies.
-    pub(crate) fn living(&self, name: &str) -> Vec<Seen> {
-        let mut processes = self.processes(name);
-        processes.retain(Seen::lives);
-        processes
+    /// The process numbers of those that are no zombies.
+    pub(crate) fn living(&self, name: &str) -> Vec<u32> {
+        let processes = self.processes(name).into_iter();
+        processes.filter(|process| process.state != 'Z').map(|process| process.pid).collect()
     }
 
     /// Waits until a process `name` lives, and hands back all that do.
-    pub(crate) fn wait_for(&self, name: &str) -> Vec<Seen> {
+    pub(crate) fn wait_for(&self, name: &str) -> Vec<u32> {
         let what = format!("a living {name} in {}", self.name);
         eventually(&what, Duration::from_secs(20), || {
             let living = self.living(name);
@@ -106,8 +99,7 @@ impl Container {
 
     /// `signal` to every living process `name`; there must be one.
     pub(crate) fn signal(&self, name: &str, signal: &str) {
-        let pids: Vec<String> =
-            self.living(name).iter().map(|process| process.pid.to_string()).collect();
+        let pids: Vec<String> = self.living(name).iter().map(u32::to_string).collect();
         assert!(!pids.is_empty(), "no {name} lives in {}", self.name);
         let sent = self.sh(&format!("kill -{signal} {}", pids.join(" ")));
         assert!(sent.status.success(), "{sent:?}");
@@ -137,7 +129,7 @@ impl Container {
     /// How many of vai's agents live inside.
     pub(crate) fn agents(&self) -> usize {
         let found = self.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '");
-        String::from_utf8_lossy(&found.stdout).matches("vai agent").count()
+        String::from_utf8_lossy(&found.stdout).matches("/.vai/agent-").count()
     }
 
     /// `docker <verb>` of this container.
@@ -145,9 +137,17 @@ impl Container {
         docker([verb, &self.name]);
     }
 
-    /// Removes it and starts another one under the same name.
-    pub(crate) fn recreate(&self) {
-        docker(["rm", "--force", &self.name]);
+    /// Removes it.
+    pub(crate) fn remove(&self) {
+        let remove = ["rm", "--force", &self.name].map(str::to_owned);
+        // Some storage drivers fail to remove what is written to meanwhile.
+        eventually("its removal", Duration::from_secs(20), || {
+            try_docker(&remove).status.success().then_some(())
+        });
+    }
+
+    /// Another one under the name of this removed one.
+    pub(crate) fn start_anew(&self) {
         docker(&self.run);
     }
 }

@@ -10,7 +10,7 @@ mod run;
 mod vai;
 mod wait;
 
-pub(crate) use container::{Container, Seen, Spec};
+pub(crate) use container::{Container, Spec};
 pub(crate) use image::Image;
 pub(crate) use mail::MailCatcher;
 pub(crate) use vai::Vai;

@@ -1,4 +1,4 @@
-use super::docker::{docker, try_docker};
+use super::docker::{docker, remove, try_docker};
 use super::{Image, wait::eventually};
 use std::process::Output;
 use std::time::Duration;
@@ -139,11 +139,7 @@ impl Container {
 
     /// Removes it.
     pub(crate) fn remove(&self) {
-        let remove = ["rm", "--force", &self.name].map(str::to_owned);
-        // Some storage drivers fail to remove what is written to meanwhile.
-        eventually("its removal", Duration::from_secs(20), || {
-            try_docker(&remove).status.success().then_some(())
-        });
+        assert!(remove(&["rm", "--force", &self.name]), "{} stays", self.name);
     }
 
     /// Another one under the name of this removed one.

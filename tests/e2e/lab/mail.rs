@@ -19,6 +19,10 @@ pub(crate) struct Mail {
     pub(crate) to: Vec<String>,
     /// The subject.
     pub(crate) subject: String,
+    /// Its `Message-ID`.
+    pub(crate) id: Option<String>,
+    /// The `Message-ID` of the mail that it follows.
+    pub(crate) in_reply_to: Option<String>,
     /// The plain text.
     pub(crate) text: String,
 }

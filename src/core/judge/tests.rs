@@ -635,6 +635,22 @@ fn a_stop_whose_event_comes_seconds_after_the_death_is_still_by_hand() {
 }
 
 #[test]
+fn a_stop_right_after_a_command_of_vais_is_still_by_hand() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.hint_death("redis");
+    world.run(SECOND * 2);
+    assert_eq!(world.restarts(), 1);
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    let exited = ContainerStatus::Exited { code: 143, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 300);
+    assert_eq!(world.restarts(), 1, "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+}
+
+#[test]
 fn a_signal_that_ends_nothing_is_forgotten() {
     let mut world = World::settled(vec![service("redis")]);
     world.container(ContainerChange::Signalled);

@@ -151,11 +151,7 @@ where
 fn check(request: &BollardRequest) -> Result<(), bollard::errors::Error> {
     let (method, path) = (request.method(), request.uri().path());
     tracing::trace!(target: "vai::engine_calls", "{method} {path}");
-    if is_allowed(method, path) {
-        Ok(())
-    } else {
-        Err(forbidden(format!("{method} {path}")))
-    }
+    if is_allowed(method, path) { Ok(()) } else { Err(forbidden(format!("{method} {path}"))) }
 }
 
 /// Since when every connection has been refused.

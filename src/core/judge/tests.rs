@@ -475,7 +475,10 @@ fn alert_only_is_told_at_once_and_never_acted_on() {
     assert!(world.acts.is_empty());
     assert_eq!(world.notices.len(), 1);
     assert_eq!(world.notices[0].incident.severity, Severity::Critical);
-    assert_eq!(world.notices[0].incident.next, "it shares its container with redis");
+    assert_eq!(
+        world.notices[0].incident.next,
+        "vai leaves it alone: it shares its container with redis"
+    );
 }
 
 // ---- dependencies ----
@@ -756,6 +759,9 @@ fn a_marker_file_holds_without_spending_budget_or_telling_anybody() {
     assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
     assert_eq!(world.core.services[&ServiceName::from("redis")].effort.failed_in_row(), 0);
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
+    let told = world.story.iter().filter(|line| line.contains("not attempted")).count();
+    assert_eq!(told, 1, "asked again every 10 s, told once: {:#?}", world.story);
+    assert!(world.acts.len() > 20, "{}", world.acts.len());
     world.effects.insert("redis".into(), Effect::Heals);
     world.run(SECOND * 60);
     assert_eq!(world.state("redis"), StateLabel::Healthy);

@@ -68,6 +68,12 @@ impl Container {
         try_docker(&["exec", &self.name, "sh", "-c", script].map(str::to_owned))
     }
 
+    /// The lines of a file inside; none if it is not there.
+    pub(crate) fn lines_of(&self, path: &str) -> Vec<String> {
+        let read = self.sh(&format!("cat {path}"));
+        String::from_utf8_lossy(&read.stdout).lines().map(str::to_owned).collect()
+    }
+
     /// The processes inside whose executable is `name`.
     pub(crate) fn processes(&self, name: &str) -> Vec<Seen> {
         let stats = self.sh("cat /proc/[0-9]*/stat 2>/dev/null");

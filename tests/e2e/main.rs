@@ -6,10 +6,15 @@
     reason = "helpers of tests fail a test by panicking, and tell why"
 )]
 
+mod commands;
 mod containers;
+mod dependencies;
 mod edits;
+mod engine_calls;
+mod giving_up;
 mod healing;
 mod lab;
 mod lifecycle;
 mod mail;
+mod operator;
 mod services;

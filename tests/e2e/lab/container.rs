@@ -1,4 +1,4 @@
-use super::docker::{docker, try_docker};
+use super::docker::{docker, remove, try_docker};
 use super::{Image, wait::eventually};
 use std::process::Output;
 use std::time::Duration;
@@ -66,6 +66,12 @@ impl Container {
     /// `sh -c` inside, to its end.
     pub(crate) fn sh(&self, script: &str) -> Output {
         try_docker(&["exec", &self.name, "sh", "-c", script].map(str::to_owned))
+    }
+
+    /// The lines of a file inside; none if it is not there.
+    pub(crate) fn lines_of(&self, path: &str) -> Vec<String> {
+        let read = self.sh(&format!("cat {path}"));
+        String::from_utf8_lossy(&read.stdout).lines().map(str::to_owned).collect()
     }
 
     /// The processes inside whose executable is `name`.
@@ -139,11 +145,7 @@ impl Container {
 
     /// Removes it.
     pub(crate) fn remove(&self) {
-        let remove = ["rm", "--force", &self.name].map(str::to_owned);
-        // Some storage drivers fail to remove what is written to meanwhile.
-        eventually("its removal", Duration::from_secs(20), || {
-            try_docker(&remove).status.success().then_some(())
-        });
+        assert!(remove(&["rm", "--force", &self.name]), "{} stays", self.name);
     }
 
     /// Another one under the name of this removed one.

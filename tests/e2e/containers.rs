@@ -32,9 +32,10 @@ fn a_recreated_container_is_followed_and_its_services_are_started_once() {
 
     services.recreate();
 
-    let started = services.wait_for("redis-server");
+    services.wait_for("redis-server");
+    let started = services.pids("redis-server");
     vai.wait_for_state("redis", "healthy");
-    assert_eq!(services.living("redis-server"), started);
+    assert_eq!(services.pids("redis-server"), started);
 }
 
 #[test]

@@ -50,15 +50,15 @@ fn an_edit_takes_effect(edit: impl FnOnce(&Path, &str)) {
     let lab = Lab::new();
     let services = lab.container("services", Image::Services).init(true).start();
     let vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
-    let untouched = services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
+    let untouched = services.pids("redis-server");
 
     let both = lab.registry(json!({ "redis": redis(), "worker": worker() }));
     edit(&vai.registry_path(), &pretty(&both));
 
     services.wait_for("worker.sh");
     vai.wait_for_state("worker", "healthy");
-    assert_eq!(services.living("redis-server"), untouched);
+    assert_eq!(services.pids("redis-server"), untouched);
     assert_eq!(vai.lines_with("(?i)error"), [""; 0], "half of it was read");
 }
 

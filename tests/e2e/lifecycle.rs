@@ -11,8 +11,8 @@ fn killed_and_started_again_it_restarts_nothing_and_leaves_no_agent_over() {
     let lab = Lab::new();
     let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
-    let redis = services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
+    let redis = services.pids("redis-server");
 
     vai.kill9();
     vai.start_again();
@@ -20,7 +20,7 @@ fn killed_and_started_again_it_restarts_nothing_and_leaves_no_agent_over() {
     vai.wait_for_state("redis", "healthy");
     eventually("one agent", Duration::from_secs(10), || (services.agents() == 1).then_some(()));
     never("another redis", Duration::from_secs(5), || {
-        let now = services.living("redis-server");
+        let now = services.pids("redis-server");
         (now != redis).then_some(now)
     });
 

@@ -95,6 +95,14 @@ impl Container {
         processes
     }
 
+    /// The numbers of those, in order. Unlike their states, they do not change
+    /// from one moment to the next.
+    pub(crate) fn pids(&self, name: &str) -> Vec<u32> {
+        let mut pids: Vec<u32> = self.living(name).iter().map(|process| process.pid).collect();
+        pids.sort_unstable();
+        pids
+    }
+
     /// Waits until a process `name` lives, and hands back all that do.
     pub(crate) fn wait_for(&self, name: &str) -> Vec<Seen> {
         let what = format!("a living {name} in {}", self.name);
@@ -137,7 +145,7 @@ impl Container {
     /// How many of vai's agents live inside.
     pub(crate) fn agents(&self) -> usize {
         let found = self.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '");
-        String::from_utf8_lossy(&found.stdout).matches("vai agent").count()
+        String::from_utf8_lossy(&found.stdout).matches("/.vai/agent-").count()
     }
 
     /// `docker <verb>` of this container.

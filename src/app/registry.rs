@@ -226,15 +226,17 @@ fn load(snapshot: &Snapshot) -> Loaded {
     load_snapshot(snapshot, Environment::of_process(), &Context::here())
 }
 
-/// Logs what there is to say about a registry, one finding after the other as
-/// a person would print them.
+/// Logs what there is to say about a registry, line by line as `vai validate`
+/// prints it.
 fn log_findings(loaded: &Loaded, name: &str) {
     for finding in &loaded.diagnostics {
         let text = loaded.render_all(std::slice::from_ref(finding), name, false);
-        if finding.is_error() {
-            error!("{text}");
-        } else {
-            warn!("{text}");
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            if finding.is_error() {
+                error!("{line}");
+            } else {
+                warn!("{line}");
+            }
         }
     }
 }

@@ -180,7 +180,7 @@ impl Core {
                 let Some(machine) = self.services.get_mut(&ticket.service) else {
                     return;
                 };
-                if machine.checked(now, ticket.check, ticket.number, report) {
+                if machine.checked(now, ticket.number, report) {
                     for dependency in self.graph.all_dependencies(&ticket.service) {
                         if let Some(machine) = self.services.get_mut(&dependency) {
                             machine.look_now(now.mono);

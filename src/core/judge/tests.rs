@@ -775,6 +775,36 @@ fn an_unchanged_service_keeps_its_state_through_a_reload() {
 }
 
 #[test]
+fn a_look_under_way_while_an_edit_moves_its_check_still_ends() {
+    let mut before = service("redis");
+    before.checks = vec![tcp_check(), process_check()];
+    let mut after = before.clone();
+    after.checks.reverse();
+    let mut world = World::settled(vec![before]);
+    while world.queue.is_empty() {
+        world.run(Duration::from_millis(1));
+    }
+    world.event(Event::Configured(watchlist(vec![after])));
+    let skipped = |world: &World| -> u64 {
+        world.core.services[&ServiceName::from("redis")].runs.iter().map(run::Run::skipped).sum()
+    };
+    world.run(SECOND * 600);
+    assert_eq!(skipped(&world), 0, "both checks go on running");
+}
+
+#[test]
+fn a_service_first_seen_after_a_blind_time_is_started_not_restarted() {
+    let mut world = World::new(vec![service("redis")]);
+    world.kill("redis");
+    world.unknown = true;
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 600);
+    world.unknown = false;
+    world.run(SECOND * 120);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+}
+
+#[test]
 fn a_service_disabled_while_it_fails_is_resolved_and_left_alone() {
     let mut world = World::settled(vec![service("redis")]);
     world.effects.insert("redis".into(), Effect::Nothing);

@@ -63,6 +63,9 @@ impl Machine {
     fn review_condition(&mut self, now: Now, step: &mut Step) {
         match self.condition(now.mono) {
             Condition::Pending | Condition::Starting | Condition::Recovering => {}
+            Condition::Failed(_, failing) if self.may_start() && !self.is_broken() => {
+                self.want_start(now, failing, step);
+            }
             Condition::Failed(check, failing) => self.confirmed(now, &check, &failing, step),
             Condition::Suspect(failing) => {
                 if self.outage.is_none() {

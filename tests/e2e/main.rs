@@ -2,10 +2,15 @@
 //! need; see there.
 #![allow(clippy::expect_used, reason = "helpers of tests fail a test by panicking, as tests do")]
 
+mod commands;
 mod containers;
+mod deploys;
 mod edits;
+mod engine;
 mod healing;
 mod lab;
 mod lifecycle;
 mod mail;
+mod reach;
+mod refused;
 mod services;

@@ -6,6 +6,7 @@ mod docker;
 mod image;
 mod mail;
 mod output;
+mod relay;
 mod run;
 mod vai;
 mod wait;
@@ -13,7 +14,8 @@ mod wait;
 pub(crate) use container::{Container, Seen, Spec};
 pub(crate) use image::Image;
 pub(crate) use mail::MailCatcher;
-pub(crate) use vai::Vai;
+pub(crate) use relay::Relay;
+pub(crate) use vai::{Vai, pretty, vai_once};
 pub(crate) use wait::{eventually, never};
 
 use docker::{docker, try_docker};

@@ -1,0 +1,34 @@
+//! A deploy: everything is taken down, and brought up again as something new.
+
+use crate::lab::{Image, Lab, MailCatcher, Vai, never};
+use crate::services::{redis, worker};
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn a_deploy_of_two_minutes_is_sat_out_in_silence() {
+    let lab = Lab::new();
+    let mail = MailCatcher::start();
+    let services = lab.container("services", Image::Services).init(true).start();
+    let mut dependent = worker();
+    dependent["dependencies"] = json!(["redis"]);
+    let mut registry = lab.registry(json!({ "redis": redis(), "worker": dependent }));
+    registry["notifications"] = mail.notifications();
+    let mut vai = Vai::on_host(&registry);
+    vai.wait_for_state("worker", "healthy");
+    vai.skip_lines();
+
+    services.docker("stop");
+    services.remove();
+
+    never("a word of the deploy", Duration::from_secs(120), || mail.mails().pop());
+    services.run_again();
+
+    services.wait_for("worker.sh");
+    vai.wait_for_state("redis", "healthy");
+    vai.wait_for_state("worker", "healthy");
+    assert_eq!(services.living("redis-server").len(), 1);
+    assert_eq!(services.living("worker.sh").len(), 1);
+    assert_eq!(vai.lines_with("restart|healed"), [""; 0]);
+    assert_eq!(mail.mails(), []);
+}

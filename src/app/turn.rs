@@ -137,6 +137,7 @@ impl Turn {
 
     fn look(&mut self, ticket: Ticket, service: Arc<Service>) {
         let (reach, events) = (Arc::clone(&self.reach), self.events.clone());
+        let redactor = self.registry.current().redactor.clone();
         self.looks.spawn(async move {
             let Some(check) = service.checks.get(ticket.check) else { return };
             let looking = reach.prober.look(&service, check, ticket.instance.as_ref());
@@ -144,6 +145,9 @@ impl Turn {
             let report = AssertUnwindSafe(looking).catch_unwind().await.unwrap_or_else(|_| {
                 Report::new(Outcome::Unknown("the check itself broke".into()), Duration::ZERO)
             });
+            // Replies and outputs may quote a secret; nothing behind here sees it.
+            let outcome = report.outcome.map_words(|words| redactor.redact(words));
+            let report = Report { outcome, ..report };
             // The loop is gone only when vai stops.
             let _ = events.send(Event::Checked { ticket, report }).await;
         });

@@ -73,7 +73,8 @@ impl Machine {
     fn arriving(&mut self, now: Now, condition: Condition, step: &mut Step) {
         match condition {
             Condition::Well if self.outage.is_none() || self.is_proven() => {
-                self.become_well(now, "came back", step);
+                let how = if self.outage.is_none() { "found well" } else { "came back" };
+                self.become_well(now, how, step);
             }
             Condition::Degraded(check, why) if self.outage.is_none() || self.is_proven() => {
                 self.recovered("came back, degraded", step);

@@ -9,26 +9,30 @@ use std::time::Duration;
 fn a_deploy_of_two_minutes_is_sat_out_in_silence() {
     let lab = Lab::new();
     let mail = MailCatcher::start();
-    let services = lab.container("services", Image::Services).init(true).start();
-    let mut dependent = worker();
-    dependent["dependencies"] = json!(["redis"]);
-    let mut registry = lab.registry(json!({ "redis": redis(), "worker": dependent }));
+    // While it is gone, no other container of this engine may pass for it.
+    let deployed = lab.container("deployed", Image::Services).init(true).start();
+    let (mut redis, mut worker) = (redis(), worker());
+    redis["container"] = json!("deployed");
+    worker["container"] = json!("deployed");
+    worker["dependencies"] = json!(["redis"]);
+    let mut registry = lab.registry(json!({ "redis": redis, "worker": worker }));
     registry["notifications"] = mail.notifications();
     let mut vai = Vai::on_host(&registry);
     vai.wait_for_state("worker", "healthy");
     vai.skip_lines();
 
-    services.docker("stop");
-    services.remove();
+    deployed.docker("stop");
+    deployed.remove();
 
     never("a word of the deploy", Duration::from_secs(120), || mail.mails().pop());
-    services.run_again();
+    assert_eq!(vai.new_lines_with("→ down|restart"), [""; 0]);
+    deployed.run_again();
 
-    services.wait_for("worker.sh");
+    deployed.wait_for("worker.sh");
     vai.wait_for_state("redis", "healthy");
     vai.wait_for_state("worker", "healthy");
-    assert_eq!(services.living("redis-server").len(), 1);
-    assert_eq!(services.living("worker.sh").len(), 1);
-    assert_eq!(vai.lines_with("restart|healed"), [""; 0]);
+    assert_eq!(vai.new_lines_with("redis.*starting it by restart_cmd").len(), 1);
+    assert_eq!(vai.new_lines_with("worker.*starting it by restart_cmd").len(), 1);
+    assert_eq!(vai.new_lines_with("restarting|healed"), [""; 0]);
     assert_eq!(mail.mails(), []);
 }

@@ -122,6 +122,7 @@ fn a_custom_check_runs_as_its_user() {
                 "type": "custom", "command": command,
                 "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
             },
+            "start_timeout_seconds": 3,
             "recovery": { "action": "alert" },
         })
     };
@@ -143,7 +144,7 @@ fn a_custom_check_runs_as_its_user() {
 }
 
 #[test]
-fn an_agent_that_is_killed_is_unknown_and_placed_again_and_nothing_is_restarted() {
+fn an_agent_that_is_killed_is_placed_again_and_nothing_is_restarted() {
     let lab = Lab::new();
     let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
@@ -163,5 +164,5 @@ fn an_agent_that_is_killed_is_unknown_and_placed_again_and_nothing_is_restarted(
         let now = services.pids("redis-server");
         (now != redis).then_some(now)
     });
-    assert_eq!(vai.lines_with("→ down|→ suspect|restart"), [""; 0]);
+    assert_eq!(vai.new_lines_with("→ (down|suspect)|restart"), [""; 0]);
 }

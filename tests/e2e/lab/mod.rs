@@ -13,7 +13,7 @@ mod wait;
 
 pub(crate) use container::{Container, Seen, Spec};
 pub(crate) use image::Image;
-pub(crate) use mail::MailCatcher;
+pub(crate) use mail::{Mail, MailCatcher};
 pub(crate) use relay::Relay;
 pub(crate) use vai::{Vai, pretty, vai_once};
 pub(crate) use wait::{eventually, never};

@@ -98,7 +98,14 @@ impl Vai {
         line
     }
 
-    /// Everything that it has printed so far, read or not, was waited for.
+    /// All lines after the one that was waited for last that match.
+    pub(crate) fn new_lines_with(&self, pattern: &str) -> Vec<String> {
+        let regex = Regex::new(pattern).expect("the test's pattern is a regular expression");
+        let lines = self.lines.all();
+        lines.into_iter().skip(self.read).filter(|line| regex.is_match(line)).collect()
+    }
+
+    /// As if everything that it has printed so far was waited for.
     pub(crate) fn skip_lines(&mut self) {
         self.read = self.lines.all().len();
     }

@@ -9,26 +9,23 @@ use std::time::Duration;
 fn a_deploy_of_two_minutes_is_sat_out_in_silence() {
     let lab = Lab::new();
     let mail = MailCatcher::start();
-    // While it is gone, no other container of this engine may pass for it.
-    let deployed = lab.container("deployed", Image::Services).init(true).start();
-    let (mut redis, mut worker) = (redis(), worker());
-    redis["container"] = json!("deployed");
-    worker["container"] = json!("deployed");
-    worker["dependencies"] = json!(["redis"]);
-    let mut registry = lab.registry(json!({ "redis": redis, "worker": worker }));
+    let services = lab.container("services", Image::Services).init(true).start();
+    let mut dependent = worker();
+    dependent["dependencies"] = json!(["redis"]);
+    let mut registry = lab.registry(json!({ "redis": redis(), "worker": dependent }));
     registry["notifications"] = mail.notifications();
     let mut vai = Vai::on_host(&registry);
     vai.wait_for_state("worker", "healthy");
     vai.skip_lines();
 
-    deployed.docker("stop");
-    deployed.remove();
+    services.docker("stop");
+    services.remove();
 
     never("a word of the deploy", Duration::from_secs(120), || mail.mails().pop());
     assert_eq!(vai.new_lines_with("→ down|restart"), [""; 0]);
-    deployed.run_again();
+    services.start_anew();
 
-    deployed.wait_for("worker.sh");
+    services.wait_for("worker.sh");
     vai.wait_for_state("redis", "healthy");
     vai.wait_for_state("worker", "healthy");
     assert_eq!(vai.new_lines_with("redis.*starting it by restart_cmd").len(), 1);

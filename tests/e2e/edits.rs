@@ -53,7 +53,7 @@ fn an_edit_takes_effect(edit: impl FnOnce(&Path, &str)) {
     let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");
-    let untouched = services.pids("redis-server");
+    let untouched = services.living("redis-server");
 
     let both = lab.registry(json!({ "redis": redis(), "worker": worker() }));
     edit(&vai.registry_path(), &pretty(&both));
@@ -64,7 +64,7 @@ fn an_edit_takes_effect(edit: impl FnOnce(&Path, &str)) {
     assert!(took < Duration::from_secs(2), "in force after {took:?}");
     services.wait_for("worker.sh");
     vai.wait_for_state("worker", "healthy");
-    assert_eq!(services.pids("redis-server"), untouched);
+    assert_eq!(services.living("redis-server"), untouched);
     assert_eq!(vai.lines_with("ERROR|is in force").len(), 1, "half of it was read");
 }
 
@@ -86,7 +86,8 @@ fn a_service_that_did_not_change_keeps_its_state_and_its_counters() {
     let (licensed, redis_view) = (kept(vai.view("licensed")), kept(vai.view("redis")));
     assert_eq!(licensed[2], 2, "{licensed:?}");
 
-    registry["services"]["worker"] = worker();
+    let three = json!({ "licensed": hopeless(), "redis": redis(), "worker": worker() });
+    registry["services"] = lab.registry(three)["services"].take();
     vai.edit(&registry);
 
     services.wait_for("worker.sh");
@@ -121,11 +122,11 @@ fn sighup_reads_the_registry_again_and_disturbs_nothing() {
     let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");
-    let (pids, since) = (services.pids("redis-server"), vai.view("redis")["since"].clone());
+    let (pids, since) = (services.living("redis-server"), vai.view("redis")["since"].clone());
 
     vai.signal(Signal::HUP);
 
     vai.wait_for_line("system-config.json is in force, nothing changed$");
-    assert_eq!(services.pids("redis-server"), pids);
+    assert_eq!(services.living("redis-server"), pids);
     assert_eq!(vai.view("redis")["since"], since);
 }

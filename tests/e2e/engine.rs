@@ -49,7 +49,7 @@ fn a_hung_engine_is_unknown_its_agents_leave_and_nothing_is_restarted() {
     registry["notifications"] = mail.notifications();
     let mut vai = Vai::on_host_with(&registry, relay.environment());
     vai.wait_for_state("redis", "healthy");
-    let redis = services.pids("redis-server");
+    let redis = services.living("redis-server");
 
     relay.hang();
 
@@ -66,7 +66,7 @@ fn a_hung_engine_is_unknown_its_agents_leave_and_nothing_is_restarted() {
     let took = boot_time().since(back);
     assert!(took < FOUND_WITHIN, "found after {took:?}");
     vai.wait_for_state("redis", "healthy");
-    assert_eq!(services.pids("redis-server"), redis);
+    assert_eq!(services.living("redis-server"), redis);
     assert_eq!(vai.new_lines_with("→ down|restart"), [""; 0]);
     let others = |mail: &Mail| !mail.subject.contains("container engine");
     assert_eq!(mail.mails().into_iter().find(others), None, "what only the engine hid was told");

@@ -1,6 +1,6 @@
 //! Something inside a container breaks and is made well.
 
-use crate::lab::{Image, Lab, MailCatcher, Seen, Vai, never};
+use crate::lab::{Image, Lab, MailCatcher, Vai, never};
 use crate::services::{hopeless, nginx, redis, worker};
 use serde_json::json;
 use std::time::Duration;
@@ -70,12 +70,11 @@ fn a_hung_nginx_is_ended_before_the_command_runs_again() {
 
     services.signal("nginx", "STOP");
 
-    vai.wait_for_line(r"nginx.*restarted but still failing");
+    vai.wait_for_line(r"nginx.*restart failed: restart_cmd exited 1");
     vai.wait_for_line(r"nginx.*healed in \d+ s");
-    let pids = |seen: &[Seen]| seen.iter().map(|process| process.pid).collect::<Vec<_>>();
-    let left = pids(&services.living("nginx"));
+    let left = services.living("nginx");
     assert!(!left.is_empty());
-    assert!(pids(&hung).iter().all(|old| !left.contains(old)), "a second copy: {left:?}");
+    assert!(hung.iter().all(|old| !left.contains(old)), "a second copy: {left:?}");
 }
 
 #[test]
@@ -109,4 +108,40 @@ fn what_cannot_be_healed_is_given_up_and_told_by_mail() {
     let resolved = mail.wait_for(2);
     assert!(resolved.subject.contains("licensed"), "{resolved:?}");
     assert_eq!(mail.mails().len(), 2);
+}
+
+#[test]
+fn what_depends_on_it_is_not_touched_when_it_is_healed() {
+    let lab = Lab::new();
+    let services = lab.container("services", Image::Services).init(true).start();
+    let mut dependent = worker();
+    dependent["dependencies"] = json!(["redis"]);
+    let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis(), "worker": dependent })));
+    let worker = services.wait_for("worker.sh");
+    vai.wait_for_state("worker", "healthy");
+
+    services.kill9("redis-server");
+
+    vai.wait_for_line(r"redis.*healed in \d+ s");
+    vai.wait_for_state("worker", "healthy");
+    assert_eq!(services.living("worker.sh"), worker);
+}
+
+#[test]
+fn a_command_that_keeps_its_output_open_holds_up_nothing_else() {
+    let lab = Lab::new();
+    let services = lab.container("services", Image::Services).init(true).start();
+    let mut talkative = worker();
+    talkative["restart_cmd"] = json!("/usr/local/bin/worker.sh &");
+    let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis(), "worker": talkative })));
+    services.wait_for("worker.sh");
+    vai.wait_for_state("worker", "healthy");
+    vai.wait_for_state("redis", "healthy");
+
+    services.kill9("redis-server");
+
+    let healed = vai.wait_for_line(r"redis.*healed in \d+ s");
+    let seconds = healed.split("healed in ").nth(1).and_then(|rest| rest.split(' ').next());
+    let seconds: u32 = seconds.and_then(|text| text.parse().ok()).expect("a number of seconds");
+    assert!(seconds <= 10, "{healed}");
 }

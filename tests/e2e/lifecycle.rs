@@ -12,7 +12,7 @@ fn killed_and_started_again_it_restarts_nothing_and_leaves_no_agent_over() {
     let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");
-    let redis = services.pids("redis-server");
+    let redis = services.living("redis-server");
     let first = services.agents();
     assert_eq!(first.len(), 1, "{first:?}");
 
@@ -25,7 +25,7 @@ fn killed_and_started_again_it_restarts_nothing_and_leaves_no_agent_over() {
         (now.len() == 1 && now != first).then_some(())
     });
     never("another redis", Duration::from_secs(5), || {
-        let now = services.pids("redis-server");
+        let now = services.living("redis-server");
         (now != redis).then_some(now)
     });
 

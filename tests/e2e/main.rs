@@ -1,6 +1,10 @@
 //! The real binary, a real engine, real services. `tests/run` makes what these
 //! need; see there.
-#![allow(clippy::expect_used, reason = "helpers of tests fail a test by panicking, as tests do")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail a test by panicking, and tell why"
+)]
 
 mod commands;
 mod containers;

@@ -17,7 +17,7 @@ fn a_container_that_wants_no_agent_is_looked_at_from_outside() {
     let lab = Lab::new();
     let web = web(&lab, &[]);
     let mut registry = lab.registry(web_services());
-    registry["containers"]["web"]["probe"] = json!("none");
+    registry["containers"][web.name()]["probe"] = json!("none");
     sees_and_heals_from_outside(&web, &registry);
     assert!(!web.sh("test -e /.vai").status.success(), "something was placed");
 }
@@ -149,7 +149,7 @@ fn an_agent_that_is_killed_is_placed_again_and_nothing_is_restarted() {
     let services = lab.container("services", Image::Services).init(true).start();
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
     vai.wait_for_state("redis", "healthy");
-    let (redis, first) = (services.pids("redis-server"), services.agents());
+    let (redis, first) = (services.living("redis-server"), services.agents());
     assert_eq!(first.len(), 1, "{first:?}");
     vai.skip_lines();
 
@@ -161,7 +161,7 @@ fn an_agent_that_is_killed_is_placed_again_and_nothing_is_restarted() {
     });
     vai.wait_for_state("redis", "healthy");
     never("another redis", Duration::from_secs(5), || {
-        let now = services.pids("redis-server");
+        let now = services.living("redis-server");
         (now != redis).then_some(now)
     });
     assert_eq!(vai.new_lines_with("→ (down|suspect)|restart"), [""; 0]);

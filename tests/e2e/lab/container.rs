@@ -58,12 +58,6 @@ pub(crate) struct Seen {
     pub(crate) state: char,
 }
 
-impl Seen {
-    fn lives(&self) -> bool {
-        self.state != 'Z'
-    }
-}
-
 /// An agent of vai in a container, as this machine counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Agent {
@@ -105,23 +99,14 @@ impl Container {
             .collect()
     }
 
-    /// Those of them that are no zombies.
-    pub(crate) fn living(&self, name: &str) -> Vec<Seen> {
-        let mut processes = self.processes(name);
-        processes.retain(Seen::lives);
-        processes
-    }
-
-    /// The numbers of those, in order. Unlike their states, they do not change
-    /// from one moment to the next.
-    pub(crate) fn pids(&self, name: &str) -> Vec<u32> {
-        let mut pids: Vec<u32> = self.living(name).iter().map(|process| process.pid).collect();
-        pids.sort_unstable();
-        pids
+    /// The process numbers of those that are no zombies.
+    pub(crate) fn living(&self, name: &str) -> Vec<u32> {
+        let processes = self.processes(name).into_iter();
+        processes.filter(|process| process.state != 'Z').map(|process| process.pid).collect()
     }
 
     /// Waits until a process `name` lives, and hands back all that do.
-    pub(crate) fn wait_for(&self, name: &str) -> Vec<Seen> {
+    pub(crate) fn wait_for(&self, name: &str) -> Vec<u32> {
         let what = format!("a living {name} in {}", self.name);
         eventually(&what, Duration::from_secs(20), || {
             let living = self.living(name);
@@ -131,8 +116,7 @@ impl Container {
 
     /// `signal` to every living process `name`; there must be one.
     pub(crate) fn signal(&self, name: &str, signal: &str) {
-        let pids: Vec<String> =
-            self.living(name).iter().map(|process| process.pid.to_string()).collect();
+        let pids: Vec<String> = self.living(name).iter().map(u32::to_string).collect();
         assert!(!pids.is_empty(), "no {name} lives in {}", self.name);
         let sent = self.sh(&format!("kill -{signal} {}", pids.join(" ")));
         assert!(sent.status.success(), "{sent:?}");
@@ -177,19 +161,17 @@ impl Container {
         docker([verb, &self.name]);
     }
 
-    /// Removes it and starts another one under the same name.
-    pub(crate) fn recreate(&self) {
-        self.remove();
-        self.run_again();
-    }
-
     /// Removes it.
     pub(crate) fn remove(&self) {
-        docker(["rm", "--force", &self.name]);
+        let remove = ["rm", "--force", &self.name].map(str::to_owned);
+        // Some storage drivers fail to remove what is written to meanwhile.
+        eventually("its removal", Duration::from_secs(20), || {
+            try_docker(&remove).status.success().then_some(())
+        });
     }
 
-    /// Starts another one under the same name, which nothing may have now.
-    pub(crate) fn run_again(&self) {
+    /// Another one under the name of this removed one.
+    pub(crate) fn start_anew(&self) {
         docker(&self.run);
     }
 }

@@ -29,7 +29,8 @@ fn a_recreated_container_is_followed_and_its_services_are_started_once() {
     services.remove();
     services.start_anew();
 
-    let started = services.wait_for("redis-server");
+    services.wait_for("redis-server");
+    let started = services.living("redis-server");
     vai.wait_for_state("redis", "healthy");
     assert_eq!(services.living("redis-server"), started);
 }

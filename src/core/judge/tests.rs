@@ -718,6 +718,35 @@ fn nothing_is_restarted_while_the_engine_is_away() {
     assert_eq!(world.acts_on("redis").len(), 1);
 }
 
+#[test]
+fn what_only_the_engine_hid_is_no_incident_when_the_engine_is_back() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::EngineGone("no such socket".into()));
+    world.unknown = true;
+    world.run(SECOND * 300);
+    assert_eq!(world.state("redis"), StateLabel::Unknown);
+    world.unknown = false;
+    world.event(Event::EngineBack);
+    assert_eq!(world.state("redis"), StateLabel::Unknown, "not looked at yet");
+    world.run(SECOND * 10);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    let roots: Vec<&str> = world.notices.iter().map(|n| n.incident.root.as_str()).collect();
+    assert_eq!(roots, ["container engine", "container engine"], "opened and resolved");
+    assert!(world.acts.is_empty());
+}
+
+#[test]
+fn what_stays_hidden_after_the_engine_is_back_is_told() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::EngineGone("no such socket".into()));
+    world.unknown = true;
+    world.run(SECOND * 10);
+    world.event(Event::EngineBack);
+    world.run(SECOND * 300);
+    let roots: Vec<&str> = world.notices.iter().map(|n| n.incident.root.as_str()).collect();
+    assert_eq!(roots, ["redis"]);
+}
+
 // ---- holds ----
 
 #[test]

@@ -7,14 +7,16 @@ mod docker;
 mod image;
 mod mail;
 mod output;
+mod relay;
 mod run;
 mod vai;
 mod wait;
 
 pub(crate) use container::{Container, Spec};
 pub(crate) use image::Image;
-pub(crate) use mail::MailCatcher;
-pub(crate) use vai::Vai;
+pub(crate) use mail::{Mail, MailCatcher};
+pub(crate) use relay::Relay;
+pub(crate) use vai::{Vai, pretty, vai_once};
 pub(crate) use wait::{eventually, never};
 
 use docker::{docker, remove};

@@ -37,6 +37,16 @@ impl Machine {
         }
     }
 
+    /// The engine is back. What could not be seen while it was away is nothing
+    /// to tell on its own.
+    pub(crate) fn may_be_seen_again(&mut self, now: Time) {
+        self.outage.take_if(|outage| outage.kind == OutageKind::Blind);
+        for run in &mut self.runs {
+            run.tally.may_be_seen_again();
+        }
+        self.look_now(now);
+    }
+
     pub(crate) fn process_ended(&mut self, process: &ProcId) {
         for run in &mut self.runs {
             run.tally.process_ended(process);

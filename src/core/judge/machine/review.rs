@@ -86,8 +86,11 @@ impl Machine {
                 self.degraded(now, check, why, step);
             }
             Condition::Well => {
-                let how = if self.outage.as_ref().is_some_and(|outage| outage.attempts > 0) {
+                let attempts = self.outage.as_ref().map_or(0, |outage| outage.attempts);
+                let how = if attempts > 0 {
                     "came back between vai's attempts"
+                } else if matches!(self.state, State::Unknown(_)) && !self.is_broken() {
+                    "can be looked at again"
                 } else {
                     "came back without vai's doing"
                 };

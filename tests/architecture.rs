@@ -1,6 +1,8 @@
 //! Who may import whom, as ARCHITECTURE.md says. What the compiler can see to
 //! it sees to: the core is a crate of its own without clock, I/O or async.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail a test by panicking, as tests do")]
+
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

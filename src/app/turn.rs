@@ -11,6 +11,8 @@ use crate::show::{
     ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_report,
 };
 use crate::store::Store;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::Signal;
@@ -20,8 +22,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 use vai_core::judge::Core;
 use vai_core::model::{
-    ActRequest, Action, Event, Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase,
-    Notice, NoticeKind, Notify, OperatorError, Service, Severity, StateLabel, Ticket, Time, Wall,
+    ActOutcome, ActReport, ActRequest, Action, Event, Evidence, EvidenceDetail, Incident,
+    IncidentId, IncidentPhase, Notice, NoticeKind, Notify, OperatorError, Outcome, Report, Service,
+    Severity, StateLabel, Ticket, Time, Wall,
 };
 
 /// How often the loop turns when nothing happens.
@@ -134,9 +137,17 @@ impl Turn {
 
     fn look(&mut self, ticket: Ticket, service: Arc<Service>) {
         let (reach, events) = (Arc::clone(&self.reach), self.events.clone());
+        let redactor = self.registry.current().redactor.clone();
         self.looks.spawn(async move {
             let Some(check) = service.checks.get(ticket.check) else { return };
-            let report = reach.prober.look(&service, check, ticket.instance.as_ref()).await;
+            let looking = reach.prober.look(&service, check, ticket.instance.as_ref());
+            // Whatever happens to a look, the core hears of its end.
+            let report = AssertUnwindSafe(looking).catch_unwind().await.unwrap_or_else(|_| {
+                Report::new(Outcome::Unknown("the check itself broke".into()), Duration::ZERO)
+            });
+            // Replies and outputs may quote a secret; nothing behind here sees it.
+            let outcome = report.outcome.map_words(|words| redactor.redact(words));
+            let report = Report { outcome, ..report };
             // The loop is gone only when vai stops.
             let _ = events.send(Event::Checked { ticket, report }).await;
         });
@@ -145,7 +156,8 @@ impl Turn {
     fn act(&mut self, request: ActRequest) {
         let (healer, events) = (Arc::clone(&self.healer), self.events.clone());
         self.acts.spawn(async move {
-            let report = healer.perform(&request).await;
+            let acting = AssertUnwindSafe(healer.perform(&request)).catch_unwind().await;
+            let report = acting.unwrap_or_else(|_| broken_act());
             narrate_report(&request, &report);
             let _ = events.send(Event::Acted { id: request.id, report }).await;
         });
@@ -215,6 +227,16 @@ impl Turn {
         self.looks.shutdown().await;
         let left = stop_by.map_or(STOP_WITHIN, |by| by.since(clock::boot_time()));
         self.alerter.stop(left).await;
+    }
+}
+
+/// Of an act that came to no end of its own.
+fn broken_act() -> ActReport {
+    ActReport {
+        outcome: ActOutcome::Failed("vai itself broke while acting; please report it".into()),
+        steps: Vec::new(),
+        evidence: Evidence::default(),
+        took: Duration::ZERO,
     }
 }
 

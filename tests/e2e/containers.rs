@@ -29,7 +29,8 @@ fn a_recreated_container_is_followed_and_its_services_are_started_once() {
     services.remove();
     services.start_anew();
 
-    let started = services.wait_for("redis-server");
+    services.wait_for("redis-server");
+    let started = services.living("redis-server");
     vai.wait_for_state("redis", "healthy");
     assert_eq!(services.living("redis-server"), started);
 }
@@ -166,6 +167,19 @@ fn a_deploy_is_waited_out() {
     let started = services.wait_for("redis-server");
     vai.wait_for_state("redis", "healthy");
     assert_eq!(services.living("redis-server"), started);
+}
+
+#[test]
+fn the_shipped_registry_brings_up_the_shipped_services() {
+    let lab = Lab::new();
+    lab.container("services", Image::Shipped).start();
+    let shipped = include_str!("../../system-config.json");
+    let mut shipped: Value = serde_json::from_str(shipped).expect("it is JSON");
+    let vai = Vai::on_host(&lab.registry(shipped["services"].take()));
+    for service in ["redis", "nginx", "syncthing", "worker"] {
+        vai.wait_for_state(service, "healthy");
+    }
+    vai.wait_for_state("minio", "disabled");
 }
 
 fn without_command(mut service: Value) -> Value {

@@ -180,7 +180,7 @@ impl Core {
                 let Some(machine) = self.services.get_mut(&ticket.service) else {
                     return;
                 };
-                if machine.checked(now, ticket.check, ticket.number, report) {
+                if machine.checked(now, ticket.number, report) {
                     for dependency in self.graph.all_dependencies(&ticket.service) {
                         if let Some(machine) = self.services.get_mut(&dependency) {
                             machine.look_now(now.mono);
@@ -202,11 +202,24 @@ impl Core {
                     self.engine = EngineLink::Gone { since: now, why };
                 }
             }
-            Event::EngineBack => self.engine = EngineLink::Up,
+            Event::EngineBack => self.engine_back(now),
             Event::Acted { id, report } => self.acted(now, id, report, out),
             Event::Operator(request) => self.operate(now, &request, out),
             Event::Stopping => self.stopping = true,
             Event::Wake => {}
+        }
+    }
+
+    fn engine_back(&mut self, now: Now) {
+        let before = std::mem::replace(&mut self.engine, EngineLink::Up);
+        if !matches!(before, EngineLink::Gone { .. }) {
+            return;
+        }
+        for (name, machine) in &mut self.services {
+            // What was told before the engine went is told to its end.
+            if machine.container().is_some() && self.incidents.of(name).is_none() {
+                machine.may_be_seen_again(now.mono);
+            }
         }
     }
 

@@ -90,9 +90,15 @@ impl Run {
         Some(*number)
     }
 
-    /// Takes a result in. Whether it counts: it is of this look and epoch.
-    pub(crate) fn ended(&mut self, now: Now, number: u64, epoch: u64, report: Report) -> bool {
-        let Some(look) = self.in_flight.take_if(|look| look.number == number) else {
+    /// Whether the look with this number is under way.
+    pub(crate) fn waits_for(&self, number: u64) -> bool {
+        self.in_flight.is_some_and(|look| look.number == number)
+    }
+
+    /// Takes the result of the look under way in. Whether it counts: it is of
+    /// this epoch.
+    pub(crate) fn ended(&mut self, now: Now, epoch: u64, report: Report) -> bool {
+        let Some(look) = self.in_flight.take() else {
             return false;
         };
         if look.epoch != epoch {

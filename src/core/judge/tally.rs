@@ -140,6 +140,14 @@ impl Tally {
         self.last = None;
     }
 
+    /// What hid it is over: until the next look nothing is known, and being
+    /// hidden starts anew.
+    pub(crate) fn may_be_seen_again(&mut self) {
+        if self.blind.take().is_some() {
+            self.confirm_again();
+        }
+    }
+
     /// Forgets that it failed: the recovery is proven.
     pub(crate) fn proven_well(&mut self) {
         self.fails = None;

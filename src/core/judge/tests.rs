@@ -731,6 +731,35 @@ fn nothing_is_restarted_while_the_engine_is_away() {
     assert_eq!(world.acts_on("redis").len(), 1);
 }
 
+#[test]
+fn what_only_the_engine_hid_is_no_incident_when_the_engine_is_back() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::EngineGone("no such socket".into()));
+    world.unknown = true;
+    world.run(SECOND * 300);
+    assert_eq!(world.state("redis"), StateLabel::Unknown);
+    world.unknown = false;
+    world.event(Event::EngineBack);
+    assert_eq!(world.state("redis"), StateLabel::Unknown, "not looked at yet");
+    world.run(SECOND * 10);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    let roots: Vec<&str> = world.notices.iter().map(|n| n.incident.root.as_str()).collect();
+    assert_eq!(roots, ["container engine", "container engine"], "opened and resolved");
+    assert!(world.acts.is_empty());
+}
+
+#[test]
+fn what_stays_hidden_after_the_engine_is_back_is_told() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::EngineGone("no such socket".into()));
+    world.unknown = true;
+    world.run(SECOND * 10);
+    world.event(Event::EngineBack);
+    world.run(SECOND * 300);
+    let roots: Vec<&str> = world.notices.iter().map(|n| n.incident.root.as_str()).collect();
+    assert_eq!(roots, ["redis"]);
+}
+
 // ---- holds ----
 
 #[test]
@@ -807,6 +836,36 @@ fn an_unchanged_service_keeps_its_state_through_a_reload() {
     world.event(Event::Configured(watchlist(changed)));
     let after = world.core.services[&ServiceName::from("redis")].effort.failed_in_row();
     assert_eq!(before, after);
+}
+
+#[test]
+fn a_look_under_way_while_an_edit_moves_its_check_still_ends() {
+    let mut before = service("redis");
+    before.checks = vec![tcp_check(), process_check()];
+    let mut after = before.clone();
+    after.checks.reverse();
+    let mut world = World::settled(vec![before]);
+    while world.queue.is_empty() {
+        world.run(Duration::from_millis(1));
+    }
+    world.event(Event::Configured(watchlist(vec![after])));
+    let skipped = |world: &World| -> u64 {
+        world.core.services[&ServiceName::from("redis")].runs.iter().map(run::Run::skipped).sum()
+    };
+    world.run(SECOND * 600);
+    assert_eq!(skipped(&world), 0, "both checks go on running");
+}
+
+#[test]
+fn a_service_first_seen_after_a_blind_time_is_started_not_restarted() {
+    let mut world = World::new(vec![service("redis")]);
+    world.kill("redis");
+    world.unknown = true;
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 600);
+    world.unknown = false;
+    world.run(SECOND * 120);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
 }
 
 #[test]

@@ -18,6 +18,20 @@ pub enum Outcome {
     Unknown(String),
 }
 
+impl Outcome {
+    /// This outcome with its words changed by `change`.
+    #[must_use]
+    pub fn map_words(self, change: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Pass => Self::Pass,
+            Self::Slow(why) => Self::Slow(change(&why)),
+            Self::Fail(fault) => Self::Fail(Fault { detail: change(&fault.detail), ..fault }),
+            Self::Starting(why) => Self::Starting(change(&why)),
+            Self::Unknown(why) => Self::Unknown(change(&why)),
+        }
+    }
+}
+
 /// Why a check failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {

@@ -1,5 +1,6 @@
 use super::docker::{docker, remove, try_docker};
 use super::{Image, wait::eventually};
+use rustix::process::{Pid, Signal, kill_process};
 use std::process::Output;
 use std::time::Duration;
 
@@ -55,6 +56,22 @@ pub(crate) struct Seen {
     pub(crate) pid: u32,
     /// `Z` is a zombie, `T` is stopped.
     pub(crate) state: char,
+}
+
+/// An agent of vai in a container, as this machine counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Agent {
+    pid: i32,
+    /// The user that it runs as.
+    pub(crate) uid: u32,
+}
+
+impl Agent {
+    /// Ends it as a crash does.
+    pub(crate) fn kill9(&self) {
+        let pid = Pid::from_raw(self.pid).expect("a process has a number");
+        kill_process(pid, Signal::KILL).expect("it still runs");
+    }
 }
 
 impl Container {
@@ -132,10 +149,17 @@ impl Container {
         docker(["inspect", "--format", "{{.State.StartedAt}}", &self.name])
     }
 
-    /// How many of vai's agents live inside.
-    pub(crate) fn agents(&self) -> usize {
-        let found = self.sh("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '");
-        String::from_utf8_lossy(&found.stdout).matches("/.vai/agent-").count()
+    /// vai's agents inside.
+    pub(crate) fn agents(&self) -> Vec<Agent> {
+        docker(["top", &self.name, "-eo", "pid,uid,args"])
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.split_whitespace();
+                let (pid, uid, executable) = (fields.next()?, fields.next()?, fields.next()?);
+                executable.starts_with("/.vai/agent-").then_some(())?;
+                Some(Agent { pid: pid.parse().ok()?, uid: uid.parse().ok()? })
+            })
+            .collect()
     }
 
     /// `docker <verb>` of this container.

@@ -22,6 +22,8 @@ pub(crate) enum Image {
     Services,
     /// `Services` without bash, perl, python, curl, wget, ps and pgrep.
     NoTools,
+    /// What docker/ ships as the services-container.
+    Shipped,
     /// `vai` in an empty image.
     Vai,
 }
@@ -32,8 +34,9 @@ impl Image {
         let _one_at_a_time = lock();
         match self {
             Self::Plain => base(),
-            Self::Services => services(),
+            Self::Services => built("services", SERVICES),
             Self::NoTools => no_tools(),
+            Self::Shipped => built("shipped", SHIPPED),
             Self::Vai => vai(),
         }
     }
@@ -46,13 +49,24 @@ fn base() -> String {
     BASE.to_owned()
 }
 
-fn services() -> String {
-    let files = [
-        ("Dockerfile", include_str!("../images/services.Dockerfile")),
-        ("site.conf", include_str!("../images/site.conf")),
-        ("worker.sh", include_str!("../images/worker.sh")),
-    ];
-    ensure("services", &recipe(&(files, id_of(&base()))), |context| {
+/// Files of an image's build, by name.
+type Files = &'static [(&'static str, &'static str)];
+
+const SERVICES: Files = &[
+    ("Dockerfile", include_str!("../images/services.Dockerfile")),
+    ("site.conf", include_str!("../images/site.conf")),
+    ("worker.sh", include_str!("../images/worker.sh")),
+];
+
+const SHIPPED: Files = &[
+    ("Dockerfile", include_str!("../../../docker/services/Dockerfile")),
+    ("nginx-site.conf", include_str!("../../../docker/services/nginx-site.conf")),
+    ("syncthing.xml", include_str!("../../../docker/services/syncthing.xml")),
+    ("worker.sh", include_str!("../../../docker/services/worker.sh")),
+];
+
+fn built(kind: &str, files: Files) -> String {
+    ensure(kind, &recipe(&(files, id_of(&base()))), |context| {
         for (name, content) in files {
             write(context, name, content.as_bytes());
         }
@@ -60,7 +74,7 @@ fn services() -> String {
 }
 
 fn no_tools() -> String {
-    let services = services();
+    let services = built("services", SERVICES);
     let dockerfile = include_str!("../images/no-tools.Dockerfile")
         .replace("FROM vai-e2e/services", &format!("FROM {services}"));
     ensure("no-tools", &recipe(&(&dockerfile, id_of(&services))), |context| {

@@ -7,14 +7,16 @@ mod docker;
 mod image;
 mod mail;
 mod output;
+mod relay;
 mod run;
 mod vai;
 mod wait;
 
 pub(crate) use container::{Container, Spec};
 pub(crate) use image::Image;
-pub(crate) use mail::MailCatcher;
-pub(crate) use vai::Vai;
+pub(crate) use mail::{Mail, MailCatcher};
+pub(crate) use relay::Relay;
+pub(crate) use vai::{Vai, pretty, vai_once};
 pub(crate) use wait::{eventually, never};
 
 use docker::{docker, remove};
@@ -58,7 +60,7 @@ impl Lab {
     }
 
     /// A container to be, reachable in the lab's network as
-    /// `<short>-container`, and known to the registry as `short`.
+    /// `<short>-container`.
     pub(crate) fn container(&self, short: &str, image: Image) -> Spec {
         self.containers.borrow_mut().push(short.to_owned());
         Spec {
@@ -76,13 +78,21 @@ impl Lab {
     }
 
     /// A registry with these services, the lab's containers and no
-    /// notifications.
-    pub(crate) fn registry(&self, services: Value) -> Value {
+    /// notifications. A container is known to it by its full name only: the
+    /// short one, looked up on an engine that others use as well, could be
+    /// somebody's real container while the lab's is gone.
+    pub(crate) fn registry(&self, mut services: Value) -> Value {
+        for service in services.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            let short = service["container"].as_str().expect("a service names its container");
+            service["container"] = json!(self.name_of(short));
+        }
+        let name = |short: &String| self.name_of(short);
         let containers: Map<String, Value> = self
             .containers
             .borrow()
             .iter()
-            .map(|short| (short.clone(), json!({ "name": self.name_of(short) })))
+            .map(name)
+            .map(|name| (name.clone(), json!({ "name": name })))
             .collect();
         json!({ "containers": containers, "services": services })
     }

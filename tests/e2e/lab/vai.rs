@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// The real `vai run` with a registry of its own; ended when dropped.
 pub(crate) struct Vai {
     folder: TempDir,
+    /// Of a process of this machine, besides the tests' own.
+    environment: Vec<(String, String)>,
     place: Place,
     lines: Lines,
     read: usize,
@@ -33,10 +35,15 @@ enum Place {
 impl Vai {
     /// Runs it on this machine.
     pub(crate) fn on_host(registry: &Value) -> Self {
+        Self::on_host_with(registry, Vec::new())
+    }
+
+    /// Runs it on this machine with these variables too.
+    pub(crate) fn on_host_with(registry: &Value, environment: Vec<(String, String)>) -> Self {
         let folder = folder_with(registry);
         let lines = Lines::default();
-        let child = run_on_host(folder.path(), &lines);
-        Self { folder, place: Place::Host(child), lines, read: 0 }
+        let child = run_on_host(folder.path(), &environment, &lines);
+        Self { folder, environment, place: Place::Host(child), lines, read: 0 }
     }
 
     /// Runs it as its own small image: no shell, read-only, no capability.
@@ -79,7 +86,8 @@ impl Vai {
         let mut logs = Command::new("docker");
         logs.args(["logs", "--follow", container.name()]);
         let follower = spawn(logs, &lines);
-        Self { folder, place: Place::Container { container, binary, follower }, lines, read: 0 }
+        let place = Place::Container { container, binary, follower };
+        Self { folder, environment: Vec::new(), place, lines, read: 0 }
     }
 
     /// Waits for a line that matches, after the one that was waited for last.
@@ -91,6 +99,18 @@ impl Vai {
         let (line, next) = self.lines.wait_for(self.read, pattern, PATIENCE);
         self.read = next;
         line
+    }
+
+    /// All lines after the one that was waited for last that match.
+    pub(crate) fn new_lines_with(&self, pattern: &str) -> Vec<String> {
+        let regex = Regex::new(pattern).expect("the test's pattern is a regular expression");
+        let lines = self.lines.all();
+        lines.into_iter().skip(self.read).filter(|line| regex.is_match(line)).collect()
+    }
+
+    /// As if everything that it has printed so far was waited for.
+    pub(crate) fn skip_lines(&mut self) {
+        self.read = self.lines.all().len();
     }
 
     /// All lines so far that match.
@@ -108,6 +128,7 @@ impl Vai {
                 let mut command = Command::new(vai_binary());
                 command.env("VAI_STATE_DIR", state_of(self.folder.path()));
                 command.env("VAI_CONFIG", self.registry_path());
+                command.envs(self.environment.iter().cloned());
                 command
             }
             Place::Container { container, binary, .. } => {
@@ -135,9 +156,47 @@ impl Vai {
         assert!(found.is_some(), "{service} is not {state} within {PATIENCE:?}:\n{shown}");
     }
 
+    /// What `vai status --json` says about `service`.
+    pub(crate) fn view(&self, service: &str) -> Value {
+        let status = self.cli(&["status", service, "--json"]);
+        assert!(status.status.success(), "{status:?}");
+        serde_json::from_slice(&status.stdout).expect("status prints JSON")
+    }
+
+    /// Saves `registry` over its own, in place.
+    pub(crate) fn edit(&self, registry: &Value) {
+        fs::write(self.registry_path(), pretty(registry)).expect("the registry can be written");
+    }
+
     /// Its registry.
     pub(crate) fn registry_path(&self) -> PathBuf {
         self.folder.path().join(REGISTRY)
+    }
+
+    /// Its process, on this machine.
+    pub(crate) fn pid(&self) -> u32 {
+        let Place::Host(child) = &self.place else {
+            panic!("only a process of this machine has a number that means anything here");
+        };
+        child.id()
+    }
+
+    /// Sends it `signal` and does not wait for anything.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let Place::Host(child) = &self.place else {
+            panic!("only a process of this machine is sent signals");
+        };
+        kill_process(Pid::from_child(child), signal).expect("it still runs");
+    }
+
+    /// Waits until it ended by itself.
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        let Place::Host(child) = &mut self.place else {
+            panic!("only a process of this machine is waited for");
+        };
+        eventually("the end of vai", Duration::from_secs(20), || {
+            child.try_wait().expect("a child can be waited for")
+        })
     }
 
     /// Ends it as `docker stop` does, and hands back how it ended.
@@ -152,18 +211,13 @@ impl Vai {
 
     /// Runs it again over the same registry and state.
     pub(crate) fn start_again(&mut self) {
-        self.read = self.lines.all().len();
-        self.place = Place::Host(run_on_host(self.folder.path(), &self.lines));
+        self.skip_lines();
+        self.place = Place::Host(run_on_host(self.folder.path(), &self.environment, &self.lines));
     }
 
     fn end(&mut self, signal: Signal) -> ExitStatus {
-        let Place::Host(child) = &mut self.place else {
-            panic!("only a process of this machine is ended by signals");
-        };
-        kill_process(Pid::from_child(child), signal).expect("it still runs");
-        eventually("the end of vai", Duration::from_secs(20), || {
-            child.try_wait().expect("a child can be waited for")
-        })
+        self.signal(signal);
+        self.wait_for_end()
     }
 }
 
@@ -186,16 +240,31 @@ impl Drop for Vai {
 
 fn folder_with(registry: &Value) -> TempDir {
     let folder = TempDir::new().expect("a folder for the registry");
-    let text = serde_json::to_string_pretty(registry).expect("a value is JSON");
-    fs::write(folder.path().join(REGISTRY), text).expect("the folder can be written");
+    fs::write(folder.path().join(REGISTRY), pretty(registry)).expect("the folder can be written");
     folder
+}
+
+/// `registry` as a person would write it.
+pub(crate) fn pretty(registry: &Value) -> String {
+    serde_json::to_string_pretty(registry).expect("a value is JSON")
+}
+
+/// Runs vai to its end where no daemon is, over `registry`.
+pub(crate) fn vai_once(registry: &Value, arguments: &[&str]) -> Output {
+    let folder = folder_with(registry);
+    Command::new(vai_binary())
+        .args(arguments)
+        .env("VAI_CONFIG", folder.path().join(REGISTRY))
+        .env("VAI_STATE_DIR", state_of(folder.path()))
+        .output()
+        .expect("it can be run")
 }
 
 fn state_of(folder: &Path) -> PathBuf {
     folder.join("state")
 }
 
-fn run_on_host(folder: &Path, lines: &Lines) -> Child {
+fn run_on_host(folder: &Path, environment: &[(String, String)], lines: &Lines) -> Child {
     let mut command = Command::new(vai_binary());
     command
         .env("VAI_LOG", VAI_LOG)
@@ -203,7 +272,8 @@ fn run_on_host(folder: &Path, lines: &Lines) -> Child {
         .arg("--config")
         .arg(folder.join(REGISTRY))
         .arg("--state-dir")
-        .arg(state_of(folder));
+        .arg(state_of(folder))
+        .envs(environment.iter().cloned());
     spawn(command, lines)
 }
 
@@ -223,7 +293,8 @@ fn mount(from: &Path, to: &str) -> String {
     format!("--volume={}:{to}", from.display())
 }
 
-fn docker_socket() -> PathBuf {
+/// The engine's socket.
+pub(crate) fn docker_socket() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }

@@ -14,19 +14,15 @@ impl Machine {
     }
 
     /// Takes in a result. Whether it is the first fail after a pass.
-    pub(crate) fn checked(
-        &mut self,
-        now: Now,
-        index: usize,
-        number: u64,
-        report: crate::model::Report,
-    ) -> bool {
+    pub(crate) fn checked(&mut self, now: Now, number: u64, report: Report) -> bool {
         let (epoch, wants_results) = (self.epoch, self.wants_results());
         let service = Arc::clone(&self.service);
-        let (Some(run), Some(check)) = (self.runs.get_mut(index), service.checks.get(index)) else {
+        // By its number: an edit may have moved the check meanwhile.
+        let mut runs = self.runs.iter_mut().zip(&service.checks);
+        let Some((run, check)) = runs.find(|(run, _)| run.waits_for(number)) else {
             return false;
         };
-        if !run.ended(now, number, epoch, report) {
+        if !run.ended(now, epoch, report) {
             return false;
         }
         if wants_results || run.tally.in_flux(check, now.mono) {
@@ -39,6 +35,16 @@ impl Machine {
         for run in &mut self.runs {
             run.soon(now);
         }
+    }
+
+    /// The engine is back. What could not be seen while it was away is nothing
+    /// to tell on its own.
+    pub(crate) fn may_be_seen_again(&mut self, now: Time) {
+        self.outage.take_if(|outage| outage.kind == OutageKind::Blind);
+        for run in &mut self.runs {
+            run.tally.may_be_seen_again();
+        }
+        self.look_now(now);
     }
 
     pub(crate) fn process_ended(&mut self, process: &ProcId) {

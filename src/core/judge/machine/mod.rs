@@ -15,7 +15,7 @@ use super::run::Run;
 use super::tally::{Failing, Verdict, restarts};
 use crate::model::{
     Act, ActId, ActOutcome, ActReport, ContainerKey, Evidence, Fault, FaultKind, Instance, Now,
-    OnFail, Place, ProcId, Rung, Service, ServiceKind, StateLabel, Time,
+    OnFail, Place, ProcId, Report, Rung, Service, ServiceKind, StateLabel, Time,
 };
 use crate::words;
 pub(crate) use act::Proposal;

@@ -49,10 +49,7 @@ impl Machine {
             Starting::Looking { until } => match self.condition(now.mono) {
                 Condition::Failed(check, failing) => {
                     if self.may_start() {
-                        let reason = format!("not running yet: {}", failing.fault);
-                        let wanted =
-                            Starting::Wanted { fault: failing.fault, since: now, asked: false };
-                        self.enter(now, State::Starting(wanted), &reason, step);
+                        self.want_start(now, failing, step);
                     } else if failing.proven || now.mono >= until {
                         self.confirmed(now, &check, &failing, step);
                     }
@@ -64,6 +61,12 @@ impl Machine {
                 self.arriving(now, condition, step);
             }
         }
+    }
+
+    pub(super) fn want_start(&mut self, now: Now, failing: Failing, step: &mut Step) {
+        let reason = format!("not running yet: {}", failing.fault);
+        let wanted = Starting::Wanted { fault: failing.fault, since: now, asked: false };
+        self.enter(now, State::Starting(wanted), &reason, step);
     }
 
     /// While a service may be coming up, only good news moves it on.
@@ -91,7 +94,7 @@ impl Machine {
 
     /// A start is for services with a `restart_cmd` that were not seen well in
     /// this instance, and is spent once.
-    fn may_start(&self) -> bool {
+    pub(super) fn may_start(&self) -> bool {
         self.service.restart_cmd.is_some()
             && !self.service.recovery.ladder.is_empty()
             && self.start_spent != self.instance

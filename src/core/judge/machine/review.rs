@@ -63,6 +63,9 @@ impl Machine {
     fn review_condition(&mut self, now: Now, step: &mut Step) {
         match self.condition(now.mono) {
             Condition::Pending | Condition::Starting | Condition::Recovering => {}
+            Condition::Failed(_, failing) if self.may_start() && !self.is_broken() => {
+                self.want_start(now, failing, step);
+            }
             Condition::Failed(check, failing) => self.confirmed(now, &check, &failing, step),
             Condition::Suspect(failing) => {
                 if self.outage.is_none() {
@@ -83,8 +86,11 @@ impl Machine {
                 self.degraded(now, check, why, step);
             }
             Condition::Well => {
-                let how = if self.outage.as_ref().is_some_and(|outage| outage.attempts > 0) {
+                let attempts = self.outage.as_ref().map_or(0, |outage| outage.attempts);
+                let how = if attempts > 0 {
                     "came back between vai's attempts"
+                } else if matches!(self.state, State::Unknown(_)) && !self.is_broken() {
+                    "can be looked at again"
                 } else {
                     "came back without vai's doing"
                 };

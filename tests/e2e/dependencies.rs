@@ -11,6 +11,7 @@ fn what_fails_only_because_of_its_dependency_is_not_touched() {
     let services = lab.container("services", Image::Services).init(true).start();
     let dependent = dependent("redis-cli ping | grep PONG", "echo started >> /tmp/starts");
     let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis(), "api": dependent })));
+    vai.wait_for_state("redis", "healthy");
     vai.wait_for_state("api", "healthy");
 
     // As long as the root is held, what hangs on it can be seen to wait.

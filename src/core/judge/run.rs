@@ -11,6 +11,8 @@ pub(crate) struct Run {
     next: Time,
     /// A look asked for before that.
     soon: Option<Time>,
+    /// Nothing is looked at earlier, whatever asks for it.
+    not_before: Time,
     in_flight: Option<InFlight>,
     skipped: u64,
     /// The last result that counted, for show.
@@ -39,6 +41,7 @@ impl Run {
             tally: Tally::default(),
             next: plan::next_tick(now, check.interval, &key),
             soon: Some(plan::first_look(now, check.interval, &key)),
+            not_before: Time::default(),
             in_flight: None,
             skipped: 0,
             shown: None,
@@ -74,7 +77,7 @@ impl Run {
             self.next = plan::next_tick(now, check.interval, &key(service, check));
         }
         let wanted = ticked || self.soon.is_some_and(|soon| soon <= now);
-        if !wanted || !looked_at {
+        if !wanted || !looked_at || now < self.not_before {
             return None;
         }
         if self.in_flight.is_some() {
@@ -114,11 +117,13 @@ impl Run {
         self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
     }
 
-    /// Forgets the results so far; `from` is when the next look is wanted.
+    /// Forgets the results so far; `from` is when the next look is wanted, and
+    /// none comes before it.
     pub(crate) fn afresh(&mut self, from: Option<Time>) {
         self.tally = Tally::default();
-        if from.is_some() {
-            self.soon = from;
+        if let Some(from) = from {
+            self.soon = Some(from);
+            self.not_before = from;
         }
     }
 
@@ -135,6 +140,7 @@ impl Run {
     /// When this check next wants something done.
     pub(crate) fn wake(&self, looked_at: bool) -> Option<Time> {
         let soon = self.soon.filter(|_| looked_at && self.in_flight.is_none());
+        let soon = soon.map(|soon| soon.max(self.not_before));
         Some(soon.map_or(self.next, |soon| soon.min(self.next)))
     }
 

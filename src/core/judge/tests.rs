@@ -330,6 +330,19 @@ fn the_death_of_a_watched_port_owner_needs_no_confirmation() {
 }
 
 #[test]
+fn nothing_is_looked_at_before_the_startup_delay_is_over() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.hint_death("redis");
+    world.run(SECOND);
+    let hint = Event::Hint { service: "redis".into(), why: "the stream ended".into(), died: None };
+    world.event(hint);
+    world.run(SECOND * 3);
+    assert_eq!(world.state("redis"), StateLabel::Verifying, "{:#?}", world.story);
+    world.run(SECOND * 5);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
 fn a_hint_is_no_verdict() {
     let mut world = World::settled(vec![service("redis")]);
     let died = Some(ProcId { pid: 7, start_ticks: 1, name: "x".into() });

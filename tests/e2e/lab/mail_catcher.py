@@ -17,7 +17,7 @@ class Catcher:
             "subject": mail["Subject"],
             "id": mail["Message-ID"],
             "in_reply_to": mail["In-Reply-To"],
-            "text": text.get_content() if text else "",
+            "text": text.get_content().replace("\r\n", "\n") if text else "",
         }
         print(json.dumps(caught), flush=True)
         return "250 caught"

@@ -79,6 +79,6 @@ impl Machine {
     }
 
     fn has_result(&self) -> bool {
-        self.runs.iter().any(|run| run.tally.last().is_some())
+        self.runs.iter().any(|run| run.shown().is_some())
     }
 }

@@ -12,6 +12,7 @@ use crate::show::{
 };
 use crate::store::Store;
 use futures_util::FutureExt;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +23,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 use vai_core::judge::Core;
 use vai_core::model::{
-    ActOutcome, ActReport, ActRequest, Action, Event, Evidence, EvidenceDetail, Incident,
-    IncidentId, IncidentPhase, Notice, NoticeKind, Notify, OperatorError, Outcome, Report, Service,
-    Severity, StateLabel, Ticket, Time, Wall,
+    ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Event,
+    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
+    OperatorError, Outcome, Place, Report, Service, ServiceKind, Severity, StateLabel, Ticket,
+    Time, Wall,
 };
 
 /// How often the loop turns when nothing happens.
@@ -52,6 +54,9 @@ pub(super) struct Turn {
     pub(super) registry: Arc<Registry>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) observe: bool,
+    /// Containers of services that were not looked for since the registry was
+    /// read.
+    pub(super) unlisted: BTreeSet<ContainerKey>,
     pub(super) looks: JoinSet<()>,
     pub(super) acts: JoinSet<()>,
 }
@@ -84,6 +89,7 @@ impl Turn {
                 Some(_) = self.looks.join_next() => {}
                 Some(_) = self.acts.join_next() => {}
                 () = sleep_until(wake) => self.step(Event::Wake),
+                () = sleep_until(stop_by) => {}
                 _ = beat.tick() => self.check_self()?,
             }
             self.heartbeat.beat(clock::boot_time());
@@ -104,6 +110,9 @@ impl Turn {
                 self.store.set_engine(EngineState::Gone { reason: reason.clone(), since });
             }
             Event::EngineBack => self.engine_back(),
+            Event::Container { key, change: ContainerChange::Seen(view) } => {
+                self.listed(key, view);
+            }
             _ => {}
         }
         self.step(event);
@@ -119,6 +128,13 @@ impl Turn {
                 store.set_engine(EngineState::Up { version: info.version });
             }
         });
+    }
+
+    /// The engine was asked for a container.
+    fn listed(&mut self, key: &ContainerKey, view: &ContainerView) {
+        if self.unlisted.remove(key) && *view == ContainerView::Missing {
+            self.registry.tell_missing(key);
+        }
     }
 
     fn step(&mut self, event: Event) {
@@ -190,12 +206,11 @@ impl Turn {
         self.registry_changed();
     }
 
-    fn registry_changed(&self) {
+    fn registry_changed(&mut self) {
         let sinks = self.alerter.status().into_iter();
         let sinks = sinks.map(|sink| SinkView { name: sink.name, held: sink.held }).collect();
-        let config = self.registry.current();
-        let warnings = config.not_acted_on.iter().cloned().chain(self.registry.trouble());
-        self.store.set_registry(sinks, warnings.collect());
+        self.store.set_registry(sinks, self.registry.warnings());
+        self.unlisted = containers_of_watched(&self.registry.current());
     }
 
     fn check_self(&mut self) -> Result<(), AppError> {
@@ -238,6 +253,17 @@ fn broken_act() -> ActReport {
         evidence: Evidence::default(),
         took: Duration::ZERO,
     }
+}
+
+fn containers_of_watched(config: &Config) -> BTreeSet<ContainerKey> {
+    let services = config.services.values();
+    let watched = services.filter(|it| it.enabled && it.kind == ServiceKind::Watched);
+    watched
+        .filter_map(|service| match &service.place {
+            Place::Local => None,
+            Place::Container(key) => Some(key.clone()),
+        })
+        .collect()
 }
 
 async fn sleep_until(wake: Option<Time>) {

@@ -18,3 +18,4 @@ mod mail;
 mod reach;
 mod refused;
 mod services;
+mod warnings;

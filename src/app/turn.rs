@@ -286,22 +286,30 @@ fn reload(forced: &mpsc::Sender<Forced>) {
 struct Complaint(Option<Incident>);
 
 impl Complaint {
-    fn follow(&mut self, registry: &Registry, alerter: &mut Alerter) {
+    /// Whether there is anything new to show.
+    fn follow(&mut self, registry: &Registry, alerter: &mut Alerter) -> bool {
         let now = clock::wall();
         match (registry.trouble(), &mut self.0) {
             (Some(why), None) => {
                 let incident = complaint(why, now);
                 alerter.tell(notice(incident.clone(), NoticeKind::Opened, now));
                 self.0 = Some(incident);
+                true
             }
-            (None, open @ Some(_)) => {
-                if let Some(mut incident) = open.take() {
+            (Some(why), Some(open)) => {
+                let is_other = open.reason != why;
+                open.reason = why;
+                is_other
+            }
+            (None, open) => match open.take() {
+                Some(mut incident) => {
                     let how = "the registry on disk is in force".to_owned();
                     incident.phase = IncidentPhase::Closed { at: now, how };
                     alerter.tell(notice(incident, NoticeKind::Resolved, now));
+                    true
                 }
-            }
-            (Some(_), Some(_)) | (None, None) => {}
+                None => false,
+            },
         }
     }
 }

@@ -145,16 +145,12 @@ where
     .map_err(|error| EngineError::Gone(error.to_string()))
 }
 
-/// Refuses what is not on the list, and writes down every call that is made:
-/// method and path only, for the test of S2.
+/// Refuses what is not on the list. Every call that is wanted is written down,
+/// refused or not: method and path only, for the test of S2.
 fn check(request: &BollardRequest) -> Result<(), bollard::errors::Error> {
     let (method, path) = (request.method(), request.uri().path());
-    if is_allowed(method, path) {
-        tracing::trace!(target: "vai::engine_calls", "{method} {path}");
-        Ok(())
-    } else {
-        Err(forbidden(format!("{method} {path}")))
-    }
+    tracing::trace!(target: "vai::engine_calls", "{method} {path}");
+    if is_allowed(method, path) { Ok(()) } else { Err(forbidden(format!("{method} {path}"))) }
 }
 
 /// Since when every connection has been refused.

@@ -4,6 +4,7 @@ use super::gate::{self, Scene};
 use crate::clock;
 use crate::docker::{Details, EngineError};
 use crate::probe::wire::{Answer, Op};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use vai_core::model::{
     Act, ActOutcome, ActRequest, CheckKind, Instance, Place, Presence, ProcId, Rung, Vantage,
@@ -37,6 +38,10 @@ pub(super) async fn carry_out(
     let still_there = acting.still_there().await;
     let outcome = match result {
         Ok(()) => ActOutcome::Done { instance: acting.instance_now().await, still_there },
+        Err(ActOutcome::Failed(words)) => ActOutcome::Failed(match still_there {
+            Some(who) => acting.add_to(words, &who),
+            None => words,
+        }),
         Err(outcome) => {
             acting.steps.extend(still_there);
             outcome
@@ -253,6 +258,14 @@ impl Acting<'_> {
         Err(words)
     }
 
+    /// Tells with a failure who may be behind it, as one step.
+    fn add_to(&mut self, failure: String, who: &str) -> String {
+        self.steps.retain(|step| *step != failure);
+        let words = format!("{failure}; {who}");
+        self.steps.push(words.clone());
+        words
+    }
+
     /// Which of the processes seen before a restart still hold its port or
     /// match its pattern.
     async fn still_there(&self) -> Option<String> {
@@ -324,7 +337,13 @@ fn failed(words: impl ToString) -> ActOutcome {
     ActOutcome::Failed(words.to_string())
 }
 
+/// `nginx (pid 12, 13), redis-server (pid 20)`.
 fn list(processes: &[ProcId]) -> String {
-    let names: Vec<String> = processes.iter().map(ProcId::to_string).collect();
-    names.join(", ")
+    let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for ProcId { name, pid, .. } in processes {
+        by_name.entry(name).or_default().push(pid.to_string());
+    }
+    let groups: Vec<String> =
+        by_name.iter().map(|(name, pids)| format!("{name} (pid {})", pids.join(", "))).collect();
+    groups.join(", ")
 }

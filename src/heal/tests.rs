@@ -198,6 +198,20 @@ async fn a_failed_command_fails_in_its_own_words_without_secrets() {
 }
 
 #[tokio::test]
+async fn a_failed_command_names_who_is_still_there() {
+    let world = Arc::new(World::new());
+    world.exec_ends(Some(1), "bind() failed\n");
+    world.answer("behind", Answer::Processes(vec![nginx(12), nginx(13)]));
+    let mut request = request(service(), COMMAND);
+    request.processes = vec![nginx(12), nginx(13)];
+    let report = perform(&world, &request).await;
+    let words =
+        "restart_cmd exited 1: bind() failed; nginx (pid 12, 13) are still there".to_owned();
+    assert_eq!(report.steps, [words.as_str()]);
+    assert_eq!(report.outcome, ActOutcome::Failed(words));
+}
+
+#[tokio::test]
 async fn an_overdue_command_is_told_apart_from_a_failed_one() {
     let world = Arc::new(World::new());
     world.exec_ends(None, "");

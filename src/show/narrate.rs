@@ -98,19 +98,21 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
         (IncidentPhase::Closed { how, .. }, _) => debug!("{place}: incident over: {how}"),
         (IncidentPhase::Open, None) => {
             let level = severity.label();
-            let line = format!("{place}: incident opened ({level}): {reason}");
-            // The line before it has told why a service is down.
-            if known.services.contains_key(&ServiceName::from(incident.root.as_str())) {
-                debug!("{line}");
-            } else {
-                at(*severity, line);
-            }
+            tell_standing(
+                incident,
+                known,
+                &format!("{place}: incident opened ({level}): {reason}"),
+            );
         }
         (IncidentPhase::Open, Some(before)) => {
             if *severity > before.severity {
                 let next = &incident.next;
                 let level = severity.label();
-                at(*severity, format!("{place}: incident is {level} now: {next}"));
+                tell_standing(
+                    incident,
+                    known,
+                    &format!("{place}: incident is {level} now: {next}"),
+                );
             }
             for joined in incident.affected.iter() {
                 if !before.affected.contains(joined) {
@@ -121,7 +123,16 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
     }
 }
 
-fn at(severity: Severity, line: String) {
+/// The line before it has told why a service is down, or was given up.
+fn tell_standing(incident: &Incident, known: &Snapshot, line: &str) {
+    if known.services.contains_key(&ServiceName::from(incident.root.as_str())) {
+        debug!("{line}");
+    } else {
+        at(incident.severity, line);
+    }
+}
+
+fn at(severity: Severity, line: &str) {
     match severity {
         Severity::Critical => error!("{line}"),
         Severity::Warning => warn!("{line}"),

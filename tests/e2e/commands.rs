@@ -1,90 +1,69 @@
-//! The commands that need no daemon or speak with one, and their exit codes.
+//! How the commands of services are run.
 
-use crate::lab::{Image, Lab, Vai, vai_once};
-use crate::services::{hopeless, redis};
-use serde_json::{Value, json};
-use std::process::Output;
+use crate::lab::{Image, Lab, Vai, eventually};
+use crate::services::{redis, worker};
+use serde_json::json;
+use std::fs;
+use std::time::Duration;
+use tempfile::NamedTempFile;
 
 #[test]
-fn check_exits_0_when_all_are_healthy_1_when_not_and_2_for_a_bad_registry() {
+fn a_command_that_keeps_its_output_open_holds_up_nothing_else() {
     let lab = Lab::new();
     let services = lab.container("services", Image::Services).init(true).start();
-    let mut registry = lab.registry(json!({ "licensed": hopeless(), "redis": redis() }));
-
-    let neither = vai_once(&registry, &["check"]);
-    assert_eq!(neither.status.code(), Some(1), "{neither:?}");
-    assert!(row(&neither, "redis").contains("refused"), "{neither:?}");
-    assert!(row(&neither, "licensed").contains("no licence found"), "{neither:?}");
-    assert_eq!(services.living("redis-server"), [0; 0], "it acted");
-
-    let started = services.sh("touch /tmp/mended; redis-server --daemonize yes >/dev/null");
-    assert!(started.status.success(), "{started:?}");
-    services.wait_for("redis-server");
-    let both = vai_once(&registry, &["check", "--json"]);
-    assert_eq!(both.status.code(), Some(0), "{both:?}");
-    let results: Value = serde_json::from_slice(&both.stdout).expect("check prints JSON");
-    assert_eq!(results[0]["service"], "licensed");
-    assert_eq!(results[1]["result"], "pass");
-
-    services.kill9("redis-server");
-    let other = vai_once(&registry, &["check", "licensed"]);
-    assert_eq!(other.status.code(), Some(0), "{other:?}");
-    let unknown = vai_once(&registry, &["check", "reddis"]);
-    assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
-
-    registry["services"]["redis"]["restrat_cmd"] = json!("true");
-    let bad = vai_once(&registry, &["check"]);
-    assert_eq!(bad.status.code(), Some(2), "{bad:?}");
-    assert_eq!(services.agents(), [], "an agent was left over");
-}
-
-#[test]
-fn validate_says_what_is_wrong_for_people_and_for_machines() {
-    let good = json!({ "services": { "redis": redis() } });
-    let valid = vai_once(&good, &["validate"]);
-    assert_eq!(valid.status.code(), Some(0), "{valid:?}");
-
-    let mut bad = good.clone();
-    bad["services"]["redis"]["restrat_cmd"] = json!("true");
-    let words = vai_once(&bad, &["validate"]);
-    assert_eq!(words.status.code(), Some(2), "{words:?}");
-    let parsed = vai_once(&bad, &["validate", "--json"]);
-    assert_eq!(parsed.status.code(), Some(2), "{parsed:?}");
-    let findings: Value = serde_json::from_slice(&parsed.stdout).expect("validate prints JSON");
-    let errors: Vec<&Value> = findings["diagnostics"]
-        .as_array()
-        .expect("a list of findings")
-        .iter()
-        .filter(|finding| finding["level"] == "error")
-        .collect();
-    assert_eq!(errors.len(), 1, "{findings:#}");
-    assert_eq!(errors[0]["pointer"], "/services/redis/restrat_cmd");
-    assert!(errors[0]["line"].as_u64().is_some_and(|line| line > 1), "{findings:#}");
-}
-
-#[test]
-fn status_and_health_ask_the_daemon_and_fail_without_one() {
-    let lab = Lab::new();
-    lab.container("services", Image::Services).init(true).start();
-    let mut vai = Vai::on_host(&lab.registry(json!({ "redis": redis() })));
+    let mut talkative = worker();
+    talkative["restart_cmd"] = json!("/usr/local/bin/worker.sh &");
+    let vai = Vai::on_host(&lab.registry(json!({ "redis": redis(), "worker": talkative })));
+    services.wait_for("worker.sh");
+    vai.wait_for_state("worker", "healthy");
     vai.wait_for_state("redis", "healthy");
-    assert_eq!(vai.cli(&["health"]).status.code(), Some(0));
-    assert_eq!(vai.cli(&["status"]).status.code(), Some(0));
-    assert_eq!(vai.cli(&["status", "reddis"]).status.code(), Some(1));
 
-    assert!(vai.terminate().success());
+    // Both at once: the one whose output stays open must not delay the other.
+    services.kill9("worker.sh");
+    services.kill9("redis-server");
 
-    for command in ["health", "status"] {
-        let asked = vai.cli(&[command]);
-        assert_eq!(asked.status.code(), Some(1), "{asked:?}");
-        let said = String::from_utf8_lossy(&asked.stderr);
-        assert!(said.contains("no vai daemon is running"), "{asked:?}");
+    for service in ["redis", "worker"] {
+        let pattern = format!(r"{service}.*healed in \d+ s");
+        let healed = eventually(&pattern, Duration::from_secs(30), || {
+            vai.lines_with(&pattern).into_iter().next()
+        });
+        let (_, rest) = healed.split_once("healed in ").expect("it was waited for");
+        let seconds = rest.split(' ').next().and_then(|text| text.parse().ok());
+        assert!(seconds.is_some_and(|seconds: u32| seconds <= 10), "{healed}");
     }
 }
 
-/// The line about `service`.
-fn row(output: &Output, service: &str) -> String {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find(|line| line.starts_with(service));
-    line.map(ToOwned::to_owned).unwrap_or_default()
+#[test]
+fn user_folder_and_environment_of_commands_are_honoured() {
+    let lab = Lab::new();
+    let services = lab.container("services", Image::Services).init(true).start();
+    let secrets = NamedTempFile::new().expect("a file for the secrets");
+    fs::write(secrets.path(), "PASSPHRASE=correct-horse\n").expect("it can be written");
+    let mut registry = lab.registry(json!({ "ledger": {
+        "container": "services",
+        "user": "redis",
+        "working_dir": "/var/lib/redis",
+        "environment": { "GREETING": "two  words", "PASSPHRASE": "${PASSPHRASE}" },
+        "health_check": {
+            "type": "custom",
+            "command": "test \"$(id -un) $GREETING\" = 'redis two  words' && cat ledger",
+            "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
+        },
+        "restart_cmd": "echo \"$(id -un) $PWD $GREETING $PASSPHRASE\" > ledger",
+        "stop_cmd": "rm ledger",
+        "startup_delay_seconds": 1,
+    }}));
+    registry["env_file"] = json!(secrets.path());
+    let vai = Vai::on_host(&registry);
+
+    vai.wait_for_state("ledger", "healthy");
+    assert_eq!(
+        services.lines_of("/var/lib/redis/ledger"),
+        ["redis /var/lib/redis two  words correct-horse"]
+    );
+
+    assert!(vai.cli(&["stop", "ledger"]).status.success());
+    vai.wait_for_state("ledger", "stopped_by_hand");
+    assert!(services.lines_of("/var/lib/redis/ledger").is_empty());
+    assert_eq!(vai.lines_with("correct-horse"), [""; 0], "a secret in the log");
 }

@@ -6,15 +6,20 @@
     reason = "helpers of tests fail a test by panicking, and tell why"
 )]
 
+mod command_line;
 mod commands;
 mod containers;
+mod dependencies;
 mod deploys;
 mod edits;
 mod engine;
+mod engine_calls;
+mod giving_up;
 mod healing;
 mod lab;
 mod lifecycle;
 mod mail;
+mod operator;
 mod reach;
 mod refused;
 mod services;

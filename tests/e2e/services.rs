@@ -24,7 +24,7 @@ pub(crate) fn nginx() -> Value {
             "type": "http", "endpoint": "http://localhost/", "expected_body": "hello",
             "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
         },
-        "restart_cmd": "nginx >> /var/log/nginx/start.log 2>&1",
+        "restart_cmd": "nginx",
         "startup_delay_seconds": 1,
     })
 }
@@ -43,7 +43,7 @@ pub(crate) fn worker() -> Value {
 }
 
 /// What can never be started: its command exits 0 and starts nothing until
-/// somebody makes `/tmp/mended`.
+/// somebody makes `/tmp/mended`. Each try leaves a line in `/tmp/attempts`.
 pub(crate) fn hopeless() -> Value {
     json!({
         "container": "services",
@@ -51,9 +51,10 @@ pub(crate) fn hopeless() -> Value {
             "type": "custom", "command": "test -e /tmp/mended || { echo 'no licence found'; exit 1; }",
             "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
         },
-        "restart_cmd": "true",
+        "restart_cmd": "echo tried >> /tmp/attempts; echo looking for a licence > /tmp/licensed.log",
+        "log_path": "/tmp/licensed.log",
         "startup_delay_seconds": 1,
         "start_timeout_seconds": 3,
-        "recovery": { "max_attempts": 2, "backoff_initial_seconds": 1 },
+        "recovery": { "max_attempts": 3, "backoff_initial_seconds": 2 },
     })
 }

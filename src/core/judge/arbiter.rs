@@ -130,7 +130,8 @@ impl Core {
         let Some(machine) = self.services.get(name) else { return };
         let service = Arc::clone(&machine.service);
         let instance = machine.instance.clone();
-        if let Place::Container(key) = &service.place
+        if act.may_stop_container()
+            && let Place::Container(key) = &service.place
             && let Some(container) = self.containers.get_mut(key)
         {
             container.act_begins();

@@ -35,7 +35,7 @@ pub(crate) struct Container {
     stop: Option<Time>,
     /// It was running before our eyes, so its end has a cause that we saw.
     seen_running: bool,
-    /// Whose doing a stop event is.
+    /// Whose doing a stop event is: ours only while an act of ours may stop it.
     act: ActMark,
 }
 
@@ -115,7 +115,7 @@ impl Container {
         }
     }
 
-    /// An act of ours begins: what stops now is our doing.
+    /// An act of ours begins that may stop it: what stops now is our doing.
     pub(crate) fn act_begins(&mut self) {
         self.act = ActMark::UnderWay;
     }

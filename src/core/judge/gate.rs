@@ -67,16 +67,15 @@ impl Gate {
         !matches!(self, Self::Looking | Self::Busy | Self::Backoff(_) | Self::GaveUp(_))
     }
 
-    /// Whether nothing will be tried until somebody does something.
+    /// Whether nothing will be tried until somebody does something, or not
+    /// soon.
     pub(crate) fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::Observe
-                | Self::AlertOnly(_)
-                | Self::Unset(_)
-                | Self::Myself
-                | Self::Ceiling { .. }
-        )
+        self.leaves_alone() || matches!(self, Self::Ceiling { .. })
+    }
+
+    /// Whether nothing will be tried until somebody does something.
+    pub(crate) fn leaves_alone(&self) -> bool {
+        matches!(self, Self::Observe | Self::AlertOnly(_) | Self::Unset(_) | Self::Myself)
     }
 
     /// When time alone opens it.

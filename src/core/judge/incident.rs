@@ -405,7 +405,13 @@ fn next(machine: &Machine, now: Time) -> String {
         StateLabel::Healing => "it is being restarted".into(),
         StateLabel::Verifying => "waiting for its check to pass".into(),
         StateLabel::Starting => "waiting for it to come up".into(),
-        _ => machine.gate().map_or_else(String::new, |gate| gate.words(now)),
+        _ => match machine.gate() {
+            None => String::new(),
+            Some(gate) if gate.leaves_alone() => {
+                format!("vai leaves it alone: {}", gate.words(now))
+            }
+            Some(gate) => gate.words(now),
+        },
     }
 }
 

@@ -278,7 +278,9 @@ impl Core {
         if let Place::Container(key) = &flight.place
             && let Some(container) = self.containers.get_mut(key)
         {
-            container.act_ended(now.mono);
+            if flight.act.may_stop_container() {
+                container.act_ended(now.mono);
+            }
             if let ActOutcome::Done { instance: Some(instance), .. } = &report.outcome
                 && flight.act != Act::Stop
             {

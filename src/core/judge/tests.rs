@@ -475,7 +475,10 @@ fn alert_only_is_told_at_once_and_never_acted_on() {
     assert!(world.acts.is_empty());
     assert_eq!(world.notices.len(), 1);
     assert_eq!(world.notices[0].incident.severity, Severity::Critical);
-    assert_eq!(world.notices[0].incident.next, "it shares its container with redis");
+    assert_eq!(
+        world.notices[0].incident.next,
+        "vai leaves it alone: it shares its container with redis"
+    );
 }
 
 // ---- dependencies ----
@@ -635,6 +638,22 @@ fn a_stop_whose_event_comes_seconds_after_the_death_is_still_by_hand() {
 }
 
 #[test]
+fn a_stop_right_after_a_command_of_vais_is_still_by_hand() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.hint_death("redis");
+    world.run(SECOND * 2);
+    assert_eq!(world.restarts(), 1);
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    let exited = ContainerStatus::Exited { code: 143, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 300);
+    assert_eq!(world.restarts(), 1, "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+}
+
+#[test]
 fn a_signal_that_ends_nothing_is_forgotten() {
     let mut world = World::settled(vec![service("redis")]);
     world.container(ContainerChange::Signalled);
@@ -769,6 +788,9 @@ fn a_marker_file_holds_without_spending_budget_or_telling_anybody() {
     assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
     assert_eq!(world.core.services[&ServiceName::from("redis")].effort.failed_in_row(), 0);
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
+    let told = world.story.iter().filter(|line| line.contains("not attempted")).count();
+    assert_eq!(told, 1, "asked again every 10 s, told once: {:#?}", world.story);
+    assert!(world.acts.len() > 20, "{}", world.acts.len());
     world.effects.insert("redis".into(), Effect::Heals);
     world.run(SECOND * 60);
     assert_eq!(world.state("redis"), StateLabel::Healthy);

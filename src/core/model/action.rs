@@ -57,6 +57,17 @@ pub enum Act {
     Stop,
 }
 
+impl Act {
+    /// Whether the container itself may be stopped on the way.
+    #[must_use]
+    pub fn may_stop_container(&self) -> bool {
+        match self {
+            Self::Restart(Rung::Container) | Self::Stop => true,
+            Self::Start | Self::Restart(Rung::Command | Rung::KillAndCommand) => false,
+        }
+    }
+}
+
 /// One rung of the ladder (behaviour.md, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

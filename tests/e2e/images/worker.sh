@@ -1,2 +1,2 @@
-#!/bin/sh
+#!/bin/bash
 while true; do sleep 1; done

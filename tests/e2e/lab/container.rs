@@ -1,4 +1,4 @@
-use super::docker::{docker, try_docker};
+use super::docker::{docker, remove, try_docker};
 use super::{Image, wait::eventually};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::Output;
@@ -85,6 +85,12 @@ impl Container {
         try_docker(&["exec", &self.name, "sh", "-c", script].map(str::to_owned))
     }
 
+    /// The lines of a file inside; none if it is not there.
+    pub(crate) fn lines_of(&self, path: &str) -> Vec<String> {
+        let read = self.sh(&format!("cat {path}"));
+        String::from_utf8_lossy(&read.stdout).lines().map(str::to_owned).collect()
+    }
+
     /// The processes inside whose executable is `name`.
     pub(crate) fn processes(&self, name: &str) -> Vec<Seen> {
         let stats = self.sh("cat /proc/[0-9]*/stat 2>/dev/null");
@@ -163,11 +169,7 @@ impl Container {
 
     /// Removes it.
     pub(crate) fn remove(&self) {
-        let remove = ["rm", "--force", &self.name].map(str::to_owned);
-        // Some storage drivers fail to remove what is written to meanwhile.
-        eventually("its removal", Duration::from_secs(20), || {
-            try_docker(&remove).status.success().then_some(())
-        });
+        assert!(remove(&["rm", "--force", &self.name]), "{} stays", self.name);
     }
 
     /// Another one under the name of this removed one.

@@ -1,7 +1,9 @@
 //! The `docker` command. The tests stay clear of the product's own engine
 //! client, so that they cannot share its mistakes.
 
+use super::wait::until;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// Runs `docker` and hands back what it printed.
 ///
@@ -23,6 +25,14 @@ where
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Runs a `docker` command that removes something. Whether it is gone: some
+/// storage drivers fail while a process that just ended still holds a file.
+pub(crate) fn remove(arguments: &[&str]) -> bool {
+    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+    until(Duration::from_secs(20), || try_docker(&arguments).status.success().then_some(()))
+        .is_some()
 }
 
 /// Runs `docker`, whatever comes of it.

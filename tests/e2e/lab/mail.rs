@@ -19,6 +19,10 @@ pub(crate) struct Mail {
     pub(crate) to: Vec<String>,
     /// The subject.
     pub(crate) subject: String,
+    /// Its `Message-ID`.
+    pub(crate) id: Option<String>,
+    /// The `Message-ID` of the mail that it follows.
+    pub(crate) in_reply_to: Option<String>,
     /// The plain text.
     pub(crate) text: String,
 }
@@ -57,6 +61,15 @@ impl MailCatcher {
     /// The registry's `notifications.smtp` that leads here.
     pub(crate) fn smtp(&self) -> Value {
         json!({ "host": "127.0.0.1", "port": self.port, "tls": "none", "from": "vai@example.com" })
+    }
+
+    /// The registry's `notifications` that send everything here.
+    pub(crate) fn notifications(&self) -> Value {
+        json!({
+            "channels": { "alerts": [{ "type": "email", "to": ["ops@example.com"] }] },
+            "smtp": self.smtp(),
+            "group_wait_seconds": 1,
+        })
     }
 
     /// All mails so far, oldest first.

@@ -15,6 +15,8 @@ class Catcher:
         caught = {
             "to": envelope.rcpt_tos,
             "subject": mail["Subject"],
+            "id": mail["Message-ID"],
+            "in_reply_to": mail["In-Reply-To"],
             "text": text.get_content() if text else "",
         }
         print(json.dumps(caught), flush=True)

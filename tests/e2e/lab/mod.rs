@@ -1,6 +1,7 @@
 //! A laboratory for one test: real containers of a real engine in a network of
 //! their own, gone when the test is over.
 
+pub(crate) mod calls;
 mod container;
 mod docker;
 mod image;
@@ -18,7 +19,7 @@ pub(crate) use relay::Relay;
 pub(crate) use vai::{Vai, pretty, vai_once};
 pub(crate) use wait::{eventually, never};
 
-use docker::{docker, try_docker};
+use docker::{docker, remove};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -107,11 +108,11 @@ fn label() -> String {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let mut remove = vec!["rm".to_owned(), "--force".into(), "--volumes".into()];
-        remove.extend(self.containers.borrow().iter().map(|short| self.name_of(short)));
         // A failing clean-up must not hide why the test failed; the next
         // run's sweep gets what is left.
-        try_docker(&remove);
-        try_docker(&["network".to_owned(), "rm".into(), self.prefix.clone()]);
+        for short in self.containers.borrow().iter() {
+            remove(&["rm", "--force", "--volumes", &self.name_of(short)]);
+        }
+        remove(&["network", "rm", &self.prefix]);
     }
 }

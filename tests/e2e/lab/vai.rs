@@ -1,3 +1,4 @@
+use super::calls::{self, VAI_LOG};
 use super::output::Lines;
 use super::wait::{eventually, until};
 use super::{Container, Image, Lab, vai_binary};
@@ -70,6 +71,7 @@ impl Vai {
             .option(registry)
             .option(mount(&docker_socket(), "/var/run/docker.sock"))
             .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
+            .option(format!("--env=VAI_LOG={VAI_LOG}"))
             .command(["run"])
             .start();
         Self::in_container(folder, container, "/vai")
@@ -86,6 +88,7 @@ impl Vai {
             .option(mount(folder.path(), "/config:ro"))
             .option(mount(&docker_socket(), "/var/run/docker.sock"))
             .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
+            .option(format!("--env=VAI_LOG={VAI_LOG}"))
             .command([BINARY, "run"])
             .start();
         Self::in_container(folder, container, BINARY)
@@ -237,8 +240,13 @@ impl Drop for Vai {
         // It may have ended by itself.
         let _ = child.kill();
         let _ = child.wait();
+        let mut lines = self.lines.all();
         if thread::panicking() {
-            println!("What vai printed:\n{}", self.lines.all().join("\n"));
+            lines.retain(|line| calls::call(line).is_none());
+            println!("What vai printed:\n{}", lines.join("\n"));
+        } else {
+            let forbidden = calls::forbidden(&lines);
+            assert!(forbidden.is_empty(), "calls that are not on the allow-list: {forbidden:?}");
         }
     }
 }
@@ -272,6 +280,7 @@ fn state_of(folder: &Path) -> PathBuf {
 fn run_on_host(folder: &Path, environment: &[(String, String)], lines: &Lines) -> Child {
     let mut command = Command::new(vai_binary());
     command
+        .env("VAI_LOG", VAI_LOG)
         .arg("run")
         .arg("--config")
         .arg(folder.join(REGISTRY))

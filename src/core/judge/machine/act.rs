@@ -44,9 +44,13 @@ impl Machine {
         (news || from != to).then(|| Note { from, to, reason: format!("not attempted: {words}") })
     }
 
-    /// An act is dispatched.
+    /// An act is dispatched. One that was refused before keeps its gate, and
+    /// nothing is told, until it is known whether it is refused again.
     pub(crate) fn admitted(&mut self, now: Now, id: ActId, act: &Act, step: &mut Step) {
-        self.gate = None;
+        let asks_again = matches!(self.gate, Some(Gate::Refused { .. } | Gate::Marker { .. }));
+        if !asks_again {
+            self.gate = None;
+        }
         match act {
             Act::Restart(rung) => {
                 let recovery = self.service.recovery.clone();
@@ -61,12 +65,21 @@ impl Machine {
                 };
                 let by = by(*rung);
                 let reason = format!("restarting by {by}, attempt {attempt} of {max}: {fault}");
-                self.enter(now, State::Healing { act: id }, &reason, step);
+                let healing = State::Healing { act: id };
+                if asks_again {
+                    self.state = healing;
+                } else {
+                    self.enter(now, healing, &reason, step);
+                }
             }
             Act::Start => {
                 self.start_spent.clone_from(&self.instance);
-                let running = Starting::Running { act: id, since: now };
-                self.enter(now, State::Starting(running), "starting it by restart_cmd", step);
+                let running = State::Starting(Starting::Running { act: id, since: now });
+                if asks_again {
+                    self.state = running;
+                } else {
+                    self.enter(now, running, "starting it by restart_cmd", step);
+                }
             }
             Act::Stop => {}
         }
@@ -120,25 +133,33 @@ impl Machine {
         const ASK_AGAIN: Duration = Duration::from_secs(10);
         let until = now.mono + ASK_AGAIN;
         let gate = if by_hand { Gate::Marker { why, until } } else { Gate::Refused { why, until } };
+        let from = self.label();
         if starting {
             self.start_spent = None;
             self.effort.start_refused(gate.clone());
             let fault = self
                 .failing()
                 .map_or_else(|| Fault::new(FaultKind::ProcessAbsent, ""), |(_, f)| f.fault);
-            let wanted = Starting::Wanted { fault, since: now, asked: false };
-            self.enter(now, State::Starting(wanted), "", step);
+            self.state = State::Starting(Starting::Wanted { fault, since: now, asked: false });
         } else {
             self.effort.refused(gate.clone());
             if let Some(outage) = &mut self.outage {
                 outage.attempts = outage.attempts.saturating_sub(1);
             }
-            self.enter(now, State::Down, &format!("not attempted: {}", gate.words(now.mono)), step);
+            self.state = State::Down;
+        }
+        let words = gate.words(now.mono);
+        let is_news =
+            self.gate.as_ref().map(|before| before.words(now.mono)) != Some(words.clone());
+        self.gate = Some(gate);
+        let to = self.label();
+        if from != to {
+            self.since = now;
+        }
+        if is_news || from != to {
+            step.notes.push(Note { from, to, reason: format!("not attempted: {words}") });
         }
         self.look_now(now.mono);
-        if let Some(note) = self.gated(now, gate) {
-            step.notes.push(note);
-        }
     }
 }
 

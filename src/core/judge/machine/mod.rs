@@ -40,7 +40,8 @@ pub(crate) struct Machine {
     pub(crate) outage: Option<Outage>,
     pub(crate) effort: Effort,
     hold: Hold,
-    /// Why it is not being healed right now, where it should be.
+    /// Why it is not being healed right now, where it should be; or, while an
+    /// act is under way, why the one before it was refused.
     gate: Option<Gate>,
     /// Results of looks handed out in an earlier epoch are dropped.
     epoch: u64,

@@ -30,6 +30,7 @@ impl Machine {
     /// `vai start`: whatever held it is forgotten and it is started now.
     pub(crate) fn start(&mut self, now: Now, step: &mut Step) {
         self.hold = Hold::Nothing;
+        self.gate = None;
         self.effort.forgive();
         let fault = Fault::new(FaultKind::ProcessAbsent, "an operator asked for its start");
         let wanted = Starting::Wanted { fault, since: now, asked: true };

@@ -73,7 +73,7 @@ impl Machine {
     fn arriving(&mut self, now: Now, condition: Condition, step: &mut Step) {
         match condition {
             Condition::Well if self.outage.is_none() || self.is_proven() => {
-                let how = if self.outage.is_none() { "found well" } else { "came back" };
+                let how = if self.outage.is_some() { "came back" } else { "found well" };
                 self.become_well(now, how, step);
             }
             Condition::Degraded(check, why) if self.outage.is_none() || self.is_proven() => {

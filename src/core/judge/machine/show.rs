@@ -8,7 +8,7 @@ impl Machine {
         match &self.state {
             State::Disabled => StateLabel::Disabled,
             State::Unknown(_) => StateLabel::Unknown,
-            State::Starting(Starting::Wanted { .. }) => {
+            State::Starting(Starting::Wanted { .. } | Starting::Running { .. }) => {
                 self.gate.as_ref().and_then(Gate::label).unwrap_or(StateLabel::Starting)
             }
             State::Starting(Starting::Looking { .. }) if !self.has_result() => StateLabel::Unknown,
@@ -21,7 +21,9 @@ impl Machine {
                 None if self.effort.has_given_up() => StateLabel::GaveUp,
                 None => StateLabel::Down,
             },
-            State::Healing { .. } => StateLabel::Healing,
+            State::Healing { .. } => {
+                self.gate.as_ref().and_then(Gate::label).unwrap_or(StateLabel::Healing)
+            }
             State::Verifying(_) => StateLabel::Verifying,
             State::StoppedByHand(_) => StateLabel::StoppedByHand,
         }
@@ -29,6 +31,11 @@ impl Machine {
 
     /// Why it is in its state, in words; the times in them are as of `now`.
     pub(crate) fn reason(&self, now: Time) -> String {
+        if self.act().is_some()
+            && let Some(gate) = &self.gate
+        {
+            return gate.words(now);
+        }
         match &self.state {
             State::Disabled => match self.service.kind {
                 ServiceKind::Watched => "disabled in the registry".into(),

@@ -71,7 +71,9 @@ impl Turn {
         self.registry_changed();
         self.step(Event::Wake);
         loop {
-            complaint.follow(&self.registry, &mut self.alerter);
+            if complaint.follow(&self.registry, &mut self.alerter) {
+                self.show_registry();
+            }
             if stop_by.is_some_and(|by| self.acts.is_empty() || clock::boot_time() >= by) {
                 break;
             }
@@ -207,10 +209,14 @@ impl Turn {
     }
 
     fn registry_changed(&mut self) {
+        self.show_registry();
+        self.unlisted = containers_of_watched(&self.registry.current());
+    }
+
+    fn show_registry(&self) {
         let sinks = self.alerter.status().into_iter();
         let sinks = sinks.map(|sink| SinkView { name: sink.name, held: sink.held }).collect();
         self.store.set_registry(sinks, self.registry.warnings());
-        self.unlisted = containers_of_watched(&self.registry.current());
     }
 
     fn check_self(&mut self) -> Result<(), AppError> {

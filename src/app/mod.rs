@@ -4,6 +4,7 @@
 mod reach;
 mod registry;
 mod summary;
+mod text;
 mod turn;
 
 pub use reach::Reach;
@@ -17,6 +18,7 @@ use crate::heal::Healer;
 use crate::show::{self, Control, Heartbeat, LockError, Snapshot, StateLock};
 use crate::store::Store;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -135,6 +137,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         registry,
         events,
         observe: options.observe,
+        unlisted: BTreeSet::new(),
         looks: JoinSet::new(),
         acts: JoinSet::new(),
     };

@@ -1,8 +1,9 @@
+use super::text::Text;
 use super::{AppError, shown, text_of};
 use crate::clock;
 use crate::config::{
-    Config, Content, Context, Environment, Loaded, Snapshot, Source, dropped, last_good_path,
-    load_last_good, load_snapshot, save_last_good,
+    Config, Content, Context, Environment, Snapshot, Source, dropped, is_mounted_alone,
+    last_good_path, load_last_good, load_snapshot, save_last_good,
 };
 use crate::docker::keys_of;
 use crate::heal;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use vai_core::model::{OperatorError, Place, Redactor, Service};
+use vai_core::model::{ContainerKey, OperatorError, Place, Redactor, Service};
 
 /// An act waits no longer than this for an edit to settle.
 const EDIT_SETTLES: Duration = Duration::from_secs(3);
@@ -31,11 +32,15 @@ pub struct Registry {
     source: Source,
     state_dir: PathBuf,
     current: watch::Sender<Arc<Config>>,
+    /// What `current` was read from.
+    text: watch::Sender<Arc<Text>>,
     /// The content that was judged last, whatever became of it.
     considered: watch::Sender<Snapshot>,
     settled: mpsc::Sender<Snapshot>,
     /// What is wrong with the content on disk, while it is not in force.
     trouble: watch::Sender<Option<String>>,
+    /// What is wrong with how the file is mounted.
+    mount: Option<String>,
     applying: Mutex<()>,
 }
 
@@ -60,34 +65,45 @@ impl Registry {
     pub async fn start(path: &Path, state_dir: &Path) -> Result<StartRegistry, AppError> {
         let source = Source::new(path.to_owned());
         let snapshot = source.read_now().await;
-        let loaded = load(&snapshot);
         let name = shown(path);
-        log_findings(&loaded, &name);
-        let (config, trouble) = match loaded.config {
+        let (config, text) = read(&snapshot, &name);
+        text.tell();
+        let mount = is_mounted_alone(path).then(|| {
+            format!(
+                "{name} is mounted as a single file: an edit that is saved by a rename will never \
+                 be seen; mount its folder instead"
+            )
+        });
+        if let Some(warning) = &mount {
+            warn!("{warning}");
+        }
+        let (config, text, trouble) = match config {
             Some(config) => {
                 keep(state_dir, &snapshot);
-                (config, None)
+                (config, text, None)
             }
-            None => match last_good(state_dir, &snapshot) {
-                Some(config) => {
-                    let trouble = format!(
-                        "{name} has errors; the last good copy of it, {}, is in force",
-                        shown(&last_good_path(state_dir))
-                    );
-                    error!("{trouble}");
-                    (config, Some(trouble))
-                }
-                None => return Err(AppError::BadRegistry(loaded.render(&name, false))),
-            },
+            None => {
+                let Some((config, copy)) = last_good(state_dir, &snapshot) else {
+                    return Err(AppError::BadRegistry(text.render()));
+                };
+                let trouble = format!(
+                    "{name} has errors; the last good copy of it, {}, is in force",
+                    shown(&last_good_path(state_dir))
+                );
+                error!("{trouble}");
+                (config, copy, Some(trouble))
+            }
         };
         let (sender, settled) = mpsc::channel(1);
         let registry = Arc::new(Self {
             source: source.clone(),
             state_dir: state_dir.to_owned(),
             current: watch::Sender::new(Arc::new(config)),
+            text: watch::Sender::new(Arc::new(text)),
             considered: watch::Sender::new(snapshot.clone()),
             settled: sender,
             trouble: watch::Sender::new(trouble),
+            mount,
             applying: Mutex::new(()),
         });
         Ok(StartRegistry { registry, settled, source, known: snapshot })
@@ -103,6 +119,19 @@ impl Registry {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.borrow().clone()
+    }
+
+    /// What the operator should know for as long as it is so.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let not_acted_on = self.current().not_acted_on.clone();
+        not_acted_on.into_iter().chain(self.mount.clone()).chain(self.trouble()).collect()
+    }
+
+    /// Logs that a container of the registry in force does not exist.
+    pub fn tell_missing(&self, key: &ContainerKey) {
+        let text = Arc::clone(&self.text.borrow());
+        text.tell_missing(&self.current(), key);
     }
 
     /// Takes contents that settled on disk.
@@ -145,19 +174,23 @@ impl Registry {
         registries: &watch::Sender<Arc<Config>>,
     ) -> Result<String, String> {
         let _one_at_a_time = self.applying.lock().await;
-        let loaded = load(&snapshot);
         let name = shown(self.source.path());
-        log_findings(&loaded, &name);
+        let (config, text) = read(&snapshot, &name);
+        text.tell();
         let old = self.current();
-        let verdict = match loaded.config {
+        let verdict = match config {
             None => Err(format!("{name} has errors and is not in force; the one before it stays")),
-            Some(new) if new == *old => Ok(format!("{name} is in force, nothing changed")),
+            Some(new) if new == *old => {
+                self.text.send_replace(Arc::new(text));
+                Ok(format!("{name} is in force, nothing changed"))
+            }
             Some(new) => match dropped(&old, &new).filter(|_| !force) {
                 Some(held) => Err(format!("{name}: {held}")),
                 None => {
                     let words = format!("{name} is in force: {}", difference(&old, &new));
                     keep(&self.state_dir, &snapshot);
                     let new = Arc::new(new);
+                    self.text.send_replace(Arc::new(text));
                     self.current.send_replace(Arc::clone(&new));
                     registries.send_replace(new);
                     Ok(words)
@@ -222,23 +255,10 @@ impl heal::Registry for Registry {
     }
 }
 
-fn load(snapshot: &Snapshot) -> Loaded {
-    load_snapshot(snapshot, Environment::of_process(), &Context::here())
-}
-
-/// Logs what there is to say about a registry, line by line as `vai validate`
-/// prints it.
-fn log_findings(loaded: &Loaded, name: &str) {
-    for finding in &loaded.diagnostics {
-        let text = loaded.render_all(std::slice::from_ref(finding), name, false);
-        for line in text.lines().filter(|line| !line.is_empty()) {
-            if finding.is_error() {
-                error!("{line}");
-            } else {
-                warn!("{line}");
-            }
-        }
-    }
+fn read(snapshot: &Snapshot, name: &str) -> (Option<Config>, Text) {
+    let mut loaded = load_snapshot(snapshot, Environment::of_process(), &Context::here());
+    let config = loaded.config.take();
+    (config, Text::new(loaded, name.to_owned()))
 }
 
 fn keep(state_dir: &Path, snapshot: &Snapshot) {
@@ -251,7 +271,7 @@ fn keep(state_dir: &Path, snapshot: &Snapshot) {
     }
 }
 
-fn last_good(state_dir: &Path, snapshot: &Snapshot) -> Option<Config> {
+fn last_good(state_dir: &Path, snapshot: &Snapshot) -> Option<(Config, Text)> {
     let text = match load_last_good(state_dir) {
         Ok(text) => text?,
         Err(problem) => {
@@ -259,7 +279,9 @@ fn last_good(state_dir: &Path, snapshot: &Snapshot) -> Option<Config> {
             return None;
         }
     };
-    load(&Snapshot { registry: Content::Text(text), ..snapshot.clone() }).config
+    let copy = Snapshot { registry: Content::Text(text), ..snapshot.clone() };
+    let (config, text) = read(&copy, &shown(&last_good_path(state_dir)));
+    Some((config?, text))
 }
 
 /// What an edit changed, by name.

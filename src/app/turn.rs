@@ -12,6 +12,7 @@ use crate::show::{
 };
 use crate::store::Store;
 use futures_util::FutureExt;
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +23,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 use vai_core::judge::Core;
 use vai_core::model::{
-    ActOutcome, ActReport, ActRequest, Action, Event, Evidence, EvidenceDetail, Incident,
-    IncidentId, IncidentPhase, Notice, NoticeKind, Notify, OperatorError, Outcome, Report, Service,
-    Severity, StateLabel, Ticket, Time, Wall,
+    ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Event,
+    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
+    OperatorError, Outcome, Place, Report, Service, ServiceKind, Severity, StateLabel, Ticket,
+    Time, Wall,
 };
 
 /// How often the loop turns when nothing happens.
@@ -52,6 +54,9 @@ pub(super) struct Turn {
     pub(super) registry: Arc<Registry>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) observe: bool,
+    /// Containers of services that were not looked for since the registry was
+    /// read.
+    pub(super) unlisted: BTreeSet<ContainerKey>,
     pub(super) looks: JoinSet<()>,
     pub(super) acts: JoinSet<()>,
 }
@@ -66,7 +71,9 @@ impl Turn {
         self.registry_changed();
         self.step(Event::Wake);
         loop {
-            complaint.follow(&self.registry, &mut self.alerter);
+            if complaint.follow(&self.registry, &mut self.alerter) {
+                self.show_registry();
+            }
             if stop_by.is_some_and(|by| self.acts.is_empty() || clock::boot_time() >= by) {
                 break;
             }
@@ -84,6 +91,7 @@ impl Turn {
                 Some(_) = self.looks.join_next() => {}
                 Some(_) = self.acts.join_next() => {}
                 () = sleep_until(wake) => self.step(Event::Wake),
+                () = sleep_until(stop_by) => {}
                 _ = beat.tick() => self.check_self()?,
             }
             self.heartbeat.beat(clock::boot_time());
@@ -104,6 +112,9 @@ impl Turn {
                 self.store.set_engine(EngineState::Gone { reason: reason.clone(), since });
             }
             Event::EngineBack => self.engine_back(),
+            Event::Container { key, change: ContainerChange::Seen(view) } => {
+                self.listed(key, view);
+            }
             _ => {}
         }
         self.step(event);
@@ -119,6 +130,13 @@ impl Turn {
                 store.set_engine(EngineState::Up { version: info.version });
             }
         });
+    }
+
+    /// The engine was asked for a container.
+    fn listed(&mut self, key: &ContainerKey, view: &ContainerView) {
+        if self.unlisted.remove(key) && *view == ContainerView::Missing {
+            self.registry.tell_missing(key);
+        }
     }
 
     fn step(&mut self, event: Event) {
@@ -190,12 +208,15 @@ impl Turn {
         self.registry_changed();
     }
 
-    fn registry_changed(&self) {
+    fn registry_changed(&mut self) {
+        self.show_registry();
+        self.unlisted = containers_of_watched(&self.registry.current());
+    }
+
+    fn show_registry(&self) {
         let sinks = self.alerter.status().into_iter();
         let sinks = sinks.map(|sink| SinkView { name: sink.name, held: sink.held }).collect();
-        let config = self.registry.current();
-        let warnings = config.not_acted_on.iter().cloned().chain(self.registry.trouble());
-        self.store.set_registry(sinks, warnings.collect());
+        self.store.set_registry(sinks, self.registry.warnings());
     }
 
     fn check_self(&mut self) -> Result<(), AppError> {
@@ -240,6 +261,17 @@ fn broken_act() -> ActReport {
     }
 }
 
+fn containers_of_watched(config: &Config) -> BTreeSet<ContainerKey> {
+    let services = config.services.values();
+    let watched = services.filter(|it| it.enabled && it.kind == ServiceKind::Watched);
+    watched
+        .filter_map(|service| match &service.place {
+            Place::Local => None,
+            Place::Container(key) => Some(key.clone()),
+        })
+        .collect()
+}
+
 async fn sleep_until(wake: Option<Time>) {
     match wake {
         Some(at) => clock::sleep_until_time(at).await,
@@ -260,22 +292,30 @@ fn reload(forced: &mpsc::Sender<Forced>) {
 struct Complaint(Option<Incident>);
 
 impl Complaint {
-    fn follow(&mut self, registry: &Registry, alerter: &mut Alerter) {
+    /// Whether there is anything new to show.
+    fn follow(&mut self, registry: &Registry, alerter: &mut Alerter) -> bool {
         let now = clock::wall();
         match (registry.trouble(), &mut self.0) {
             (Some(why), None) => {
                 let incident = complaint(why, now);
                 alerter.tell(notice(incident.clone(), NoticeKind::Opened, now));
                 self.0 = Some(incident);
+                true
             }
-            (None, open @ Some(_)) => {
-                if let Some(mut incident) = open.take() {
+            (Some(why), Some(open)) => {
+                let is_other = open.reason != why;
+                open.reason = why;
+                is_other
+            }
+            (None, open) => match open.take() {
+                Some(mut incident) => {
                     let how = "the registry on disk is in force".to_owned();
                     incident.phase = IncidentPhase::Closed { at: now, how };
                     alerter.tell(notice(incident, NoticeKind::Resolved, now));
+                    true
                 }
-            }
-            (Some(_), Some(_)) | (None, None) => {}
+                None => false,
+            },
         }
     }
 }

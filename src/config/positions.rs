@@ -61,6 +61,12 @@ impl Positions {
         if field.is_empty() { service } else { child(&service, field) }
     }
 
+    /// The pointer of a field of an entry of the `containers` map.
+    #[must_use]
+    pub fn container(&self, key: &str, field: &str) -> String {
+        child(&child("/containers", key), field)
+    }
+
     /// A finding about the value at `pointer`, or about the nearest value
     /// around it that exists.
     #[must_use]

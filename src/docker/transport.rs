@@ -4,6 +4,7 @@ use super::EngineError;
 use super::allow::is_allowed;
 use super::errors::forbidden;
 use crate::clock;
+use crate::config::is_mounted_alone;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use hyper::Uri;
 use hyper_util::client::legacy::Client;
@@ -49,9 +50,7 @@ impl Address {
     #[must_use]
     pub fn is_mounted_file(&self) -> bool {
         let Self::Unix(path) = self else { return false };
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        mounts.lines().any(|line| line.split(' ').nth(4).is_some_and(|at| Path::new(at) == path))
+        is_mounted_alone(path)
     }
 
     /// Reads `unix:///path` or `tcp://host:port`.

@@ -23,3 +23,4 @@ mod operator;
 mod reach;
 mod refused;
 mod services;
+mod warnings;

@@ -38,6 +38,7 @@ fn an_edit_changes_nothing_and_is_told_once_and_so_is_its_end(
     assert!(!vai.lines_with(&format!("(?i){diagnostic}")).is_empty());
     let told = mail.wait_for(1);
     assert!(told.subject.contains("registry"), "{told:?}");
+    assert!(warnings(&vai).contains("has errors and is not in force"), "{}", warnings(&vai));
     services.kill9("redis-server");
     vai.wait_for_line(r"redis.*healed in \d+ s");
 
@@ -48,6 +49,7 @@ fn an_edit_changes_nothing_and_is_told_once_and_so_is_its_end(
     vai.wait_for_line("is in force");
     let ended = mail.wait_for(2);
     assert!(ended.subject.contains("registry"), "{ended:?}");
+    assert_eq!(warnings(&vai), "[]");
     never("a third mail", Duration::from_secs(3), || mail.mails().into_iter().nth(2));
 }
 
@@ -105,6 +107,7 @@ fn at_start_a_bad_file_means_the_last_good_one_loudly() {
     vai.edit(&registry);
     vai.wait_for_line("is in force, nothing changed");
     assert!(mail.wait_for(2).subject.contains("registry"), "{:?}", mail.mails());
+    assert_eq!(warnings(&vai), "[]");
 }
 
 #[test]
@@ -116,6 +119,13 @@ fn at_start_a_bad_file_without_a_good_one_is_the_end() {
     assert_eq!(vai.wait_for_end().code(), Some(2));
     vai.wait_for_line(r"system-config\.json:\d+:\d+");
     vai.wait_for_line("there is no good copy of it: not started");
+}
+
+/// What `vai status` warns of.
+fn warnings(vai: &Vai) -> String {
+    let status = vai.cli(&["status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).expect("status prints JSON");
+    status["warnings"].to_string()
 }
 
 /// `registry` with a misspelt field in a service.

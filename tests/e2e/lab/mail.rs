@@ -49,15 +49,6 @@ impl MailCatcher {
         Self { child, lines, port }
     }
 
-    /// A registry's `notifications`: every message as a mail to here, at once.
-    pub(crate) fn notifications(&self) -> Value {
-        json!({
-            "channels": { "alerts": [{ "type": "email", "to": ["ops@example.com"] }] },
-            "smtp": self.smtp(),
-            "group_wait_seconds": 1,
-        })
-    }
-
     /// The registry's `notifications.smtp` that leads here.
     pub(crate) fn smtp(&self) -> Value {
         json!({ "host": "127.0.0.1", "port": self.port, "tls": "none", "from": "vai@example.com" })

@@ -49,13 +49,26 @@ impl Vai {
     /// Runs it as its own small image: no shell, read-only, no capability.
     pub(crate) fn in_its_image(lab: &Lab, registry: &Value) -> Self {
         let folder = folder_with(registry);
+        let registry = mount(folder.path(), "/config:ro");
+        Self::in_its_image_over(lab, folder, registry)
+    }
+
+    /// The same, with the registry mounted as people should not do it.
+    pub(crate) fn in_its_image_with_a_mounted_file(lab: &Lab, registry: &Value) -> Self {
+        let folder = folder_with(registry);
+        let file = folder.path().join(REGISTRY);
+        let registry = mount(&file, &format!("/config/{REGISTRY}:ro"));
+        Self::in_its_image_over(lab, folder, registry)
+    }
+
+    fn in_its_image_over(lab: &Lab, folder: TempDir, registry: String) -> Self {
         let container = lab
             .container("vai", Image::Vai)
             .option("--read-only")
             .option("--cap-drop=ALL")
             .option("--security-opt=no-new-privileges")
             .option("--volume=/var/lib/vai")
-            .option(mount(folder.path(), "/config:ro"))
+            .option(registry)
             .option(mount(&docker_socket(), "/var/run/docker.sock"))
             .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
             .option(format!("--env=VAI_LOG={VAI_LOG}"))

@@ -140,9 +140,9 @@ impl Turn {
     }
 
     fn step(&mut self, event: Event) {
-        let before = self.store.snapshot();
         let (delta, actions) = self.core.handle(clock::now(), event);
-        narrate(&delta, &before);
+        // Let go before the change: what is shared has to be copied for it.
+        narrate(&delta, &self.store.snapshot());
         self.store.apply(&delta);
         for action in actions {
             match action {

@@ -24,8 +24,9 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// How often the content is looked at without an event.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long events are gathered.
-const DEBOUNCE: Duration = Duration::from_millis(50);
+/// How long events are gathered. The debouncer wakes up this often for ever, be
+/// there events or not, and what is read has to settle anyway.
+const DEBOUNCE: Duration = Duration::from_millis(200);
 
 /// What a path held when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +184,7 @@ impl Folders {
                 wake.notify_one();
             }
         };
-        let debouncer = new_debouncer(DEBOUNCE, None, on_events)
+        let debouncer = new_debouncer(DEBOUNCE, Some(DEBOUNCE), on_events)
             .inspect_err(|error| {
                 tracing::warn!(%error, "no file events; edits are found once a second");
             })

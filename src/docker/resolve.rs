@@ -15,8 +15,9 @@ pub(super) enum Found<'a> {
     Several(Vec<String>),
 }
 
-/// Tries in this order, and the first step with any match decides: the name in
-/// the registry's `containers` map, a container named like the key, one named
+/// The name in the registry's `containers` map, if it has one: while that
+/// container is gone, no other one is meant. Else the first of these steps with
+/// any match decides: a container named like the key, one named
 /// `<key>-container`, the compose service `<key>` of `own_project`, the compose
 /// service `<key>` of any project.
 pub(super) fn resolve<'a>(
@@ -26,12 +27,10 @@ pub(super) fn resolve<'a>(
     own_project: Option<&str>,
 ) -> Found<'a> {
     let named = |name: &str| containers.iter().find(|listed| listed.name == name);
-    let by_name = entry
-        .name
-        .as_deref()
-        .and_then(named)
-        .or_else(|| named(key.as_str()))
-        .or_else(|| named(&format!("{key}-container")));
+    if let Some(name) = &entry.name {
+        return named(name).map_or(Found::Nothing, Found::One);
+    }
+    let by_name = named(key.as_str()).or_else(|| named(&format!("{key}-container")));
     if let Some(listed) = by_name {
         return Found::One(listed);
     }
@@ -86,12 +85,20 @@ mod tests {
             container("own_services_1", Some(("own", "services"))),
             container("other_services_1", Some(("other", "services"))),
         ];
-        for expected in ["mapped", "services", "services-container", "own_services_1"] {
-            assert_eq!(names(Some("mapped"), &all, Some("own")), [expected]);
+        assert_eq!(names(Some("mapped"), &all, Some("own")), ["mapped"]);
+        all.remove(0);
+        for expected in ["services", "services-container", "own_services_1"] {
+            assert_eq!(names(None, &all, Some("own")), [expected]);
             all.remove(0);
         }
-        assert_eq!(names(Some("mapped"), &all, Some("own")), ["other_services_1"]);
-        assert!(names(Some("mapped"), &[], Some("own")).is_empty());
+        assert_eq!(names(None, &all, Some("own")), ["other_services_1"]);
+        assert!(names(None, &[], Some("own")).is_empty());
+    }
+
+    #[test]
+    fn while_the_named_container_is_gone_no_other_one_is_meant() {
+        let all = [container("services", None), container("services-container", None)];
+        assert!(names(Some("mapped"), &all, None).is_empty());
     }
 
     #[test]

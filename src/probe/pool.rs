@@ -5,6 +5,7 @@ use super::client::{AgentHint, AgentLink, ProbeError};
 use super::file::AgentFile;
 use super::hints::{Hints, Watches};
 use super::wire::{Answer, Op};
+use crate::clock;
 use crate::docker::{Details, Engine, EngineError, ExecSpec};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -13,7 +14,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use vai_core::model::{Instance, ServiceName};
+use vai_core::model::{Instance, ServiceName, Time};
+
+/// A refusal is asked for again after this: a full disk or a slow engine may
+/// have been all there was to it.
+const ASK_AGAIN: Duration = Duration::from_secs(300);
 
 /// Hints that wait to be passed on.
 const HINTS: usize = 32;
@@ -21,7 +26,7 @@ const HINTS: usize = 32;
 /// Why there is no agent to ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoAgent {
-    /// This run of the container takes none, ever.
+    /// This run of the container takes none.
     #[error("{0}")]
     Refused(String),
     /// Not this time.
@@ -63,7 +68,8 @@ pub(super) struct Pool {
     engine: Arc<dyn Engine>,
     file: Arc<AgentFile>,
     hints: Hints,
-    placements: Mutex<HashMap<Key, Placement>>,
+    /// Each with the time it was begun at.
+    placements: Mutex<HashMap<Key, (Placement, Time)>>,
 }
 
 impl Pool {
@@ -93,11 +99,14 @@ impl Pool {
             placements.retain(|other, _| {
                 other.instance.id != key.instance.id || other.instance == key.instance
             });
+            let now = clock::boot_time();
             match placements.get(&key) {
-                Some(placement) if is_of_use(placement) => placement.clone(),
+                Some((placement, begun)) if is_of_use(placement, now.since(*begun)) => {
+                    placement.clone()
+                }
                 _ => {
                     let placement = self.place(key.clone(), &container.presence.name);
-                    placements.insert(key, placement.clone());
+                    placements.insert(key, (placement.clone(), now));
                     placement
                 }
             }
@@ -115,7 +124,7 @@ impl Pool {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Placement>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, (Placement, Time)>> {
         self.placements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -142,9 +151,10 @@ impl Pool {
     }
 }
 
-fn is_of_use(placement: &Placement) -> bool {
+fn is_of_use(placement: &Placement, age: Duration) -> bool {
     match placement.peek() {
-        None | Some(Err(NoAgent::Refused(_))) => true,
+        None => true,
+        Some(Err(NoAgent::Refused(_))) => age < ASK_AGAIN,
         Some(Ok(agent)) => !agent.link.is_closed(),
         Some(Err(NoAgent::Lost(_))) => false,
     }

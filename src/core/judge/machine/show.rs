@@ -48,7 +48,7 @@ impl Machine {
                     .map_or_else(|| "waiting for its first look".into(), |(_, f)| f.fault.detail),
                 Starting::Wanted { fault, .. } => self.with_gate(&fault.detail, now),
                 Starting::Running { .. } => "its start is under way".into(),
-                Starting::Proving(_) => "started, waiting for its check".into(),
+                Starting::Proving(_) => self.while_waiting("started"),
             },
             State::Healthy => String::new(),
             State::Suspect(fault) => fault.detail.clone(),
@@ -57,7 +57,15 @@ impl Machine {
                 None => String::new(),
             },
             State::Healing { .. } => "being restarted".into(),
-            State::Verifying(_) => "restarted, waiting for its check".into(),
+            State::Verifying(_) => self.while_waiting("restarted"),
+        }
+    }
+
+    /// What its check last said while it is being proven.
+    fn while_waiting(&self, done: &str) -> String {
+        match self.failing() {
+            Some((_, failing)) => format!("{done}, its check still says: {}", failing.fault),
+            None => format!("{done}, waiting for its check"),
         }
     }
 

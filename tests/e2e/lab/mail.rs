@@ -54,6 +54,15 @@ impl MailCatcher {
         json!({ "host": "127.0.0.1", "port": self.port, "tls": "none", "from": "vai@example.com" })
     }
 
+    /// The registry's `notifications` that send everything here.
+    pub(crate) fn notifications(&self) -> Value {
+        json!({
+            "channels": { "alerts": [{ "type": "email", "to": ["ops@example.com"] }] },
+            "smtp": self.smtp(),
+            "group_wait_seconds": 1,
+        })
+    }
+
     /// All mails so far, oldest first.
     pub(crate) fn mails(&self) -> Vec<Mail> {
         let lines = self.lines.all();

@@ -35,9 +35,6 @@ use vai_core::model::{Instance, Watchlist};
 /// channel only slows the edges down.
 const EVENTS: usize = 1024;
 
-/// From SIGTERM to the end: the engine kills after 10 s.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
-
 /// How the daemon is run.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use vai_core::model::{ContainerKey, OperatorError, Place, Redactor, Service};
+use vai_core::model::{ContainerKey, OperatorError, Redactor, Service};
 
 /// An act waits no longer than this for an edit to settle.
 const EDIT_SETTLES: Duration = Duration::from_secs(3);
@@ -157,7 +157,7 @@ impl Registry {
                     let _ = self.consider(snapshot, false, &registries).await;
                 }
                 Some(Forced { force, reply }) = forced.recv() => {
-                    let snapshot = self.source.read_now().await;
+                    let snapshot = self.source.read_settled().await;
                     let answer = self.consider(snapshot, force, &registries).await;
                     // Whoever asked may have gone.
                     let _ = reply.send(answer.map_err(OperatorError));
@@ -243,11 +243,7 @@ impl heal::Registry for Registry {
     }
 
     fn shares_container(&self, service: &Service) -> bool {
-        let Place::Container(_) = &service.place else { return true };
-        let config = self.current();
-        config.services.values().any(|other| {
-            other.name != service.name && other.enabled && other.place == service.place
-        })
+        self.current().shares_container(service)
     }
 
     fn redactor(&self) -> Redactor {

@@ -1,7 +1,7 @@
 //! The one loop: takes in events, lets the core decide, stores, dispatches.
 
 use super::registry::Forced;
-use super::{AppError, Reach, Registry, STOP_WITHIN, watchlist};
+use super::{AppError, Reach, Registry, watchlist};
 use crate::alert::Alerter;
 use crate::clock;
 use crate::config::Config;
@@ -28,6 +28,13 @@ use vai_core::model::{
     OperatorError, Outcome, Place, Report, Service, ServiceKind, Severity, StateLabel, Ticket,
     Time, Wall,
 };
+
+/// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
+/// what follows it is 8 s: the engine kills after 10.
+const ACTS_END_WITHIN: Duration = Duration::from_millis(6500);
+
+/// For the messages that are left then.
+const MESSAGES_LEAVE_WITHIN: Duration = Duration::from_millis(1500);
 
 /// How often the loop turns when nothing happens.
 const BEAT: Duration = Duration::from_secs(2);
@@ -70,12 +77,12 @@ impl Turn {
         let mut stop_by: Option<Time> = None;
         self.registry_changed();
         self.step(Event::Wake);
-        loop {
+        let ended = loop {
             if complaint.follow(&self.registry, &mut self.alerter) {
                 self.show_registry();
             }
             if stop_by.is_some_and(|by| self.acts.is_empty() || clock::boot_time() >= by) {
-                break;
+                break Ok(());
             }
             let wake = self.core.next_wake(clock::now());
             tokio::select! {
@@ -92,21 +99,25 @@ impl Turn {
                 Some(_) = self.acts.join_next() => {}
                 () = sleep_until(wake) => self.step(Event::Wake),
                 () = sleep_until(stop_by) => {}
-                _ = beat.tick() => self.check_self()?,
+                _ = beat.tick() => if let Some(refused) = self.reach.dead_socket() {
+                    break Err(AppError::DeadSocket(refused));
+                }
             }
             self.heartbeat.beat(clock::boot_time());
+        };
+        // What came of the last acts is told, too.
+        while let Ok(event) = inputs.events.try_recv() {
+            self.event(event);
         }
-        self.finish(stop_by).await;
-        Ok(())
+        self.finish().await;
+        ended
     }
 
     fn event(&mut self, event: Event) {
         match &event {
+            // Nobody misses an engine that no service is in.
+            Event::EngineGone(_) if keys_of(&self.registry.current()).is_empty() => {}
             Event::EngineGone(reason) => {
-                // Nobody misses an engine that no service is in.
-                if keys_of(&self.registry.current()).is_empty() {
-                    return;
-                }
                 warn!("the container engine does not answer: {reason}");
                 let since = clock::wall();
                 self.store.set_engine(EngineState::Gone { reason: reason.clone(), since });
@@ -219,19 +230,12 @@ impl Turn {
         self.store.set_registry(sinks, self.registry.warnings());
     }
 
-    fn check_self(&mut self) -> Result<(), AppError> {
-        match self.reach.dead_socket() {
-            Some(refused) => Err(AppError::DeadSocket(refused)),
-            None => Ok(()),
-        }
-    }
-
     fn stop_or_exit(&mut self, stop_by: &mut Option<Time>, signal: &str) {
         if stop_by.is_some() {
             warn!("{signal} again: exiting at once");
             std::process::exit(1);
         }
-        *stop_by = Some(clock::boot_time() + STOP_WITHIN);
+        *stop_by = Some(clock::boot_time() + ACTS_END_WITHIN);
         match self.acts.len() {
             0 => info!("{signal}: stopping"),
             acts => info!("{signal}: stopping; waiting for {acts} act(s) under way"),
@@ -239,15 +243,14 @@ impl Turn {
         self.step(Event::Stopping);
     }
 
-    async fn finish(mut self, stop_by: Option<Time>) {
+    async fn finish(mut self) {
         let unfinished = self.acts.len();
         if unfinished > 0 {
             error!("{unfinished} act(s) did not end in time and are left to the engine");
         }
         self.acts.shutdown().await;
         self.looks.shutdown().await;
-        let left = stop_by.map_or(STOP_WITHIN, |by| by.since(clock::boot_time()));
-        self.alerter.stop(left).await;
+        self.alerter.stop(MESSAGES_LEAVE_WITHIN).await;
     }
 }
 
@@ -255,6 +258,7 @@ impl Turn {
 fn broken_act() -> ActReport {
     ActReport {
         outcome: ActOutcome::Failed("vai itself broke while acting; please report it".into()),
+        instance: None,
         steps: Vec::new(),
         evidence: Evidence::default(),
         took: Duration::ZERO,

@@ -1,13 +1,13 @@
-use super::ContainerEntry;
 use super::fields::Fields;
 use super::node::Node;
 use super::positions::child;
 use super::reader::Problem;
 use super::service::Draft;
+use super::{Config, ContainerEntry};
 use jsonc_parser::ast::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use vai_core::model::{ContainerKey, OnFail, Place, Recovery, Rung};
+use vai_core::model::{ContainerKey, OnFail, Place, Recovery, Rung, Service};
 
 /// What a service's `recovery` asks for.
 pub(super) enum Wish {
@@ -211,6 +211,22 @@ fn restarts(draft: &Draft<'_>) -> bool {
 fn engine_name(key: &ContainerKey, containers: &BTreeMap<ContainerKey, ContainerEntry>) -> String {
     let entry = containers.get(key).and_then(|entry| entry.name.clone());
     entry.unwrap_or_else(|| key.to_string())
+}
+
+impl Config {
+    /// Whether another enabled service may live in the container of `service`;
+    /// a local one shares its place with `vai` itself.
+    #[must_use]
+    pub fn shares_container(&self, service: &Service) -> bool {
+        let Place::Container(key) = &service.place else { return true };
+        let own = engine_name(key, &self.containers);
+        self.services.values().filter(|other| other.enabled && other.name != service.name).any(
+            |other| match &other.place {
+                Place::Local => false,
+                Place::Container(key) => same_container(&engine_name(key, &self.containers), &own),
+            },
+        )
+    }
 }
 
 /// Whether two names may mean one container. In doubt they do: the price of a

@@ -109,6 +109,20 @@ impl Source {
         Snapshot { registry, env_path, env_file, env_world_readable: mode & 0o004 != 0 }
     }
 
+    /// What is on disk once nobody is writing it; within 3 s in any case.
+    pub async fn read_settled(&self) -> Snapshot {
+        let mut now = self.read_now().await;
+        for _ in 0..10 {
+            sleep(SETTLED).await;
+            let later = self.read_now().await;
+            if later == now {
+                break;
+            }
+            now = later;
+        }
+        now
+    }
+
     /// Sends every settled content that differs from the one before, the first
     /// one from `known`, until `shutdown`.
     pub async fn watch(

@@ -20,13 +20,13 @@ const END_DEADLINE: Duration = Duration::from_secs(15);
 
 const BEHIND_DEADLINE: Duration = Duration::from_secs(3);
 
-/// Does what `request` asks for. Returns how it ended and the steps taken, in
-/// sentences.
+/// Does what `request` asks for. Returns how it ended, the instance that runs
+/// then, and the steps taken, in sentences.
 pub(super) async fn carry_out(
     healer: &Healer,
     request: &ActRequest,
     scene: Scene,
-) -> (ActOutcome, Vec<String>) {
+) -> (ActOutcome, Option<Instance>, Vec<String>) {
     let mut acting = Acting { healer, request, scene, steps: Vec::new() };
     let result = match request.act {
         Act::Start => acting.start().await,
@@ -37,7 +37,7 @@ pub(super) async fn carry_out(
     };
     let still_there = acting.still_there().await;
     let outcome = match result {
-        Ok(()) => ActOutcome::Done { instance: acting.instance_now().await, still_there },
+        Ok(()) => ActOutcome::Done { still_there },
         Err(ActOutcome::Failed(words)) => ActOutcome::Failed(match still_there {
             Some(who) => acting.add_to(words, &who),
             None => words,
@@ -47,7 +47,7 @@ pub(super) async fn carry_out(
             outcome
         }
     };
-    (outcome, acting.steps)
+    (outcome, acting.instance_now().await, acting.steps)
 }
 
 /// An act under way. Its methods end early with the outcome in `Err`.
@@ -60,8 +60,15 @@ struct Acting<'a> {
 
 impl Acting<'_> {
     async fn start(&mut self) -> Result<(), ActOutcome> {
-        self.start_container_if_down().await?;
-        self.run_restart_cmd().await
+        if self.request.service.restart_cmd.is_some() {
+            self.start_container_if_down().await?;
+            return self.run_restart_cmd().await;
+        }
+        // An operator asked for it: a start of the core's own has a command.
+        if self.scene.is_running() && self.healer.registry.shares_container(&self.request.service) {
+            return Err(failed("it has no restart_cmd and shares its container with others"));
+        }
+        self.container().await
     }
 
     async fn command(&mut self) -> Result<(), ActOutcome> {
@@ -329,7 +336,9 @@ impl Acting<'_> {
         };
         let id = &details.presence.instance.id;
         let now: Option<Details> = self.healer.engine.inspect(id).await.ok();
-        now.map(|details| details.presence.instance)
+        now.map(|details| details.presence)
+            .filter(|presence| presence.status.is_running())
+            .map(|presence| presence.instance)
     }
 }
 

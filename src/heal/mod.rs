@@ -81,16 +81,17 @@ impl Healer {
     pub async fn perform(&self, request: &ActRequest) -> ActReport {
         let began = clock::boot_time();
         let redactor = self.registry.redactor();
-        let (outcome, steps, evidence) = match gate::pass(self, request).await {
-            Err(refusal) => (refusal.into(), Vec::new(), Evidence::default()),
+        let (outcome, instance, steps, evidence) = match gate::pass(self, request).await {
+            Err(refusal) => (refusal.into(), None, Vec::new(), Evidence::default()),
             Ok(scene) => {
                 let evidence = evidence::gather(self, &request.service, &scene).await;
-                let (outcome, steps) = act::carry_out(self, request, scene).await;
-                (outcome, steps, evidence)
+                let (outcome, instance, steps) = act::carry_out(self, request, scene).await;
+                (outcome, instance, steps, evidence)
             }
         };
         ActReport {
             outcome: redacted_outcome(outcome, &redactor),
+            instance,
             steps: redacted(steps, &redactor),
             evidence: Evidence {
                 facts: redacted(evidence.facts, &redactor),

@@ -244,6 +244,7 @@ mod tests {
         let words = "restart_cmd exited 1: no such file".to_owned();
         let report = ActReport {
             outcome: ActOutcome::Failed(words.clone()),
+            instance: None,
             steps: vec!["started the container services".to_owned(), words],
             evidence: Evidence::default(),
             took: Duration::from_secs(1),

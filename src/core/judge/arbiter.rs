@@ -1,6 +1,7 @@
 //! What may be done now: the gates, the budgets, one act per place.
 
 use super::*;
+use crate::model::StateLabel;
 
 impl Core {
     /// Admits what may be done now, the longest-waiting first, one act per
@@ -57,7 +58,7 @@ impl Core {
             let why = service.recovery.alert_only.clone();
             return Some(Gate::AlertOnly(why.unwrap_or_else(|| "it is only watched".into())));
         }
-        if let Some(why) = &service.held {
+        if let Some(why) = service.held.as_ref().filter(|_| service.restart_cmd.is_some()) {
             return Some(Gate::Unset(why.clone()));
         }
         if let Some(gate) = self.container_gate(machine, standing) {
@@ -72,6 +73,7 @@ impl Core {
                 Act::Start | Act::Stop => machine.effort.refusal(now.mono),
                 Act::Restart(_) => machine.effort.gate(now.mono, &machine.service.recovery),
             };
+            let gate = gate.or_else(|| self.freshness_gate(name, standing, now));
             if gate.is_some() {
                 return gate;
             }
@@ -113,16 +115,57 @@ impl Core {
             if !machine.is_well() {
                 return Some(Gate::Dependency(dependency, machine.label()));
             }
-            if began.is_some_and(|began| !machine.looked_since(began)) {
-                machine.look_now(now.mono);
-                unsure = true;
+            let Some(began) = began.filter(|&began| !machine.passed_since(began)) else {
+                continue;
+            };
+            if machine.looked_since(began) {
+                // It was looked at, and could not be seen.
+                return Some(Gate::Dependency(dependency, StateLabel::Unknown));
             }
+            machine.look_now(now.mono);
+            unsure = true;
         }
         unsure.then_some(Gate::Looking)
     }
 
+    /// What is acted on was seen failing a moment ago: somebody may have mended
+    /// it since the look before.
+    fn freshness_gate(
+        &mut self,
+        name: &ServiceName,
+        standing: &Standing,
+        now: Now,
+    ) -> Option<Gate> {
+        const ASK_AGAIN: Duration = Duration::from_secs(10);
+        let machine = self.services.get_mut(name)?;
+        if matches!(standing, Standing::Died(_)) || machine.failed_lately(now.mono) {
+            return None;
+        }
+        if let Some(gate @ Gate::Unsure(until)) = machine.gate()
+            && now.mono < *until
+        {
+            return Some(gate.clone());
+        }
+        machine.look_now(now.mono);
+        Some(Gate::Unsure(now.mono + ASK_AGAIN))
+    }
+
+    /// Whether an act is under way there, by whatever key it was named.
     pub(super) fn is_busy(&self, place: &Place) -> bool {
-        self.acts.values().any(|flight| flight.place == *place)
+        let container = self.container_id(place);
+        self.acts.values().any(|flight| {
+            flight.place == *place
+                || (container.is_some() && self.container_id(&flight.place) == container)
+        })
+    }
+
+    fn container_id(&self, place: &Place) -> Option<&str> {
+        match place {
+            Place::Local => None,
+            Place::Container(key) => {
+                Some(self.containers.get(key)?.presence()?.instance.id.as_str())
+            }
+        }
     }
 
     /// Sends an act on its way.

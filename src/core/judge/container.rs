@@ -14,6 +14,8 @@ const SIGNALLED_CAUSE_SETTLES: Duration = Duration::from_secs(5);
 const SIGNAL_LASTS: Duration = Duration::from_secs(30);
 /// A stop with no start for this long was meant (behaviour.md, "By hand").
 const STOP_SETTLES: Duration = Duration::from_secs(5);
+/// Stops so shortly before the engine went away were its own doing.
+const STOPS_BEFORE_ENGINE: Duration = Duration::from_secs(60);
 /// How long the engine's own restart policy is given to bring a container back.
 const POLICY_GRACE: Duration = Duration::from_secs(30);
 /// After an act of ours, stop events that arrive late are still ours.
@@ -113,6 +115,14 @@ impl Container {
             Some(ContainerView::Present(presence)) => Some(presence),
             _ => None,
         }
+    }
+
+    /// The engine went away. A graceful end of it stops every container just as
+    /// a person would, so stops of the last minute prove nothing.
+    pub(crate) fn engine_gone(&mut self, now: Time) {
+        let is_recent = |at: &mut Time| now.since(*at) < STOPS_BEFORE_ENGINE;
+        self.stop.take_if(is_recent);
+        self.signalled.take_if(is_recent);
     }
 
     /// An act of ours begins that may stop it: what stops now is our doing.

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) enum Gate {
     /// Something has to be seen first; nothing to tell anybody.
     Looking,
+    /// It was not seen failing lately; when it is looked at again at the latest.
+    Unsure(Time),
     /// The container or the host has an act in flight.
     Busy,
     /// SIGTERM was seen.
@@ -44,6 +46,7 @@ impl Gate {
     pub(crate) fn label(&self) -> Option<StateLabel> {
         match self {
             Self::Looking
+            | Self::Unsure(_)
             | Self::Busy
             | Self::Backoff(_)
             | Self::AlertOnly(_)
@@ -64,7 +67,10 @@ impl Gate {
 
     /// Whether this is worth a log line: `not attempted: …`.
     pub(crate) fn is_told(&self) -> bool {
-        !matches!(self, Self::Looking | Self::Busy | Self::Backoff(_) | Self::GaveUp(_))
+        !matches!(
+            self,
+            Self::Looking | Self::Unsure(_) | Self::Busy | Self::Backoff(_) | Self::GaveUp(_)
+        )
     }
 
     /// Whether nothing will be tried until somebody does something, or not
@@ -81,7 +87,8 @@ impl Gate {
     /// When time alone opens it.
     pub(crate) fn until(&self) -> Option<Time> {
         match self {
-            Self::Backoff(until)
+            Self::Unsure(until)
+            | Self::Backoff(until)
             | Self::GaveUp(until)
             | Self::Ceiling { until, .. }
             | Self::Refused { until, .. }
@@ -105,6 +112,7 @@ impl Gate {
         let left = |until: &Time| words::duration(round_up(until.since(now)));
         match self {
             Self::Looking => "what it depends on is being looked at".into(),
+            Self::Unsure(_) => "it is being looked at again".into(),
             Self::Busy => "another action is under way".into(),
             Self::Stopping => "vai is stopping".into(),
             Self::Observe => "vai only observes (--observe)".into(),

@@ -89,7 +89,7 @@ impl Incidents {
         actions: &mut Vec<Action>,
     ) {
         self.leave(scene);
-        self.join(scene);
+        self.join(scene, changes);
         for (root, open) in &mut self.open {
             if open.update(root, scene) {
                 changes.push(Change::Incident(Box::new(open.incident.clone())));
@@ -100,17 +100,22 @@ impl Incidents {
     }
 
     fn leave(&mut self, scene: &Scene<'_>) {
-        for open in self.open.values_mut() {
-            open.members.retain(|name| outage(scene, name).is_some());
+        for (root, open) in &mut self.open {
+            open.members.retain(|name| still_fails(scene, name));
+            // What still fails after its root recovered fails by itself.
+            if matches!(root, Root::Service(root) if !open.members.contains(root)) {
+                open.members.clear();
+            }
         }
     }
 
-    fn join(&mut self, scene: &Scene<'_>) {
-        if scene
+    fn join(&mut self, scene: &Scene<'_>, changes: &mut Vec<Change>) {
+        let needed = scene.services.values().any(|it| it.is_watched() && it.container().is_some());
+        let engine_gone = scene
             .engine_gone
             .as_ref()
-            .is_some_and(|(since, _)| scene.now.mono.since(since.mono) >= ENGINE_TOLD_AFTER)
-        {
+            .is_some_and(|(since, _)| scene.now.mono.since(since.mono) >= ENGINE_TOLD_AFTER);
+        if needed && engine_gone {
             self.open.entry(Root::Engine).or_insert_with(|| Open::new(&Root::Engine, scene.now));
         }
         for name in scene.services.keys() {
@@ -126,7 +131,7 @@ impl Incidents {
             let open = self.open.entry(root.clone()).or_insert_with(|| Open::new(&root, scene.now));
             open.members.insert(name.clone());
             open.incident.since = open.incident.since.min(outage.since.wall);
-            self.adopt_dependents(name, &root, scene);
+            self.adopt_dependents(name, &root, scene, changes);
         }
     }
 
@@ -146,7 +151,7 @@ impl Incidents {
         }
         let dependencies = scene.graph.all_dependencies(name);
         let blamed = self.open.iter().find(|(root, open)| match root {
-            Root::Service(root) => dependencies.contains(root),
+            Root::Service(root) => dependencies.contains(root) && open.members.contains(root),
             Root::Container(_) => open.members.iter().any(|member| dependencies.contains(member)),
             Root::Engine => false,
         });
@@ -155,7 +160,13 @@ impl Incidents {
 
     /// A root that was confirmed after what hangs on it takes over the
     /// incidents of the latter that nobody was told about yet.
-    fn adopt_dependents(&mut self, name: &ServiceName, root: &Root, scene: &Scene<'_>) {
+    fn adopt_dependents(
+        &mut self,
+        name: &ServiceName,
+        root: &Root,
+        scene: &Scene<'_>,
+        changes: &mut Vec<Change>,
+    ) {
         let dependents = scene.graph.all_dependents(name);
         let children: Vec<Root> = self
             .open
@@ -168,13 +179,16 @@ impl Incidents {
             .map(|(child, _)| child.clone())
             .collect();
         for child in children {
-            let Some(orphan) = self.open.remove(&child) else {
+            let Some(mut orphan) = self.open.remove(&child) else {
                 continue;
             };
             if let Some(open) = self.open.get_mut(root) {
                 open.members.extend(orphan.members);
                 open.incident.since = open.incident.since.min(orphan.incident.since);
             }
+            let how = format!("it is part of the incident of {name}");
+            orphan.incident.phase = IncidentPhase::Closed { at: scene.now.wall, how };
+            changes.push(Change::Incident(Box::new(orphan.incident)));
         }
     }
 
@@ -222,15 +236,28 @@ impl Incidents {
     }
 }
 
+/// Whether a member of an incident stays one. A pause or a marker file silences
+/// an incident and does not end it.
+fn still_fails(scene: &Scene<'_>, name: &ServiceName) -> bool {
+    let Some(machine) = scene.services.get(name) else { return false };
+    machine.outage.as_ref().is_some_and(|outage| !is_deploy(scene, outage))
+}
+
+fn is_deploy(scene: &Scene<'_>, outage: &Outage) -> bool {
+    outage.kind == OutageKind::Stopped
+        && scene.now.mono.since(outage.since.mono) < STOPPED_TOLD_AFTER
+}
+
+fn is_silenced(machine: &Machine) -> bool {
+    machine.is_paused() || machine.is_marked_stopped()
+}
+
 /// The outage of a service that is anybody's business: nobody wants to be told
 /// about what an operator paused or stopped, nor about a deploy.
 fn outage<'a>(scene: &Scene<'a>, name: &ServiceName) -> Option<&'a Outage> {
     let machine = scene.services.get(name)?;
     let outage = machine.outage.as_ref()?;
-    let stopped_just_now = outage.kind == OutageKind::Stopped
-        && scene.now.mono.since(outage.since.mono) < STOPPED_TOLD_AFTER;
-    let unwanted = machine.is_paused() || machine.is_marked_stopped();
-    (!unwanted && !stopped_just_now).then_some(outage)
+    (!is_silenced(machine) && !is_deploy(scene, outage)).then_some(outage)
 }
 
 fn repeat(severity: Severity, critical: Duration) -> Duration {
@@ -334,6 +361,10 @@ impl Open {
     fn tell(&mut self, root: &Root, scene: &Scene<'_>) -> Option<Notice> {
         let now = scene.now.mono;
         let severity = self.incident.severity;
+        let mut members = self.members.iter().filter_map(|name| scene.services.get(name));
+        if *root != Root::Engine && members.all(is_silenced) {
+            return None;
+        }
         let kind = match self.told {
             None if self.members.is_empty() && *root != Root::Engine => return None,
             None => {

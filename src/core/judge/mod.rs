@@ -150,14 +150,8 @@ impl Core {
                 machine.reason(Time::default())
             )));
         }
-        let acts = matches!(request, OperatorRequest::Stop(_) | OperatorRequest::Start(_));
-        if acts && self.settings.observe {
-            return Err(OperatorError("vai only observes (--observe)".into()));
-        }
-        if matches!(request, OperatorRequest::Stop(_)) && self.is_busy(&machine.service.place) {
-            return Err(OperatorError(format!(
-                "an action is under way beside {name}; try again when it has ended"
-            )));
+        if let Some(why) = self.refusal(request, machine) {
+            return Err(OperatorError(why));
         }
         Ok(match request {
             OperatorRequest::Pause(_) => {
@@ -169,6 +163,39 @@ impl Core {
             }
             OperatorRequest::Start(_) => format!("{name} is being started"),
         })
+    }
+
+    /// Why a request about a watched service makes no sense right now.
+    fn refusal(&self, request: &OperatorRequest, machine: &Machine) -> Option<String> {
+        let name = &machine.service.name;
+        match request {
+            OperatorRequest::Pause(_) | OperatorRequest::Resume(_) => machine
+                .is_stopped_by_operator()
+                .then(|| format!("{name} is stopped; `vai start {name}` ends that")),
+            OperatorRequest::Stop(_) | OperatorRequest::Start(_) if self.settings.observe => {
+                Some("vai only observes (--observe)".into())
+            }
+            OperatorRequest::Stop(_) | OperatorRequest::Start(_)
+                if self.is_busy(&machine.service.place) =>
+            {
+                Some(format!("an action is under way beside {name}; try again when it has ended"))
+            }
+            OperatorRequest::Stop(_) => None,
+            OperatorRequest::Start(_) => {
+                let own = machine
+                    .container()
+                    .and_then(|key| self.containers.get(key)?.presence())
+                    .is_some_and(|presence| presence.is_self);
+                let held = machine.service.held.as_ref();
+                if machine.is_well() {
+                    Some(format!("{name} is healthy already"))
+                } else if own {
+                    Some(format!("{name} runs in vai's own container, which vai never acts on"))
+                } else {
+                    held.map(|why| format!("{name} is held: {why}"))
+                }
+            }
+        }
     }
 
     // ---- taking in ----
@@ -200,6 +227,9 @@ impl Core {
             Event::EngineGone(why) => {
                 if !matches!(self.engine, EngineLink::Gone { .. }) {
                     self.engine = EngineLink::Gone { since: now, why };
+                    for container in self.containers.values_mut() {
+                        container.engine_gone(now.mono);
+                    }
                 }
             }
             Event::EngineBack => self.engine_back(now),
@@ -255,13 +285,13 @@ impl Core {
     }
 
     fn container_changed(&mut self, now: Now, key: ContainerKey, change: ContainerChange) {
-        let hint = matches!(change, ContainerChange::OutOfMemory | ContainerChange::Seen(_));
+        let killed_for_memory = change == ContainerChange::OutOfMemory;
         let container = self.containers.entry(key.clone()).or_default();
         let before = container.presence().map(|presence| presence.health.clone());
         container.change(now, change);
         let after = container.presence().map(|presence| presence.health.clone());
         // What the engine's own check says is worth a look, not a verdict.
-        if hint && before.is_some() && before != after {
+        if killed_for_memory || (before.is_some() && before != after) {
             for machine in self.services.values_mut() {
                 if machine.container() == Some(&key) {
                     machine.look_now(now.mono);
@@ -281,7 +311,7 @@ impl Core {
             if flight.act.may_stop_container() {
                 container.act_ended(now.mono);
             }
-            if let ActOutcome::Done { instance: Some(instance), .. } = &report.outcome
+            if let Some(instance) = &report.instance
                 && flight.act != Act::Stop
             {
                 container.runs_now(now.mono, instance);
@@ -296,14 +326,20 @@ impl Core {
             machine.acted(now, report, start_timeout, &mut step);
         } else {
             // An operator's stop, or the service was disabled meanwhile.
-            let words = match report.outcome {
+            let act = if flight.act == Act::Stop { "the stop" } else { "the act before" };
+            let words = match &report.outcome {
                 ActOutcome::Done { .. } => report.steps.join("; "),
-                ActOutcome::Failed(words) => format!("stop failed: {words}"),
-                ActOutcome::CommandOverdue(_) => "stop_cmd is still running".into(),
-                ActOutcome::Refused { gate, .. } => format!("not stopped: {gate}"),
+                ActOutcome::Failed(words) => format!("{act} failed: {words}"),
+                ActOutcome::CommandOverdue(_) => format!("{act}: its command is still running"),
+                ActOutcome::Refused { gate, .. } => format!("{act} was not attempted: {gate}"),
             };
             let label = machine.label();
             step.notes.push(Note { from: label, to: label, reason: words });
+            let undone =
+                matches!(report.outcome, ActOutcome::Failed(_) | ActOutcome::Refused { .. });
+            if flight.act == Act::Stop && undone {
+                machine.not_stopped(now, &mut step);
+            }
         }
         self.story(&flight.service, step, out);
     }
@@ -360,8 +396,11 @@ impl Core {
     fn standing(&self, name: &ServiceName, now: Time) -> Standing {
         match self.services.get(name).and_then(Machine::container) {
             None => Standing::Up { instance: self.settings.local.clone(), since: Time::default() },
-            Some(key) => match self.containers.get(key) {
-                Some(container) => container.standing(now),
+            Some(key) => match self.containers.get(key).map(|container| container.standing(now)) {
+                Some(up @ Standing::Up { .. }) => up,
+                // What is not running may be the engine's own going.
+                Some(_) if matches!(self.engine, EngineLink::Gone { .. }) => Standing::Unseen,
+                Some(standing) => standing,
                 None => Standing::Unseen,
             },
         }

@@ -76,7 +76,8 @@ impl Run {
         if ticked {
             self.next = plan::next_tick(now, check.interval, &key(service, check));
         }
-        let wanted = ticked || self.soon.is_some_and(|soon| soon <= now);
+        let lasted = self.tally.look_at(check).is_some_and(|at| at <= now);
+        let wanted = ticked || lasted || self.soon.is_some_and(|soon| soon <= now);
         if !wanted || !looked_at || now < self.not_before {
             return None;
         }
@@ -105,6 +106,7 @@ impl Run {
             return false;
         }
         self.tally.count(now, look.started, report);
+        self.tally.settle(&self.check);
         self.shown = self.tally.last().cloned();
         if !self.tally.processes().is_empty() {
             self.seen_alive = self.tally.processes().to_vec();
@@ -119,12 +121,10 @@ impl Run {
 
     /// Forgets the results so far; `from` is when the next look is wanted, and
     /// none comes before it.
-    pub(crate) fn afresh(&mut self, from: Option<Time>) {
+    pub(crate) fn afresh(&mut self, from: Time) {
         self.tally = Tally::default();
-        if let Some(from) = from {
-            self.soon = Some(from);
-            self.not_before = from;
-        }
+        self.soon = Some(from);
+        self.not_before = from;
     }
 
     /// The instance is another one: nothing of what was seen alive is left.
@@ -139,9 +139,10 @@ impl Run {
 
     /// When this check next wants something done.
     pub(crate) fn wake(&self, looked_at: bool) -> Option<Time> {
-        let soon = self.soon.filter(|_| looked_at && self.in_flight.is_none());
-        let soon = soon.map(|soon| soon.max(self.not_before));
-        Some(soon.map_or(self.next, |soon| soon.min(self.next)))
+        let early = self.soon.into_iter().chain(self.tally.look_at(&self.check)).min();
+        let early = early.filter(|_| looked_at && self.in_flight.is_none());
+        let early = early.map(|early| early.max(self.not_before));
+        Some(early.map_or(self.next, |early| early.min(self.next)))
     }
 
     pub(crate) fn shown(&self) -> Option<&Last> {

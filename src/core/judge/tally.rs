@@ -1,4 +1,5 @@
 use crate::model::{Check, Fault, FaultKind, Now, OnFail, Outcome, ProcId, Report, Time};
+use std::time::Duration;
 
 /// What one check's results in a row add up to.
 #[derive(Clone, Debug, Default)]
@@ -7,8 +8,9 @@ pub(crate) struct Tally {
     passes: u32,
     /// Fails in a row; results that could not be had do not break the row.
     fails: Option<Fails>,
-    /// Slow passes in a row.
+    /// Slow passes in a row, and what the last of them said.
     slow: u32,
+    slow_why: String,
     /// Since when nothing could be seen.
     blind: Option<(Now, String)>,
     /// Seen alive at the last pass.
@@ -30,6 +32,7 @@ pub(crate) struct Last {
 struct Fails {
     count: u32,
     since: Now,
+    last: Now,
     fault: Fault,
     proven: bool,
 }
@@ -65,6 +68,14 @@ pub(crate) struct Failing {
     pub(crate) proven: bool,
 }
 
+impl Failing {
+    /// Whether a process that was seen alive has ended, as opposed to Docker's
+    /// own check having made up its mind some time ago.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.proven && self.fault.kind != FaultKind::Unhealthy
+    }
+}
+
 impl Tally {
     /// Counts a result.
     pub(crate) fn count(&mut self, now: Now, started: Time, report: Report) {
@@ -73,9 +84,10 @@ impl Tally {
                 self.pass(&report);
                 self.slow = 0;
             }
-            Outcome::Slow(_) => {
+            Outcome::Slow(why) => {
                 self.pass(&report);
                 self.slow += 1;
+                self.slow_why.clone_from(why);
             }
             Outcome::Fail(fault) => self.fail(now, fault.clone()),
             Outcome::Starting(_) => {
@@ -106,6 +118,7 @@ impl Tally {
         self.fails = Some(Fails {
             count: before.as_ref().map_or(1, |fails| fails.count + 1),
             since: before.as_ref().map_or(now, |fails| fails.since),
+            last: now,
             proven: proven || before.is_some_and(|fails| fails.proven),
             fault,
         });
@@ -148,6 +161,17 @@ impl Tally {
         }
     }
 
+    /// Forgets fails that a pass has cleared: those that were never confirmed,
+    /// and confirmed ones once their end is proven.
+    pub(crate) fn settle(&mut self, check: &Check) {
+        let passes = self.passes;
+        let cleared =
+            |fails: &mut Fails| !Self::confirmed(fails, check) || passes >= check.success_threshold;
+        if passes > 0 {
+            self.fails.take_if(cleared);
+        }
+    }
+
     /// Forgets that it failed: the recovery is proven.
     pub(crate) fn proven_well(&mut self) {
         self.fails = None;
@@ -163,7 +187,7 @@ impl Tally {
         match (&self.fails, &self.last) {
             (_, None) => Verdict::Pending,
             (Some(fails), _) if self.passes > 0 => {
-                if Self::confirmed(fails, check, now) && self.passes < check.success_threshold {
+                if Self::confirmed(fails, check) && self.passes < check.success_threshold {
                     Verdict::Recovering
                 } else {
                     self.passing(check)
@@ -176,7 +200,7 @@ impl Tally {
                     count: fails.count,
                     proven: fails.proven,
                 };
-                if Self::confirmed(fails, check, now) {
+                if Self::confirmed(fails, check) {
                     Verdict::Failed(failing)
                 } else {
                     Verdict::Suspect(failing)
@@ -193,37 +217,34 @@ impl Tally {
 
     fn passing(&self, check: &Check) -> Verdict {
         match &self.last {
-            Some(Last { report: Report { outcome: Outcome::Slow(why), .. }, .. })
-                if self.slow >= check.failure_threshold =>
-            {
-                Verdict::Slow(why.clone())
-            }
+            Some(_) if self.slow >= check.failure_threshold => Verdict::Slow(self.slow_why.clone()),
             _ => Verdict::Well,
         }
     }
 
-    fn confirmed(fails: &Fails, check: &Check, now: Time) -> bool {
+    /// Whether enough fails were seen, the last of them `fail_for` after the
+    /// first: time alone proves nothing.
+    fn confirmed(fails: &Fails, check: &Check) -> bool {
         (fails.proven || fails.count >= check.failure_threshold)
-            && now.since(fails.since.mono) >= check.fail_for
+            && fails.last.mono.since(fails.since.mono) >= check.fail_for
     }
 
-    /// When a failure that needs no further look is confirmed by time alone.
-    pub(crate) fn confirmed_at(&self, check: &Check) -> Option<Time> {
-        let fails = self.fails.as_ref()?;
+    /// When one more fail would confirm a failure that only has to last.
+    pub(crate) fn look_at(&self, check: &Check) -> Option<Time> {
+        let fails = self.fails.as_ref().filter(|fails| !Self::confirmed(fails, check))?;
+        let enough = fails.proven || fails.count >= check.failure_threshold;
         let due = fails.since.mono + check.fail_for;
-        (fails.proven || fails.count >= check.failure_threshold).then_some(due)
+        (enough && !self.looked_since(due)).then_some(due)
     }
 
     /// Whether the next result would settle something, so that it is worth not
     /// waiting a whole interval for it.
-    pub(crate) fn in_flux(&self, check: &Check, now: Time) -> bool {
+    pub(crate) fn in_flux(&self, check: &Check) -> bool {
         match &self.fails {
             None => false,
             Some(_) if self.passes > 0 => self.passes < check.success_threshold,
             // A long `fail_for` is waited for at the usual pace.
-            Some(fails) => {
-                !Self::confirmed(fails, check, now) && fails.count < check.failure_threshold
-            }
+            Some(fails) => !Self::confirmed(fails, check) && fails.count < check.failure_threshold,
         }
     }
 
@@ -246,6 +267,22 @@ impl Tally {
     /// Whether a look that began at or after `when` has ended.
     pub(crate) fn looked_since(&self, when: Time) -> bool {
         self.last.as_ref().is_some_and(|last| last.started >= when)
+    }
+
+    /// Whether a look that began at or after `when` has found it well.
+    pub(crate) fn passed_since(&self, when: Time) -> bool {
+        self.looked_since(when)
+            && self
+                .last
+                .as_ref()
+                .is_some_and(|last| matches!(last.report.outcome, Outcome::Pass | Outcome::Slow(_)))
+    }
+
+    /// Whether the last result, at `now` no older than `age`, is a fail.
+    pub(crate) fn failed_lately(&self, now: Time, age: Duration) -> bool {
+        self.last.as_ref().is_some_and(|last| {
+            matches!(last.report.outcome, Outcome::Fail(_)) && now.since(last.ended.mono) <= age
+        })
     }
 
     pub(crate) fn processes(&self) -> &[ProcId] {

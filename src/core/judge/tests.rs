@@ -26,6 +26,11 @@ struct World {
     well: BTreeMap<String, bool>,
     effects: BTreeMap<String, Effect>,
     unknown: bool,
+    /// Checks and services that cannot be looked at.
+    blind_checks: Vec<String>,
+    blind_services: Vec<String>,
+    /// As last published.
+    incidents: BTreeMap<IncidentId, Incident>,
     /// What runs now, as an act finds it at its end.
     instance: Option<Instance>,
     queue: Vec<(Time, Event)>,
@@ -147,6 +152,9 @@ impl World {
             well: BTreeMap::new(),
             effects: BTreeMap::new(),
             unknown: false,
+            blind_checks: Vec::new(),
+            blind_services: Vec::new(),
+            incidents: BTreeMap::new(),
             instance: None,
             queue: Vec::new(),
             story: Vec::new(),
@@ -171,6 +179,9 @@ impl World {
     fn event(&mut self, event: Event) {
         let (delta, actions) = self.core.handle(self.now, event);
         for change in delta.changes {
+            if let Change::Incident(incident) = &change {
+                self.incidents.insert(incident.id.clone(), (**incident).clone());
+            }
             if let Change::Transition(t) = change {
                 let (from, to) = (t.from.label(), t.to.label());
                 self.story.push(format!("{}: {from} → {to}: {}", t.service, t.reason));
@@ -192,13 +203,16 @@ impl World {
     fn look(&self, service: &Service, index: usize) -> Report {
         let took = Duration::from_millis(5);
         let process = ProcId { pid: 7, start_ticks: 1, name: "x".into() };
-        if self.unknown {
+        let blind = self.blind_checks.contains(&service.checks[index].name)
+            || self.blind_services.iter().any(|name| name == service.name.as_str());
+        if self.unknown || blind {
             return Report::new(Outcome::Unknown("the agent is lost".into()), took);
         }
         if self.well[service.name.as_str()] {
             return Report { outcome: Outcome::Pass, took, processes: vec![process] };
         }
         let fault = match service.checks[index].kind {
+            CheckKind::Docker => Fault::new(FaultKind::Unhealthy, "Docker calls it unhealthy"),
             CheckKind::Process(_) => Fault::new(FaultKind::ProcessAbsent, "no process matches"),
             _ => Fault::new(FaultKind::Refused, "connection refused"),
         };
@@ -208,7 +222,7 @@ impl World {
     fn act(&mut self, request: ActRequest) {
         let name = request.service.name.to_string();
         self.acts.push((self.second(), name.clone(), request.act.clone()));
-        let done = ActOutcome::Done { instance: None, still_there: None };
+        let done = ActOutcome::Done { still_there: None };
         let outcome = match self.effects.get(&name).copied().unwrap_or(Effect::Heals) {
             Effect::Heals => {
                 self.well.insert(name, true);
@@ -220,6 +234,7 @@ impl World {
         };
         let report = ActReport {
             outcome,
+            instance: None,
             steps: vec!["ran restart_cmd: exit 0".into()],
             evidence: Evidence::default(),
             took: Duration::from_millis(100),
@@ -231,8 +246,8 @@ impl World {
     /// An act ends in the instance that runs by then.
     fn in_current_instance(&self, event: Event) -> Event {
         let Event::Acted { id, mut report } = event else { return event };
-        if let ActOutcome::Done { instance, .. } = &mut report.outcome {
-            instance.clone_from(&self.instance);
+        if !matches!(report.outcome, ActOutcome::Refused { .. }) {
+            report.instance.clone_from(&self.instance);
         }
         Event::Acted { id, report }
     }
@@ -895,6 +910,276 @@ fn a_removed_service_closes_its_incident() {
     assert_eq!(last.kind, NoticeKind::Resolved);
     let IncidentPhase::Closed { how, .. } = &last.incident.phase else { panic!("still open") };
     assert_eq!(how, "removed from the registry");
+}
+
+// ---- what a review found ----
+
+fn alert_check() -> Check {
+    Check { name: "agent".into(), on_fail: OnFail::Alert, ..tcp_check() }
+}
+
+/// Lets one look of `name` fail.
+fn blip(world: &mut World, name: &str) {
+    world.kill(name);
+    world.event(Event::Hint { service: name.into(), why: String::new(), died: None });
+    world.well.insert(name.into(), true);
+}
+
+#[test]
+fn an_act_that_starts_the_container_and_then_fails_is_one_failed_attempt() {
+    let mut world = World::settled(vec![service("a")]);
+    world.effects.insert("a".into(), Effect::Fails);
+    world.kill("a");
+    world.container(ContainerChange::Died);
+    let exited = ContainerStatus::Exited { code: 1, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(Duration::from_millis(550));
+    assert_eq!(world.acts_on("a").len(), 1);
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.run(SECOND * 240);
+    assert!(world.acts.iter().all(|(_, _, act)| *act != Act::Start), "{:?}", world.acts);
+    assert_eq!(world.restarts(), 3, "{:?}", world.acts);
+    assert_eq!(world.state("a"), StateLabel::GaveUp);
+}
+
+#[test]
+fn fails_with_passes_between_them_do_not_add_up() {
+    let mut relay = service("relay");
+    relay.checks = vec![tcp_check(), alert_check()];
+    let mut world = World::settled(vec![relay]);
+    for _ in 0..6 {
+        blip(&mut world, "relay");
+        world.run(SECOND * 200);
+    }
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn a_failure_that_ended_before_fail_for_is_none() {
+    let mut relay = service("relay");
+    relay.checks[0].fail_for = SECOND * 30;
+    let mut world = World::settled(vec![relay]);
+    world.kill("relay");
+    while world.state("relay") == StateLabel::Healthy {
+        world.run(SECOND);
+    }
+    world.run(SECOND * 6);
+    world.well.insert("relay".into(), true);
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+}
+
+#[test]
+fn what_still_fails_after_its_root_recovered_is_told_under_its_own_name() {
+    let mut world = World::settled(chain());
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.effects.insert("b".into(), Effect::Nothing);
+    world.kill("a");
+    world.kill("b");
+    world.run(SECOND * 600);
+    world.well.insert("a".into(), true);
+    world.run(SECOND * 900);
+    let of_b = world.notices.iter().filter(|notice| notice.incident.root == "b").count();
+    assert!(of_b >= 1, "{:#?}", world.story);
+    let resolved = world.notices.iter().find(|notice| notice.kind == NoticeKind::Resolved).unwrap();
+    assert_eq!(resolved.incident.root, "a");
+}
+
+#[test]
+fn every_incident_that_was_opened_is_closed() {
+    let mut world = World::settled(chain());
+    world.hint_death("b");
+    world.hint_death("a");
+    world.run(SECOND * 300);
+    let open: Vec<&Incident> =
+        world.incidents.values().filter(|it| it.phase == IncidentPhase::Open).collect();
+    assert!(open.is_empty(), "{open:#?}");
+    assert!(!world.incidents.is_empty());
+}
+
+#[test]
+fn a_pause_ends_no_incident() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 480);
+    let told = world.notices.len();
+    world.event(Event::Operator(OperatorRequest::Pause("redis".into())));
+    world.run(SECOND * 60);
+    assert_eq!(world.notices.len(), told, "still down: nothing is resolved");
+    world.well.insert("redis".into(), true);
+    world.run(SECOND * 120);
+    assert_eq!(world.notices.last().unwrap().kind, NoticeKind::Resolved);
+}
+
+#[test]
+fn what_docker_still_calls_unhealthy_is_waited_for_after_a_restart() {
+    let mut api = service("api");
+    api.checks = vec![check(CheckKind::Docker)];
+    let mut world = World::settled(vec![api]);
+    world.effects.insert("api".into(), Effect::Nothing);
+    world.kill("api");
+    world.run(SECOND * 62);
+    assert_eq!(world.acts.len(), 1);
+    world.run(SECOND * 25);
+    world.well.insert("api".into(), true);
+    world.run(SECOND * 60);
+    assert_eq!(world.acts.len(), 1, "Docker looks only every 30 s: {:?}", world.acts);
+    assert_eq!(world.state("api"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_start_that_makes_no_sense_is_refused_in_words() {
+    let mut held = service("held");
+    held.held = Some("${TOKEN} is not set".into());
+    let mut world = World::settled(vec![held, service("redis")]);
+    let start = |name: &str| OperatorRequest::Start(name.into());
+    let answer = world.core.answer(&start("redis")).unwrap_err();
+    assert_eq!(answer.0, "redis is healthy already");
+    world.kill("held");
+    world.run(SECOND * 120);
+    let answer = world.core.answer(&start("held")).unwrap_err();
+    assert_eq!(answer.0, "held is held: ${TOKEN} is not set");
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.run(SECOND);
+    for request in [OperatorRequest::Pause("redis".into()), OperatorRequest::Resume("redis".into())]
+    {
+        let answer = world.core.answer(&request).unwrap_err();
+        assert_eq!(answer.0, "redis is stopped; `vai start redis` ends that");
+    }
+}
+
+#[test]
+fn a_daily_check_is_looked_at_as_soon_as_its_container_is_known() {
+    let mut daily = service("daily");
+    daily.checks[0].interval = SECOND * 86_400;
+    let mut world = World::new(vec![daily]);
+    world.well.insert("daily".into(), true);
+    world.run(SECOND * 2);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 30);
+    assert_eq!(world.state("daily"), StateLabel::Healthy);
+}
+
+#[test]
+fn what_was_mended_by_hand_is_not_restarted_on_an_old_verdict() {
+    let mut daily = service("daily");
+    daily.checks[0].interval = SECOND * 86_400;
+    let mut world = World::settled(vec![daily]);
+    world.effects.insert("daily".into(), Effect::Nothing);
+    world.hint_death("daily");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("daily"), StateLabel::GaveUp);
+    let acts = world.acts.len();
+    world.well.insert("daily".into(), true);
+    world.run(SECOND * 900);
+    assert_eq!(world.acts.len(), acts, "{:?}", world.acts);
+    assert_eq!(world.state("daily"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_blocked_start_is_looked_at_again_when_its_dependency_is_well() {
+    let mut world = World::new(chain());
+    world.kill("a");
+    world.kill("b");
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    while world.acts.is_empty() {
+        world.run(SECOND);
+    }
+    world.well.insert("b".into(), true);
+    world.run(SECOND * 120);
+    assert!(world.acts_on("b").is_empty(), "it came up with a: {:?}", world.acts);
+    assert_eq!(world.state("b"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_stop_by_the_engines_own_end_is_nobodys_wish() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 20);
+    let exited = ContainerStatus::Exited { code: 143, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.event(Event::EngineBack);
+    world.run(SECOND * 60);
+    assert_eq!(world.restarts(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn an_alert_check_that_cannot_look_blocks_nobody() {
+    let mut services = chain();
+    services[0].checks.push(alert_check());
+    let mut world = World::settled(services);
+    world.blind_checks.push("agent".into());
+    world.run(SECOND * 400);
+    assert_eq!(world.state("a"), StateLabel::Degraded);
+    world.hint_death("b");
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("b").len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn a_dependency_that_cannot_be_seen_opens_no_gate() {
+    let mut world = World::settled(chain());
+    world.blind_services.push("a".into());
+    world.hint_death("b");
+    world.run(SECOND * 30);
+    assert!(world.acts_on("b").is_empty(), "{:#?}", world.story);
+    world.blind_services.clear();
+    world.run(SECOND * 120);
+    assert_eq!(world.acts_on("b").len(), 1);
+}
+
+#[test]
+fn a_start_that_nobody_can_look_at_is_told() {
+    let mut world = World::new(vec![service("redis")]);
+    world.kill("redis");
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    while world.acts.is_empty() {
+        world.run(SECOND);
+    }
+    world.unknown = true;
+    world.run(SECOND * 600);
+    assert_eq!(world.state("redis"), StateLabel::Unknown);
+    assert_eq!(world.notices.len(), 1);
+}
+
+#[test]
+fn memory_running_out_is_worth_a_look() {
+    let mut world = World::settled(vec![service("redis")]);
+    let before = world.second();
+    world.kill("redis");
+    world.container(ContainerChange::OutOfMemory);
+    world.run(Duration::from_millis(100));
+    assert_eq!(world.state("redis"), StateLabel::Suspect, "{before}");
+}
+
+#[test]
+fn a_stop_that_failed_leaves_the_service_watched() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Fails);
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.run(SECOND * 30);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn two_names_of_one_container_are_one_place() {
+    let mut other = service("other");
+    other.place = Place::Container("services-container".into());
+    let mut world = World::settled(vec![service("redis"), other]);
+    let key = "services-container".into();
+    let seen = ContainerChange::Seen(view(1, ContainerStatus::Running));
+    world.event(Event::Container { key, change: seen });
+    world.run(SECOND * 120);
+    world.hint_death("redis");
+    world.hint_death("other");
+    world.run(Duration::from_millis(50));
+    assert_eq!(world.acts.len(), 1, "{:?}", world.acts);
 }
 
 // ---- limits ----

@@ -85,6 +85,8 @@ pub enum Rung {
 pub struct ActReport {
     /// How it ended.
     pub outcome: ActOutcome,
+    /// The instance that the service is in now, if its container runs.
+    pub instance: Option<Instance>,
     /// What was done, step by step, for the log and the message.
     pub steps: Vec<String>,
     /// Taken before acting.
@@ -99,8 +101,6 @@ pub struct ActReport {
 pub enum ActOutcome {
     /// Everything asked for was done.
     Done {
-        /// The instance that the service is in now.
-        instance: Option<Instance>,
         /// A process that was there before and still is, in words:
         /// `nginx (pid 12) is still there`.
         still_there: Option<String>,

@@ -5,7 +5,8 @@ impl Machine {
     pub(crate) fn proposal(&self, standing: &Standing, now: Time) -> Option<Proposal> {
         match &self.state {
             State::Starting(Starting::Wanted { since, asked, .. }) => {
-                Some(Proposal { act: Act::Start, since: since.mono, asked: *asked })
+                let failing = *asked || matches!(self.condition(now), Condition::Failed(..));
+                failing.then_some(Proposal { act: Act::Start, since: since.mono, asked: *asked })
             }
             State::Down => {
                 let since = self.outage.as_ref()?.confirmed.mono;
@@ -64,7 +65,8 @@ impl Machine {
                     None => (1, String::new()),
                 };
                 let by = by(*rung);
-                let reason = format!("restarting by {by}, attempt {attempt} of {max}: {fault}");
+                let of = if attempt > max { String::new() } else { format!(" of {max}") };
+                let reason = format!("restarting by {by}, attempt {attempt}{of}: {fault}");
                 let healing = State::Healing { act: id };
                 if asks_again {
                     self.state = healing;
@@ -98,17 +100,15 @@ impl Machine {
             outage.history.extend(report.steps);
             outage.evidence = report.evidence;
         }
+        if report.instance.is_some() {
+            self.instance = report.instance;
+        }
         let (command_failed, still_there) = match report.outcome {
             ActOutcome::Refused { gate, by_hand } => {
                 self.refused(now, gate, by_hand, starting, step);
                 return;
             }
-            ActOutcome::Done { instance, still_there } => {
-                if instance.is_some() {
-                    self.instance = instance;
-                }
-                (None, still_there)
-            }
+            ActOutcome::Done { still_there } => (None, still_there),
             ActOutcome::Failed(words) => (Some(words), None),
             ActOutcome::CommandOverdue(_) => (None, None),
         };
@@ -119,7 +119,7 @@ impl Machine {
             command_failed,
             still_there,
         };
-        self.look_afresh(Some(looks_from));
+        self.look_afresh(looks_from);
         let state = if starting {
             self.start_spent.clone_from(&self.instance);
             State::Starting(Starting::Proving(proof))

@@ -1,5 +1,8 @@
 use super::*;
 
+/// An act follows a fail that is no older than this.
+const FRESH: Duration = Duration::from_secs(10);
+
 impl Machine {
     /// Checks whose time has come; each is handed out once.
     pub(crate) fn due(&mut self, now: Time, number: &mut u64) -> Vec<(usize, u64)> {
@@ -25,7 +28,7 @@ impl Machine {
         if !run.ended(now, epoch, report) {
             return false;
         }
-        if wants_results || run.tally.in_flux(check, now.mono) {
+        if wants_results || run.tally.in_flux(check) {
             run.soon(now.mono + check.confirm_interval);
         }
         run.tally.failing().is_some_and(|failing| failing.count == 1)
@@ -58,6 +61,17 @@ impl Machine {
         self.restarting().all(|(run, _)| run.tally.looked_since(when))
     }
 
+    /// Whether every check that counts passed in a look since `when`.
+    pub(crate) fn passed_since(&self, when: Time) -> bool {
+        self.restarting().all(|(run, _)| run.tally.passed_since(when))
+    }
+
+    /// Whether its failure was seen so lately that it may be acted on.
+    pub(crate) fn failed_lately(&self, now: Time) -> bool {
+        self.restarting()
+            .any(|(run, check)| run.tally.failed_lately(now, FRESH.max(check.confirm_interval)))
+    }
+
     pub(crate) fn next_look(&self) -> Option<Time> {
         let looked_at = self.is_looked_at();
         self.runs.iter().filter_map(|run| run.wake(looked_at)).min()
@@ -72,13 +86,8 @@ impl Machine {
             }
             _ => None,
         };
-        let confirmed = self
-            .runs
-            .iter()
-            .zip(&self.service.checks)
-            .filter_map(|(run, check)| run.tally.confirmed_at(check));
         let gate = self.gate.as_ref().and_then(Gate::until);
-        state.into_iter().chain(confirmed).chain(gate).filter(|&at| at > now).min()
+        state.into_iter().chain(gate).filter(|&at| at > now).min()
     }
 
     pub(super) fn restarting(&self) -> impl Iterator<Item = (&Run, &crate::model::Check)> {

@@ -204,7 +204,7 @@ impl Machine {
             self.enter(now, State::Disabled, "disabled in the registry", step);
         } else if self.state == State::Disabled || moved {
             self.instance = None;
-            self.epoch += 1;
+            self.look_afresh(now.mono);
             let unknown = State::Unknown("not looked at yet".into());
             self.enter(now, unknown, "the registry changed", step);
         }

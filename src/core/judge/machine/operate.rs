@@ -27,10 +27,23 @@ impl Machine {
         self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
     }
 
+    /// A `vai stop` came to nothing: it is watched as before.
+    pub(crate) fn not_stopped(&mut self, now: Now, step: &mut Step) {
+        self.hold = Hold::Nothing;
+        self.instance = None;
+        let unknown = State::Unknown("it could not be stopped".into());
+        self.enter(now, unknown, "it could not be stopped and is watched again", step);
+    }
+
+    pub(crate) fn is_stopped_by_operator(&self) -> bool {
+        self.hold == Hold::Stopped
+    }
+
     /// `vai start`: whatever held it is forgotten and it is started now.
     pub(crate) fn start(&mut self, now: Now, step: &mut Step) {
         self.hold = Hold::Nothing;
         self.gate = None;
+        self.look_afresh(now.mono);
         self.effort.forgive();
         let fault = Fault::new(FaultKind::ProcessAbsent, "an operator asked for its start");
         let wanted = Starting::Wanted { fault, since: now, asked: true };
@@ -40,7 +53,9 @@ impl Machine {
     /// Something that it depends on is well again: it is touched only if it
     /// fails from here on, too.
     pub(crate) fn dependency_returned(&mut self, now: Time) {
-        if self.outage.is_some() && self.state == State::Down {
+        let wants_start =
+            matches!(self.state, State::Starting(Starting::Wanted { asked: false, .. }));
+        if wants_start || (self.outage.is_some() && self.state == State::Down) {
             for run in &mut self.runs {
                 run.tally.confirm_again();
             }

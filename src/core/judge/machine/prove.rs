@@ -23,19 +23,15 @@ impl Machine {
         self.instance = Some(instance.clone());
         self.gate = None;
         let looks_from = (up_since + self.service.startup_delay).max(now.mono);
-        self.look_afresh(if first_sight && looks_from == now.mono {
-            None
-        } else {
-            Some(looks_from)
-        });
+        self.look_afresh(looks_from);
         let from = if first_sight { up_since } else { now.mono };
         let reason = if first_sight { "" } else { "its container came up" };
         let starting = Starting::Looking { until: from + start_timeout };
         self.enter(now, State::Starting(starting), reason, step);
     }
 
-    /// Drops what was seen so far and, where `from` is given, looks from then.
-    pub(super) fn look_afresh(&mut self, from: Option<Time>) {
+    /// Drops what was seen so far and looks from `from` on.
+    pub(super) fn look_afresh(&mut self, from: Time) {
         self.epoch += 1;
         for run in &mut self.runs {
             run.afresh(from);
@@ -50,7 +46,7 @@ impl Machine {
                 Condition::Failed(check, failing) => {
                     if self.may_start() {
                         self.want_start(now, failing, step);
-                    } else if failing.proven || now.mono >= until {
+                    } else if failing.has_ended() || now.mono >= until {
                         self.confirmed(now, &check, &failing, step);
                     }
                 }
@@ -80,8 +76,12 @@ impl Machine {
                 self.recovered("came back, degraded", step);
                 self.degraded(now, check, why, step);
             }
+            Condition::HalfBlind(why) if self.outage.is_none() || self.is_proven() => {
+                self.half_blind(now, &why, step);
+            }
             Condition::Blind(why) if self.outage.is_none() => self.blind(now, &why, step),
             Condition::Well
+            | Condition::HalfBlind(_)
             | Condition::Degraded(..)
             | Condition::Blind(_)
             | Condition::Pending
@@ -111,12 +111,18 @@ impl Machine {
             return;
         }
         let Some((check, failing)) = self.failing() else {
+            if now.mono >= proof.deadline
+                && self.outage.is_none()
+                && let Condition::Blind(why) = self.condition(now.mono)
+            {
+                self.blind(now, &why, step);
+            }
             return;
         };
         let verb = if self.is_starting() { "start" } else { "restart" };
         let why = if let Some(words) = &proof.command_failed {
             format!("{verb} failed: {words}")
-        } else if failing.proven {
+        } else if failing.has_ended() {
             format!("{verb}ed, and it ended again: {}", failing.fault)
         } else if now.mono >= proof.deadline {
             let process = proof.still_there.as_ref().map_or(String::new(), |it| format!("; {it}"));
@@ -149,7 +155,13 @@ impl Machine {
         let plural = if attempts == 1 { "" } else { "s" };
         self.effort.healed(now.mono, &self.service.recovery, &self.salt(now));
         self.recovered(&format!("healed by {by}, {attempts} attempt{plural}"), step);
-        self.become_well(now, &format!("healed in {total} by {by}"), step);
+        let how = format!("healed in {total} by {by}");
+        match self.condition(now.mono) {
+            Condition::Degraded(check, why) => {
+                self.degraded(now, check, format!("{how}; {why}"), step);
+            }
+            _ => self.become_well(now, &how, step),
+        }
     }
 
     /// Makes each delay's jitter its own.

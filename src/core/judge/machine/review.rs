@@ -28,17 +28,16 @@ impl Machine {
             self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
             return;
         }
-        if matches!(self.state, State::Starting(Starting::Wanted { asked: true, .. })) {
-            return;
-        }
+        let asked = matches!(self.state, State::Starting(Starting::Wanted { asked: true, .. }));
         match standing {
+            Standing::ByHand(_) | Standing::Died(_) if asked => {}
             Standing::Unseen | Standing::Changing(_) => {}
             Standing::Unclear(why) => self.blind(now, why, step),
             Standing::ByHand(why) => self.stopped_by_hand(now, why, step),
             Standing::Died(fault) => self.container_died(now, fault, step),
             Standing::Up { instance, since } => {
                 let returned = matches!(self.state, State::StoppedByHand(_));
-                if self.instance.as_ref() != Some(instance) || returned {
+                if !asked && (self.instance.as_ref() != Some(instance) || returned) {
                     self.arrived(now, instance, *since, start_timeout, step);
                 }
                 self.review_state(now, step);
@@ -79,6 +78,7 @@ impl Machine {
                     self.blind(now, &why, step);
                 }
             }
+            Condition::HalfBlind(why) => self.half_blind(now, &why, step),
             Condition::Degraded(check, why) => {
                 if self.is_broken() {
                     self.recovered("came back, degraded", step);
@@ -180,6 +180,20 @@ impl Machine {
         self.enter(now, State::Unknown(why.to_owned()), why, step);
     }
 
+    /// Works as far as can be seen; a check that only alerts sees nothing.
+    pub(super) fn half_blind(&mut self, now: Now, why: &str, step: &mut Step) {
+        if self.is_broken() {
+            self.recovered("came back", step);
+        }
+        let reason = format!("cannot be looked at: {why}");
+        if self.outage.is_none() {
+            self.open(now, OutageKind::Blind, "", &reason, now);
+        }
+        self.was_well(now);
+        step.became_well |= !self.is_well();
+        self.enter(now, State::Degraded(reason.clone()), &reason, step);
+    }
+
     fn stopped_by_hand(&mut self, now: Now, why: &str, step: &mut Step) {
         if self.outage.take_if(|outage| outage.kind != OutageKind::Stopped).is_some() {
             step.recovered = Some(why.to_owned());
@@ -237,6 +251,7 @@ impl Machine {
 pub(super) enum Condition {
     Well,
     Degraded(String, String),
+    HalfBlind(String),
     Pending,
     Starting,
     Blind(String),
@@ -252,6 +267,7 @@ impl Condition {
         match verdict {
             Verdict::Well => Self::Well,
             Verdict::Slow(why) => degraded(why),
+            Verdict::Blind(why) if alert_only => Self::HalfBlind(why),
             Verdict::Blind(why) => Self::Blind(why),
             Verdict::Failed(failing) if alert_only => degraded(failing.fault.detail),
             Verdict::Recovering if alert_only => match state {
@@ -271,13 +287,14 @@ impl Condition {
     fn rank(&self) -> u8 {
         match self {
             Self::Well => 0,
-            Self::Degraded(..) => 1,
-            Self::Pending => 2,
-            Self::Starting => 3,
-            Self::Blind(_) => 4,
-            Self::Recovering => 5,
-            Self::Suspect(_) => 6,
-            Self::Failed(..) => 7,
+            Self::HalfBlind(_) => 1,
+            Self::Degraded(..) => 2,
+            Self::Pending => 3,
+            Self::Starting => 4,
+            Self::Blind(_) => 5,
+            Self::Recovering => 6,
+            Self::Suspect(_) => 7,
+            Self::Failed(..) => 8,
         }
     }
 }

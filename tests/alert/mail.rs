@@ -30,20 +30,21 @@ struct Mail {
 impl Catcher {
     async fn start(arguments: &[&str]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alert/smtp_catcher.py");
-        let mut child = Command::new("python3")
-            .arg(script)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("python3 is needed");
+        let mut child =
+            Command::new(std::env::var_os("VAI_E2E_PYTHON").unwrap_or_else(|| "python3".into()))
+                .arg(script)
+                .args(arguments)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()
+                .expect("python3 is needed");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines
             .next_line()
             .await
             .unwrap()
-            .expect("aiosmtpd is needed: pip install aiosmtpd")
+            .expect("aiosmtpd is needed; tests/run makes a Python that has it")
             .parse()
             .unwrap();
         Self { port, lines, _child: child }

@@ -136,7 +136,8 @@ fn a_service_that_shares_its_container_is_only_told_and_validation_says_so() {
     services.kill9("redis-server");
 
     let told = mail.wait_for(1);
-    assert_eq!(told.subject, "DOWN redis (services): connection refused on 127.0.0.1:6379");
+    let place = services.name();
+    assert_eq!(told.subject, format!("DOWN redis ({place}): connection refused on 127.0.0.1:6379"));
     assert!(
         told.text.contains(&format!("What comes next: vai leaves it alone: {WHY}")),
         "{}",

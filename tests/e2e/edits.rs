@@ -84,7 +84,7 @@ fn a_service_that_did_not_change_keeps_its_state_and_its_counters() {
             .map(|field| view[field].clone())
     };
     let (licensed, redis_view) = (kept(vai.view("licensed")), kept(vai.view("redis")));
-    assert_eq!(licensed[2], 2, "{licensed:?}");
+    assert_eq!(licensed[2], 3, "{licensed:?}");
 
     let three = json!({ "licensed": hopeless(), "redis": redis(), "worker": worker() });
     registry["services"] = lab.registry(three)["services"].take();

@@ -30,13 +30,14 @@ fn what_cannot_be_healed_is_given_up_and_told_by_one_mail() {
         let (attempts, mails) = (services.lines_of("/tmp/attempts").len(), mail.mails());
         (attempts != 3 || mails.len() != 1).then_some((attempts, mails))
     });
+    let place = services.name();
     assert_eq!(opened.to, ["ops@example.com"]);
     assert_eq!(
         opened.subject,
-        "DOWN licensed (services): exited 1: no licence found, 3 restarts failed, gave up"
+        format!("DOWN licensed ({place}): exited 1: no licence found, 3 restarts failed, gave up")
     );
     for part in [
-        "licensed (services) has been down since ",
+        &format!("licensed ({place}) has been down since "),
         "Why: exited 1: no licence found",
         "attempt 1: restarted but still failing: exited 1: no licence found",
         "attempt 3: restarted but still failing: ",
@@ -51,7 +52,7 @@ fn what_cannot_be_healed_is_given_up_and_told_by_one_mail() {
     vai.wait_for_state("licensed", "healthy");
     let resolved = mail.wait_for(2);
     assert!(
-        resolved.subject.starts_with("RESOLVED licensed (services): was down "),
+        resolved.subject.starts_with(&format!("RESOLVED licensed ({place}): was down ")),
         "{resolved:?}"
     );
     assert!(opened.id.is_some() && resolved.in_reply_to == opened.id, "{opened:?} {resolved:?}");

@@ -77,8 +77,6 @@ pub(crate) fn request(service: Service, act: Act) -> ActRequest {
         service: Arc::new(service),
         instance: Some(instance()),
         act,
-        attempt: 1,
-        fault: None,
         processes: vec![nginx(12)],
     }
 }

@@ -146,6 +146,15 @@ mod tests {
         end.unwrap()
     }
 
+    async fn appears(path: &std::path::Path) {
+        let there = async {
+            while !path.exists() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), there).await.unwrap();
+    }
+
     #[tokio::test]
     async fn exit_code_and_both_streams_come_back() {
         let end = run_shell("echo out; echo err >&2; exit 3").await;
@@ -176,13 +185,7 @@ mod tests {
         assert_eq!(end.exit_code, Some(0));
         assert!(clock::boot_time().since(began) < Duration::from_millis(900));
         // It writes more than a pipe holds, long after its parent is gone.
-        timeout(Duration::from_secs(10), async {
-            while !done.exists() {
-                sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await
-        .unwrap();
+        appears(&done).await;
         drains.stop().await;
     }
 
@@ -196,13 +199,7 @@ mod tests {
         let end = run(&shell(&command), Duration::from_millis(50), &drains).await.unwrap();
         assert_eq!(end.exit_code, None);
         std::fs::write(go, "").unwrap();
-        timeout(Duration::from_secs(10), async {
-            while !done.exists() {
-                sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await
-        .unwrap();
+        appears(&done).await;
         drains.stop().await;
     }
 

@@ -188,8 +188,6 @@ impl Core {
         out.actions.push(Action::Act(Box::new(ActRequest {
             id,
             instance: instance.filter(|_| !machine.is_local()),
-            fault: machine.outage.as_ref().and_then(machine::Outage::fault),
-            attempt: machine.outage.as_ref().map_or(0, |outage| outage.attempts),
             processes: machine.processes(),
             service,
             act,

@@ -68,6 +68,17 @@ pub(crate) struct Failing {
     pub(crate) proven: bool,
 }
 
+impl Fails {
+    fn failing(&self) -> Failing {
+        Failing {
+            fault: self.fault.clone(),
+            since: self.since,
+            count: self.count,
+            proven: self.proven,
+        }
+    }
+}
+
 impl Failing {
     /// Whether a process that was seen alive has ended, as opposed to Docker's
     /// own check having made up its mind some time ago.
@@ -194,12 +205,7 @@ impl Tally {
                 }
             }
             (Some(fails), _) => {
-                let failing = Failing {
-                    fault: fails.fault.clone(),
-                    since: fails.since,
-                    count: fails.count,
-                    proven: fails.proven,
-                };
+                let failing = fails.failing();
                 if Self::confirmed(fails, check) {
                     Verdict::Failed(failing)
                 } else {
@@ -255,13 +261,7 @@ impl Tally {
 
     /// Whether the last result is a fail.
     pub(crate) fn failing(&self) -> Option<Failing> {
-        let fails = self.fails.as_ref().filter(|_| self.passes == 0)?;
-        Some(Failing {
-            fault: fails.fault.clone(),
-            since: fails.since,
-            count: fails.count,
-            proven: fails.proven,
-        })
+        self.fails.as_ref().filter(|_| self.passes == 0).map(Fails::failing)
     }
 
     /// Whether a look that began at or after `when` has ended.

@@ -1,4 +1,4 @@
-use super::{Evidence, Fault, Instance, Notice, ProcId, Service, Ticket};
+use super::{Evidence, Instance, Notice, ProcId, Service, Ticket};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +37,6 @@ pub struct ActRequest {
     pub instance: Option<Instance>,
     /// What to do.
     pub act: Act,
-    /// Which attempt of this failure it is, from 1; 0 for a start or stop.
-    pub attempt: u32,
-    /// The confirmed failure behind it.
-    pub fault: Option<Fault>,
     /// Processes seen alive behind the service while it was healthy.
     pub processes: Vec<ProcId>,
 }

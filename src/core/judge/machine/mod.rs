@@ -129,15 +129,6 @@ pub(crate) struct Outage {
     pub(crate) evidence: Evidence,
 }
 
-impl Outage {
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        match self.kind {
-            OutageKind::Broken(kind) => Some(Fault::new(kind, self.reason.clone())),
-            OutageKind::Degraded | OutageKind::Blind | OutageKind::Stopped => None,
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutageKind {
     /// Works, not as it should; nothing is restarted for it.

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use turn::{Inputs, Turn};
-use vai_core::judge::Core;
+use vai_core::judge::{Core, Memory};
 use vai_core::model::{Instance, Watchlist};
 
 /// Events that wait for the loop. It takes them in microseconds; a full
@@ -123,7 +123,8 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 
     summary::tell(&config, &options);
     let signals = |kind| signal(kind).map_err(AppError::Signals);
-    let core = Core::new(clock::now(), watchlist(&config, options.observe));
+    let watchlist = watchlist(&config, options.observe);
+    let (core, _) = Core::new(clock::now(), watchlist, Memory::default());
     let turn = Turn {
         core,
         store,
@@ -182,6 +183,9 @@ fn watchlist(config: &Config, observe: bool) -> Watchlist {
     Watchlist {
         services: config.services.clone(),
         parallel_actions: config.limits.parallel_actions,
+        host_max_restarts: config.limits.host_max_restarts,
+        host_window: config.limits.window,
+        anchors: Vec::new(),
         observe,
         repeat_interval: config.notifications.repeat_interval,
         local: local_instance(),

@@ -159,7 +159,7 @@ impl Turn {
             match action {
                 Action::Look { ticket, service } => self.look(ticket, service),
                 Action::Act(request) => self.act(*request),
-                Action::Tell(notice) => self.alerter.tell(*notice),
+                Action::Tell(_, notice) => self.alerter.tell(*notice),
             }
         }
     }

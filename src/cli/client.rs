@@ -77,9 +77,8 @@ mod tests {
     use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
-    use vai_core::model::{
-        Change, Delta, OperatorError, OperatorRequest, ServiceName, StateLabel, Wall,
-    };
+    use vai_core::judge::{Change, Delta};
+    use vai_core::model::{OperatorError, OperatorRequest, ServiceName, StateLabel, Wall};
 
     /// A daemon of which only the socket is real.
     struct Daemon {

@@ -110,8 +110,6 @@ pub struct Details {
     pub user: String,
     /// Its address in each network, by network name.
     pub addresses: Vec<(String, String)>,
-    /// The container whose network namespace it shares.
-    pub network_of: Option<String>,
     /// Exit code, OOM, restart count, health log: one fact a line.
     pub facts: Vec<String>,
     /// The time it is given to stop.

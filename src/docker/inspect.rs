@@ -66,6 +66,11 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
         presence: Presence {
             up_for: up_for(&status, &started_at, now),
             engine_restarts: engine_restarts(&host, &status, restarts),
+            network_of: host
+                .network_mode
+                .as_deref()
+                .and_then(|mode| mode.strip_prefix("container:"))
+                .map(ToOwned::to_owned),
             health_start: health.as_ref().map(|_| health_start(&healthcheck.unwrap_or_default())),
             is_self: is_proxy || own.is(&id),
             instance: Instance { id, started_at },
@@ -75,11 +80,6 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
         },
         user: user.unwrap_or_default(),
         addresses: addresses(network_settings),
-        network_of: host
-            .network_mode
-            .as_deref()
-            .and_then(|mode| mode.strip_prefix("container:"))
-            .map(ToOwned::to_owned),
         stop_timeout: stop_timeout
             .and_then(|seconds| u64::try_from(seconds).ok())
             .map_or(STOP_TIMEOUT, Duration::from_secs),
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(details.presence.up_for, Duration::from_millis(9500));
         assert_eq!(details.presence.status, ContainerStatus::Running);
         assert_eq!(details.user, "app");
-        assert_eq!(details.network_of.as_deref(), Some("beef"));
+        assert_eq!(details.presence.network_of.as_deref(), Some("beef"));
         assert_eq!(details.addresses, [("vai-network".into(), "172.30.0.2".into())]);
         assert_eq!(details.compose_project.as_deref(), Some("stack"));
         assert_eq!(details.stop_timeout, Duration::from_secs(10));

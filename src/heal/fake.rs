@@ -95,7 +95,6 @@ pub(super) fn details(status: ContainerStatus) -> Details {
         presence: presence(status),
         user: String::new(),
         addresses: Vec::new(),
-        network_of: None,
         facts: vec!["exit code 137, out of memory".to_owned()],
         stop_timeout: Duration::from_secs(10),
         compose_project: None,
@@ -111,6 +110,7 @@ pub(super) fn presence(status: ContainerStatus) -> Presence {
         up_for: Duration::from_secs(600),
         health_start: None,
         engine_restarts: false,
+        network_of: None,
         is_self: false,
     }
 }

@@ -78,5 +78,6 @@ pub(crate) fn request(service: Service, act: Act) -> ActRequest {
         instance: Some(instance()),
         act,
         processes: vec![nginx(12)],
+        supersedes: None,
     }
 }

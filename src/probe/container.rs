@@ -97,6 +97,7 @@ mod tests {
             up_for: Duration::ZERO,
             health_start: None,
             engine_restarts: true,
+            network_of: None,
             is_self: false,
         }
     }

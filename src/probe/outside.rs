@@ -213,6 +213,7 @@ mod tests {
                 up_for: Duration::ZERO,
                 health_start: None,
                 engine_restarts: false,
+                network_of: None,
                 is_self: false,
             },
             user: String::new(),
@@ -220,7 +221,6 @@ mod tests {
                 .iter()
                 .map(|&(network, address)| (network.into(), address.into()))
                 .collect(),
-            network_of: None,
             facts: Vec::new(),
             stop_timeout: Duration::from_secs(10),
             compose_project: None,

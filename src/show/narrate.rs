@@ -3,9 +3,10 @@
 use super::Snapshot;
 use std::borrow::Cow;
 use tracing::{debug, error, info, warn};
+use vai_core::judge::{Change, Delta};
 use vai_core::model::{
-    Act, ActOutcome, ActReport, ActRequest, Change, Delta, Incident, IncidentPhase, Place, Service,
-    ServiceName, Severity, StateLabel, Transition,
+    Act, ActOutcome, ActReport, ActRequest, Incident, IncidentPhase, Place, Service, ServiceName,
+    Severity, StateLabel, Transition,
 };
 
 /// Logs one step of the core. `before` is what was known before it.
@@ -16,10 +17,7 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
             Change::Transition(transition) => tell_transition(transition, &known),
             Change::Incident(incident) => tell_incident(incident, &known),
             Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
-            Change::Started { service, instance } => {
-                debug!("{}: its start in {instance} is spent", whose(service, &known));
-            }
-            Change::Service(_) | Change::Intent { .. } | Change::IntentEnded(_) => {}
+            Change::Service(_) | Change::Sampled(_) | Change::Keep(_) | Change::Forget(_) => {}
         }
         let news = match change {
             Change::Service(view) => !known.services.contains_key(&view.name),

@@ -1,9 +1,8 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use vai_core::model::{
-    ActId, Change, Delta, Incident, IncidentId, IncidentPhase, ServiceName, ServiceView, Wall,
-};
+use vai_core::judge::{Change, Delta, Record, RecordKey};
+use vai_core::model::{ActId, Incident, IncidentId, IncidentPhase, ServiceName, ServiceView, Wall};
 
 /// All that can be shown, at one moment. It is what `vai status --json`
 /// prints.
@@ -91,11 +90,15 @@ impl Snapshot {
             Change::Removed(name) => {
                 self.services.remove(name);
             }
-            Change::Intent { id, service } => {
-                self.acts.insert(*id, service.clone());
+            Change::Keep(record) => {
+                if let Record::Act(id, act) = &**record {
+                    self.acts.insert(*id, act.service.clone());
+                }
             }
-            Change::IntentEnded(id) => {
-                self.acts.remove(id);
+            Change::Forget(key) => {
+                if let RecordKey::Act(id) = key {
+                    self.acts.remove(id);
+                }
             }
             Change::Incident(incident) => match incident.phase {
                 IncidentPhase::Open => {
@@ -105,8 +108,8 @@ impl Snapshot {
                     self.incidents.remove(&incident.id);
                 }
             },
-            // One is a line of the log, the other is for the next start of vai.
-            Change::Transition(_) | Change::Started { .. } => {}
+            // One is a line of the log, the other is for statistics.
+            Change::Transition(_) | Change::Sampled(_) => {}
         }
     }
 
@@ -163,7 +166,8 @@ impl std::error::Error for UnknownService {}
 mod tests {
     use super::*;
     use crate::show::fixture::{incident, service};
-    use vai_core::model::StateLabel;
+    use vai_core::judge::ActMemory;
+    use vai_core::model::{Act, Place, StateLabel, Time};
 
     fn apply(snapshot: &mut Snapshot, change: Change) {
         snapshot.apply(&Delta { changes: vec![change] });
@@ -189,10 +193,17 @@ mod tests {
         closed.phase = IncidentPhase::Closed { at: Wall::from_millis(9), how: "healed".to_owned() };
         apply(&mut snapshot, Change::Incident(Box::new(open)));
         let id = ActId(4);
-        let begun = Change::Intent { id, service: "redis".into() };
+        let act = ActMemory {
+            service: "redis".into(),
+            place: Place::Local,
+            act: Act::Start,
+            instance: None,
+            at: Time::default(),
+        };
+        let begun = Change::Keep(Box::new(Record::Act(id, act)));
         apply(&mut snapshot, begun);
         assert_eq!((snapshot.incidents.len(), snapshot.acts.len()), (1, 1));
-        apply(&mut snapshot, Change::IntentEnded(id));
+        apply(&mut snapshot, Change::Forget(RecordKey::Act(id)));
         apply(&mut snapshot, Change::Incident(Box::new(closed)));
         assert_eq!((snapshot.incidents.len(), snapshot.acts.len()), (0, 0));
     }

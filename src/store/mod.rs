@@ -3,7 +3,7 @@
 use crate::show::{EngineState, SinkView, Snapshot};
 use std::sync::Arc;
 use tokio::sync::watch;
-use vai_core::model::Delta;
+use vai_core::judge::Delta;
 
 /// Applies every change in the order in which it happened and publishes the
 /// result. It is in memory: a restart of `vai` begins with an empty one.

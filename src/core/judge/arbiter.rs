@@ -27,10 +27,10 @@ impl Core {
             match gate {
                 Some(gate) => step.notes.extend(machine.gated(now, gate)),
                 None => {
-                    self.next_act += 1;
-                    let id = ActId(self.next_act);
+                    self.host.next_act += 1;
+                    let id = ActId(self.host.next_act);
                     machine.admitted(now, id, &proposal.act, &mut step);
-                    self.dispatch(&name, id, proposal.act, out);
+                    self.dispatch(now, &name, id, proposal.act, out);
                 }
             }
             self.story(&name, step, out);
@@ -70,8 +70,8 @@ impl Core {
             }
             let machine = self.services.get(name)?;
             let gate = match proposal.act {
-                Act::Start | Act::Stop => machine.effort.refusal(now.mono),
-                Act::Restart(_) => machine.effort.gate(now.mono, &machine.service.recovery),
+                Act::Start | Act::Stop => machine.kept.effort.refusal(now.mono),
+                Act::Restart(_) => machine.kept.effort.gate(now.mono, &machine.service.recovery),
             };
             let gate = gate.or_else(|| self.freshness_gate(name, standing, now));
             if gate.is_some() {
@@ -103,7 +103,7 @@ impl Core {
 
     /// A dependency has to be well, and known to be so since the failure began.
     fn dependency_gate(&mut self, name: &ServiceName, now: Now) -> Option<Gate> {
-        let began = self.services.get(name)?.outage.as_ref().map(|outage| outage.since.mono);
+        let began = self.services.get(name)?.kept.outage.as_ref().map(|outage| outage.since.mono);
         let mut unsure = false;
         for dependency in self.graph.dependencies(name).to_vec() {
             let Some(machine) = self.services.get_mut(&dependency) else {
@@ -169,26 +169,36 @@ impl Core {
     }
 
     /// Sends an act on its way.
-    pub(super) fn dispatch(&mut self, name: &ServiceName, id: ActId, act: Act, out: &mut Out) {
+    pub(super) fn dispatch(
+        &mut self,
+        now: Now,
+        name: &ServiceName,
+        id: ActId,
+        act: Act,
+        out: &mut Out,
+    ) {
         let Some(machine) = self.services.get(name) else { return };
         let service = Arc::clone(&machine.service);
-        let instance = machine.instance.clone();
+        let instance = machine.kept.instance.clone();
         if act.may_stop_container()
             && let Place::Container(key) = &service.place
             && let Some(container) = self.containers.get_mut(key)
         {
             container.act_begins();
         }
-        if let (Act::Start, Some(instance)) = (&act, instance.clone()) {
-            out.changes.push(Change::Started { service: name.clone(), instance });
-        }
-        out.changes.push(Change::Intent { id, service: name.clone() });
-        let place = service.place.clone();
-        self.acts.insert(id, Flight { service: name.clone(), place, act: act.clone() });
+        let flight = ActMemory {
+            service: name.clone(),
+            place: service.place.clone(),
+            act: act.clone(),
+            instance: instance.clone(),
+            at: now.mono,
+        };
+        self.acts.insert(id, flight);
         out.actions.push(Action::Act(Box::new(ActRequest {
             id,
             instance: instance.filter(|_| !machine.is_local()),
             processes: machine.processes(),
+            supersedes: None,
             service,
             act,
         })));

@@ -1,9 +1,11 @@
 use crate::model::Time;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The moments of past restarts, as far back as a ceiling looks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Window {
     spent: VecDeque<Time>,
 }

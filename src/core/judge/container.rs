@@ -2,6 +2,7 @@ use crate::model::{
     ContainerChange, ContainerStatus, ContainerView, Fault, FaultKind, Instance, Now, Presence,
     Time,
 };
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The engine's `stop` event follows its `die` within this: until then a death
@@ -29,16 +30,25 @@ pub(crate) struct Container {
     up_since: Time,
     /// When it was first seen not running, or being gone.
     absent: Option<Now>,
-    /// When its main process ended.
-    died: Option<Time>,
+    pub(crate) kept: ContainerMemory,
     /// When somebody else sent its main process a signal to end.
     signalled: Option<Time>,
-    /// When somebody else asked for its stop.
-    stop: Option<Time>,
     /// It was running before our eyes, so its end has a cause that we saw.
     seen_running: bool,
     /// Whose doing a stop event is: ours only while an act of ours may stop it.
     act: ActMark,
+}
+
+/// What is remembered of a container.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerMemory {
+    /// The run of it that was last seen.
+    instance: Option<Instance>,
+    /// When its main process ended.
+    died: Option<Time>,
+    /// When somebody else asked for its stop.
+    stop: Option<Time>,
 }
 
 /// Whether vai is or was just acting on a container.
@@ -68,13 +78,18 @@ pub(crate) enum Standing {
 }
 
 impl Container {
+    /// Goes on from what was remembered of it.
+    pub(crate) fn resume(memory: ContainerMemory) -> Self {
+        Self { kept: memory, ..Self::default() }
+    }
+
     /// Takes in what the engine said.
     pub(crate) fn change(&mut self, now: Now, change: ContainerChange) {
         match change {
             ContainerChange::Seen(view) => self.seen(now, view),
             ContainerChange::StopRequested => {
                 if !self.is_ours(now.mono) {
-                    self.stop = Some(now.mono);
+                    self.kept.stop = Some(now.mono);
                 }
             }
             ContainerChange::Signalled => {
@@ -82,7 +97,7 @@ impl Container {
                     self.signalled = Some(now.mono);
                 }
             }
-            ContainerChange::Died => self.died = Some(now.mono),
+            ContainerChange::Died => self.kept.died = Some(now.mono),
             ContainerChange::OutOfMemory => {}
         }
     }
@@ -97,9 +112,12 @@ impl Container {
                 self.signalled = None;
             }
             self.absent = None;
-            self.died = None;
-            self.stop = None;
+            self.kept.died = None;
+            self.kept.stop = None;
             self.seen_running = true;
+            if let ContainerView::Present(presence) = &view {
+                self.kept.instance = Some(presence.instance.clone());
+            }
         } else if self.absent.is_none() {
             self.absent = Some(now);
         }
@@ -121,7 +139,7 @@ impl Container {
     /// a person would, so stops of the last minute prove nothing.
     pub(crate) fn engine_gone(&mut self, now: Time) {
         let is_recent = |at: &mut Time| now.since(*at) < STOPS_BEFORE_ENGINE;
-        self.stop.take_if(is_recent);
+        self.kept.stop.take_if(is_recent);
         self.signalled.take_if(is_recent);
     }
 
@@ -153,8 +171,8 @@ impl Container {
             }
             presence.status = ContainerStatus::Running;
             self.absent = None;
-            self.died = None;
-            self.stop = None;
+            self.kept.died = None;
+            self.kept.stop = None;
             self.seen_running = true;
         }
     }
@@ -162,7 +180,7 @@ impl Container {
     pub(crate) fn standing(&self, now: Time) -> Standing {
         match &self.view {
             None => Standing::Unseen,
-            Some(ContainerView::Missing) => match self.stop {
+            Some(ContainerView::Missing) => match self.kept.stop {
                 Some(at) if now.since(at) < STOP_SETTLES => {
                     Standing::Changing("the container was stopped and removed just now".into())
                 }
@@ -182,7 +200,7 @@ impl Container {
             ContainerStatus::Running if self.is_being_stopped(now) => {
                 Standing::Changing("somebody is stopping the container".into())
             }
-            ContainerStatus::Running => match self.died {
+            ContainerStatus::Running => match self.kept.died {
                 Some(_) => Standing::Changing("the container's main process has just ended".into()),
                 None => Standing::Up { instance: presence.instance.clone(), since: self.up_since },
             },
@@ -201,14 +219,14 @@ impl Container {
     }
 
     fn exited(&self, presence: &Presence, code: i64, oom: bool, now: Time) -> Standing {
-        if let Some(at) = self.stop {
+        if let Some(at) = self.kept.stop {
             return if now.since(at) < STOP_SETTLES {
                 Standing::Changing("the container was stopped just now".into())
             } else {
                 Standing::ByHand("the container was stopped by hand".into())
             };
         }
-        let gone = self.died.or(self.absent.map(|absent| absent.mono)).unwrap_or(now);
+        let gone = self.kept.died.or(self.absent.map(|absent| absent.mono)).unwrap_or(now);
         if self.seen_running && now.since(gone) < self.cause_settles() {
             return Standing::Changing("the container has just ended".into());
         }
@@ -243,9 +261,9 @@ impl Container {
     /// When time alone changes the standing.
     pub(crate) fn next_wake(&self, now: Time) -> Option<Time> {
         let absent = self.absent.map(|absent| absent.mono);
-        let gone = self.died.or(absent);
+        let gone = self.kept.died.or(absent);
         [
-            self.stop.map(|at| at + STOP_SETTLES),
+            self.kept.stop.map(|at| at + STOP_SETTLES),
             gone.map(|at| at + self.cause_settles()),
             self.signalled.map(|at| at + SIGNAL_LASTS),
             gone.map(|at| at + POLICY_GRACE),

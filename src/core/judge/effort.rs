@@ -2,6 +2,7 @@ use super::backoff;
 use super::budget::Window;
 use super::gate::Gate;
 use crate::model::{Recovery, Rung, Time};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// So much time without a failure forgets the ladder and the delays.
@@ -12,7 +13,8 @@ const AFTER_HEALING: Duration = Duration::from_secs(60);
 const SLOWEST_RETRY: Duration = Duration::from_secs(1800);
 
 /// What vai has spent on healing one service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Effort {
     window: Window,
     /// Verdicts since the reset: how far the delay has grown.
@@ -23,10 +25,12 @@ pub(crate) struct Effort {
     not_before: Option<Time>,
     well_since: Option<Time>,
     gave_up: Option<SlowRetry>,
+    /// Asked again soon anyway.
+    #[serde(skip)]
     refused: Option<Gate>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct SlowRetry {
     next: Time,
     delay: Duration,

@@ -1,9 +1,11 @@
+use super::delta::Change;
 use super::graph::Graph;
 use super::machine::{Machine, Outage, OutageKind};
 use crate::model::{
-    Action, Change, ContainerKey, Evidence, EvidenceDetail, FaultKind, Incident, IncidentId,
-    IncidentPhase, Notice, NoticeKind, Notify, Now, Place, ServiceName, Severity, StateLabel, Time,
+    ContainerKey, Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice,
+    NoticeKind, Notify, Now, Place, ServiceName, Severity, StateLabel, Time,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -17,7 +19,8 @@ const ENGINE_TOLD_AFTER: Duration = Duration::from_secs(30);
 const WARNING_REPEAT: Duration = Duration::from_secs(24 * 3600);
 
 /// What an incident is about at bottom.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Root {
     Engine,
     Container(ContainerKey),
@@ -27,11 +30,13 @@ enum Root {
 /// All open incidents: one per root cause, each failing service in exactly one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Incidents {
-    open: BTreeMap<Root, Open>,
+    open: BTreeMap<Root, IncidentMemory>,
 }
 
-#[derive(Clone, Debug)]
-struct Open {
+/// What is remembered of an open incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentMemory {
+    root: Root,
     incident: Incident,
     members: BTreeSet<ServiceName>,
     confirmed: Time,
@@ -44,7 +49,7 @@ struct Open {
     next_of: Option<(StateLabel, bool)>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Told {
     severity: Severity,
     at: Time,
@@ -61,6 +66,17 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Incidents {
+    /// Goes on from what was remembered of those that were open.
+    pub(crate) fn resume(memory: &BTreeMap<IncidentId, IncidentMemory>) -> Self {
+        let open = memory.values().map(|open| (open.root.clone(), open.clone())).collect();
+        Self { open }
+    }
+
+    /// What is to be remembered of them.
+    pub(crate) fn memories(&self) -> impl Iterator<Item = (&IncidentId, &IncidentMemory)> {
+        self.open.values().map(|open| (&open.incident.id, open))
+    }
+
     /// How a service's outage ended, for the message about it.
     pub(crate) fn recovered(&mut self, service: &ServiceName, how: &str) {
         for (root, open) in &mut self.open {
@@ -86,7 +102,7 @@ impl Incidents {
         &mut self,
         scene: &Scene<'_>,
         changes: &mut Vec<Change>,
-        actions: &mut Vec<Action>,
+        notices: &mut Vec<Notice>,
     ) {
         self.leave(scene);
         self.join(scene, changes);
@@ -94,9 +110,9 @@ impl Incidents {
             if open.update(root, scene) {
                 changes.push(Change::Incident(Box::new(open.incident.clone())));
             }
-            actions.extend(open.tell(root, scene).map(Box::new).map(Action::Tell));
+            notices.extend(open.tell(root, scene));
         }
-        self.close(scene, changes, actions);
+        self.close(scene, changes, notices);
     }
 
     fn leave(&mut self, scene: &Scene<'_>) {
@@ -116,7 +132,9 @@ impl Incidents {
             .as_ref()
             .is_some_and(|(since, _)| scene.now.mono.since(since.mono) >= ENGINE_TOLD_AFTER);
         if needed && engine_gone {
-            self.open.entry(Root::Engine).or_insert_with(|| Open::new(&Root::Engine, scene.now));
+            self.open
+                .entry(Root::Engine)
+                .or_insert_with(|| IncidentMemory::new(&Root::Engine, scene.now));
         }
         for name in scene.services.keys() {
             let Some(outage) = outage(scene, name) else {
@@ -128,7 +146,10 @@ impl Incidents {
             let Some(root) = self.root_for(name, outage, scene) else {
                 continue;
             };
-            let open = self.open.entry(root.clone()).or_insert_with(|| Open::new(&root, scene.now));
+            let open = self
+                .open
+                .entry(root.clone())
+                .or_insert_with(|| IncidentMemory::new(&root, scene.now));
             open.members.insert(name.clone());
             open.incident.since = open.incident.since.min(outage.since.wall);
             self.adopt_dependents(name, &root, scene, changes);
@@ -192,8 +213,8 @@ impl Incidents {
         }
     }
 
-    fn close(&mut self, scene: &Scene<'_>, changes: &mut Vec<Change>, actions: &mut Vec<Action>) {
-        let over = |root: &Root, open: &Open| {
+    fn close(&mut self, scene: &Scene<'_>, changes: &mut Vec<Change>, notices: &mut Vec<Notice>) {
+        let over = |root: &Root, open: &IncidentMemory| {
             open.members.is_empty() && !(*root == Root::Engine && scene.engine_gone.is_some())
         };
         let closed: Vec<Root> = self
@@ -215,7 +236,7 @@ impl Incidents {
             open.incident.next.clear();
             changes.push(Change::Incident(Box::new(open.incident.clone())));
             if open.told.is_some() {
-                actions.push(Action::Tell(Box::new(open.notice(NoticeKind::Resolved, scene.now))));
+                notices.push(open.notice(NoticeKind::Resolved, scene.now));
             }
         }
     }
@@ -229,7 +250,7 @@ impl Incidents {
         });
         let engine = scene.engine_gone.as_ref().map(|(since, _)| since.mono + ENGINE_TOLD_AFTER);
         let stopped = scene.services.values().filter_map(|machine| {
-            let outage = machine.outage.as_ref()?;
+            let outage = machine.kept.outage.as_ref()?;
             (outage.kind == OutageKind::Stopped).then_some(outage.since.mono + STOPPED_TOLD_AFTER)
         });
         told.chain(engine).chain(stopped).filter(|&at| at > now).min()
@@ -240,7 +261,7 @@ impl Incidents {
 /// an incident and does not end it.
 fn still_fails(scene: &Scene<'_>, name: &ServiceName) -> bool {
     let Some(machine) = scene.services.get(name) else { return false };
-    machine.outage.as_ref().is_some_and(|outage| !is_deploy(scene, outage))
+    machine.kept.outage.as_ref().is_some_and(|outage| !is_deploy(scene, outage))
 }
 
 fn is_deploy(scene: &Scene<'_>, outage: &Outage) -> bool {
@@ -256,7 +277,7 @@ fn is_silenced(machine: &Machine) -> bool {
 /// about what an operator paused or stopped, nor about a deploy.
 fn outage<'a>(scene: &Scene<'a>, name: &ServiceName) -> Option<&'a Outage> {
     let machine = scene.services.get(name)?;
-    let outage = machine.outage.as_ref()?;
+    let outage = machine.kept.outage.as_ref()?;
     (!is_silenced(machine) && !is_deploy(scene, outage)).then_some(outage)
 }
 
@@ -267,7 +288,7 @@ fn repeat(severity: Severity, critical: Duration) -> Duration {
     }
 }
 
-impl Open {
+impl IncidentMemory {
     fn new(root: &Root, now: Now) -> Self {
         let (name, place) = match root {
             Root::Engine => ("container engine".to_owned(), String::new()),
@@ -276,6 +297,7 @@ impl Open {
         };
         let id = format!("{}-{}", name.replace(' ', "-"), now.wall.as_millis() / 1000);
         Self {
+            root: root.clone(),
             incident: Incident {
                 id: IncidentId(id),
                 root: name,
@@ -329,14 +351,14 @@ impl Open {
         let members = || self.members.iter().filter_map(|name| scene.services.get(name));
         let severity = members().map(|machine| severity(machine).min(machine.service.severity));
         self.incident.severity = severity.fold(self.incident.severity, Severity::max);
-        if let Some(outage) = &main.outage {
+        if let Some(outage) = &main.kept.outage {
             self.incident.reason.clone_from(&outage.reason);
             self.incident.evidence.clone_from(&outage.evidence);
         }
         self.incident.history = match root {
-            Some(_) => main.outage.as_ref().map_or_else(Vec::new, |it| it.history.clone()),
+            Some(_) => main.kept.outage.as_ref().map_or_else(Vec::new, |it| it.history.clone()),
             None => members()
-                .filter_map(|machine| Some((machine, machine.outage.as_ref()?)))
+                .filter_map(|machine| Some((machine, machine.kept.outage.as_ref()?)))
                 .flat_map(|(machine, it)| {
                     it.history.iter().map(move |line| format!("{}: {line}", machine.service.name))
                 })
@@ -346,7 +368,7 @@ impl Open {
             self.incident.place = key.to_string();
         }
         self.incident.state = main.label();
-        self.incident.failed_attempts = main.effort.failed_in_row();
+        self.incident.failed_attempts = main.kept.effort.failed_in_row();
         let next_of = Some((main.label(), main.gate().is_some()));
         if self.next_of != next_of {
             self.next_of = next_of;
@@ -397,7 +419,7 @@ impl Open {
         *root == Root::Engine
             || self.members.iter().filter_map(|name| scene.services.get(name)).any(|machine| {
                 severity(machine) == Severity::Critical
-                    || machine.outage.as_ref().is_some_and(|outage| match outage.kind {
+                    || machine.kept.outage.as_ref().is_some_and(|outage| match outage.kind {
                         OutageKind::Degraded | OutageKind::Blind | OutageKind::Stopped => true,
                         OutageKind::Broken(_) => false,
                     })
@@ -417,11 +439,11 @@ impl Open {
 
 /// How bad a service's outage is, before its own ceiling.
 fn severity(machine: &Machine) -> Severity {
-    match machine.outage.as_ref().map(|outage| outage.kind) {
+    match machine.kept.outage.as_ref().map(|outage| outage.kind) {
         None => Severity::Info,
         Some(OutageKind::Broken(_)) => {
             let hopeless = machine.gate().is_some_and(super::gate::Gate::is_final);
-            if hopeless || machine.effort.has_given_up() {
+            if hopeless || machine.kept.effort.has_given_up() {
                 Severity::Critical
             } else {
                 Severity::Warning

@@ -6,9 +6,11 @@ mod arbiter;
 mod backoff;
 mod budget;
 mod container;
+mod delta;
 mod effort;
 mod gate;
 mod graph;
+mod host;
 mod incident;
 mod machine;
 mod publish;
@@ -19,14 +21,19 @@ mod tally;
 mod tests;
 
 use crate::model::{
-    Act, ActId, ActOutcome, ActReport, ActRequest, Action, Change, CheckView, ContainerChange,
-    ContainerKey, Delta, Event, Instance, Now, OperatorError, OperatorRequest, Outcome, Place,
-    ServiceName, ServiceView, Ticket, Time, Transition, Watchlist,
+    Act, ActId, ActOutcome, ActReport, ActRequest, Action, CheckView, ContainerChange,
+    ContainerKey, Event, IncidentId, Instance, MessageId, Notice, Now, OperatorError,
+    OperatorRequest, Outcome, Place, ServiceName, ServiceView, Ticket, Time, Transition, Watchlist,
 };
+pub use container::ContainerMemory;
 use container::{Container, Standing};
+pub use delta::{ActMemory, Change, Delta, Memory, Record, RecordKey, Sample};
 use gate::Gate;
 use graph::Graph;
+pub use host::HostMemory;
+pub use incident::IncidentMemory;
 use incident::{Incidents, Scene};
+pub use machine::ServiceMemory;
 use machine::{Machine, Note, Proposal, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,13 +52,17 @@ pub struct Core {
     graph: Graph,
     containers: BTreeMap<ContainerKey, Container>,
     engine: EngineLink,
-    acts: BTreeMap<ActId, Flight>,
+    acts: BTreeMap<ActId, ActMemory>,
     incidents: Incidents,
-    next_act: u64,
+    host: HostMemory,
+    /// Why nothing can be stored, if so.
+    store_failed: Option<String>,
     next_look: u64,
     stopping: bool,
     /// What was last published of each service.
     published: BTreeMap<ServiceName, ServiceView>,
+    /// What was last handed out to be remembered.
+    remembered: Memory,
 }
 
 #[derive(Clone, Debug)]
@@ -73,14 +84,6 @@ enum EngineLink {
     },
 }
 
-/// An act under way.
-#[derive(Clone, Debug)]
-struct Flight {
-    service: ServiceName,
-    place: Place,
-    act: Act,
-}
-
 /// Collects what a step comes to.
 #[derive(Default)]
 struct Out {
@@ -89,24 +92,51 @@ struct Out {
 }
 
 impl Core {
-    /// A core that watches `watchlist` from `now` on.
+    /// A core that watches `watchlist` from `now` on and goes on from what was
+    /// remembered; the delta is what there is to tell and to store about that.
     #[must_use]
-    pub fn new(now: Now, watchlist: Watchlist) -> Self {
+    pub fn new(now: Now, watchlist: Watchlist, memory: Memory) -> (Self, Delta) {
+        let containers = memory.containers.iter();
         let mut core = Self {
             settings: Settings::of(&watchlist),
             services: BTreeMap::new(),
             graph: Graph::default(),
-            containers: BTreeMap::new(),
+            containers: containers
+                .map(|(key, kept)| (key.clone(), Container::resume(kept.clone())))
+                .collect(),
             engine: EngineLink::Unseen,
             acts: BTreeMap::new(),
-            incidents: Incidents::default(),
-            next_act: 0,
+            incidents: Incidents::resume(&memory.incidents),
+            host: memory.host.clone(),
+            store_failed: None,
             next_look: 0,
             stopping: false,
             published: BTreeMap::new(),
+            remembered: memory,
         };
-        core.configure(now, watchlist, &mut Out::default());
-        core
+        let mut out = Out::default();
+        core.host.started(now.mono);
+        core.configure(now, watchlist, &mut out);
+        core.reconcile(now, &mut out);
+        core.refresh_incidents(now, &mut out);
+        core.publish(now, &mut out);
+        core.remember(&mut out);
+        (core, Delta { changes: out.changes })
+    }
+
+    /// Acts that `vai` ended in the middle of are not done again.
+    fn reconcile(&mut self, now: Now, out: &mut Out) {
+        for flight in self.remembered.acts.clone().into_values() {
+            let start_timeout = self.start_timeout(&flight.service);
+            let Some(machine) = self.services.get_mut(&flight.service) else {
+                continue;
+            };
+            let mut step = Step::default();
+            if machine.act().is_some() {
+                machine.interrupted(now, start_timeout, &mut step);
+            }
+            self.story(&flight.service, step, out);
+        }
     }
 
     /// Takes in one event and decides. The delta is to be stored before any of
@@ -119,6 +149,7 @@ impl Core {
         self.look(now, &mut out);
         self.refresh_incidents(now, &mut out);
         self.publish(now, &mut out);
+        self.remember(&mut out);
         (Delta { changes: out.changes }, out.actions)
     }
 
@@ -207,7 +238,11 @@ impl Core {
                 let Some(machine) = self.services.get_mut(&ticket.service) else {
                     return;
                 };
-                if machine.checked(now, ticket.number, report) {
+                let Some(counted) = machine.checked(now, ticket.number, report) else {
+                    return;
+                };
+                out.changes.push(Change::Sampled(counted.sample));
+                if counted.first_fail {
                     for dependency in self.graph.all_dependencies(&ticket.service) {
                         if let Some(machine) = self.services.get_mut(&dependency) {
                             machine.look_now(now.mono);
@@ -235,7 +270,17 @@ impl Core {
             Event::EngineBack => self.engine_back(now),
             Event::Acted { id, report } => self.acted(now, id, report, out),
             Event::Operator(request) => self.operate(now, &request, out),
-            Event::Stopping => self.stopping = true,
+            Event::StoreFailed(why) => self.store_failed = Some(why),
+            Event::StoreBack => self.store_failed = None,
+            Event::Maintenance(_) => {}
+            Event::Told(id) => {
+                self.remembered.apply(&Change::Forget(RecordKey::Message(id)));
+                out.changes.push(Change::Forget(RecordKey::Message(id)));
+            }
+            Event::Stopping => {
+                self.stopping = true;
+                self.host.running = false;
+            }
             Event::Wake => {}
         }
     }
@@ -263,7 +308,16 @@ impl Core {
             .cloned()
             .collect();
         for name in gone {
-            self.services.remove(&name);
+            if let Some(mut machine) = self.services.remove(&name) {
+                // What was spent on it is remembered, should it come back.
+                machine.forget_outage();
+                if let Some(memory) = machine.memory(self.remembered.services.get(&name)) {
+                    let record = Record::Service(name.clone(), memory);
+                    let change = Change::Keep(Box::new(record));
+                    self.remembered.apply(&change);
+                    out.changes.push(change);
+                }
+            }
             self.published.remove(&name);
             self.incidents.recovered(&name, "removed from the registry");
             out.changes.push(Change::Removed(name));
@@ -274,7 +328,11 @@ impl Core {
                 Some(machine) if machine.service == service => {}
                 Some(machine) => machine.reconfigure(now, service, &mut step),
                 None => {
-                    self.services.insert(name.clone(), Machine::new(now, service));
+                    let machine = match self.remembered.services.get(&name) {
+                        Some(memory) => Machine::recall(now, service, memory.clone(), &mut step),
+                        None => Machine::new(now, service),
+                    };
+                    self.services.insert(name.clone(), machine);
                 }
             }
             self.story(&name, step, out);
@@ -304,7 +362,6 @@ impl Core {
         let Some(flight) = self.acts.remove(&id) else {
             return;
         };
-        out.changes.push(Change::IntentEnded(id));
         if let Place::Container(key) = &flight.place
             && let Some(container) = self.containers.get_mut(key)
         {
@@ -359,8 +416,8 @@ impl Core {
             OperatorRequest::Start(_) => machine.start(now, &mut step),
             OperatorRequest::Stop(_) => {
                 machine.stop(now, &mut step);
-                self.next_act += 1;
-                self.dispatch(&name, ActId(self.next_act), Act::Stop, out);
+                let id = self.next_act();
+                self.dispatch(now, &name, id, Act::Stop, out);
             }
         }
         self.story(&name, step, out);
@@ -391,6 +448,11 @@ impl Core {
                 }
             }
         }
+    }
+
+    fn next_act(&mut self) -> ActId {
+        self.host.next_act += 1;
+        ActId(self.host.next_act)
     }
 
     fn standing(&self, name: &ServiceName, now: Time) -> Standing {
@@ -442,7 +504,7 @@ impl Core {
                     service: name.clone(),
                     check,
                     number,
-                    instance: machine.instance.clone().filter(|_| !machine.is_local()),
+                    instance: machine.kept.instance.clone().filter(|_| !machine.is_local()),
                 };
                 let service = Arc::clone(&machine.service);
                 out.actions.push(Action::Look { ticket, service });

@@ -18,8 +18,64 @@ impl Core {
 
     pub(super) fn refresh_incidents(&mut self, now: Now, out: &mut Out) {
         let mut incidents = std::mem::take(&mut self.incidents);
-        incidents.refresh(&self.scene(now), &mut out.changes, &mut out.actions);
+        let mut notices = Vec::new();
+        incidents.refresh(&self.scene(now), &mut out.changes, &mut notices);
         self.incidents = incidents;
+        for notice in notices {
+            self.tell(notice, out);
+        }
+    }
+
+    /// Remembers a message until it has arrived, and sends it on its way.
+    fn tell(&mut self, notice: Notice, out: &mut Out) {
+        self.host.next_message += 1;
+        let id = MessageId(self.host.next_message);
+        let record = Record::Message(id, notice.clone());
+        out.changes.push(Change::Keep(Box::new(record)));
+        out.actions.push(Action::Tell(id, Box::new(notice)));
+    }
+
+    /// Hands out what has to be remembered from now on.
+    pub(super) fn remember(&mut self, out: &mut Out) {
+        let mut records = Vec::new();
+        let known = &self.remembered;
+        for (name, machine) in &self.services {
+            if let Some(memory) = machine.memory(known.services.get(name)) {
+                records.push(Record::Service(name.clone(), memory));
+            }
+        }
+        for (key, container) in &self.containers {
+            if known.containers.get(key) != Some(&container.kept) {
+                records.push(Record::Container(key.clone(), container.kept.clone()));
+            }
+        }
+        for (id, open) in self.incidents.memories() {
+            if known.incidents.get(id) != Some(open) {
+                records.push(Record::Incident(id.clone(), open.clone()));
+            }
+        }
+        for (id, flight) in &self.acts {
+            if !known.acts.contains_key(id) {
+                records.push(Record::Act(*id, flight.clone()));
+            }
+        }
+        if known.host != self.host {
+            records.push(Record::Host(self.host.clone()));
+        }
+        let open: BTreeSet<&IncidentId> = self.incidents.memories().map(|(id, _)| id).collect();
+        let closed = known.incidents.keys().filter(|id| !open.contains(id));
+        let ended = known.acts.keys().filter(|id| !self.acts.contains_key(id));
+        let gone = known.containers.keys().filter(|key| !self.containers.contains_key(*key));
+        let mut forgotten: Vec<RecordKey> = Vec::new();
+        forgotten.extend(closed.cloned().map(RecordKey::Incident));
+        forgotten.extend(ended.copied().map(RecordKey::Act));
+        forgotten.extend(gone.cloned().map(RecordKey::Container));
+        let kept = records.into_iter().map(|record| Change::Keep(Box::new(record)));
+        let changes: Vec<Change> = kept.chain(forgotten.into_iter().map(Change::Forget)).collect();
+        for change in &changes {
+            self.remembered.apply(change);
+        }
+        out.changes.extend(changes);
     }
 
     pub(super) fn publish(&mut self, now: Now, out: &mut Out) {
@@ -42,8 +98,8 @@ impl Core {
             reason: machine.reason(now.mono),
             since: machine.since().wall,
             checks: machine.runs.iter().zip(&service.checks).map(check_view).collect(),
-            restarts_in_window: machine.effort.restarts(now.mono, recovery.window),
-            failed_attempts: machine.effort.failed_in_row(),
+            restarts_in_window: machine.kept.effort.restarts(now.mono, recovery.window),
+            failed_attempts: machine.kept.effort.failed_in_row(),
             incident: self.incidents.of(&service.name).map(|id| id.0.clone()),
         }
     }

@@ -1,6 +1,7 @@
 use super::tally::{Last, Tally};
 use crate::model::{Check, Now, ProcId, Report, Service, ServiceName, Time};
 use crate::plan;
+use serde::{Deserialize, Serialize};
 
 /// One check of one service on its way through time.
 #[derive(Clone, Debug)]
@@ -17,6 +18,13 @@ pub(crate) struct Run {
     skipped: u64,
     /// The last result that counted, for show.
     shown: Option<Last>,
+    pub(crate) kept: CheckMemory,
+}
+
+/// What is remembered of a check.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CheckMemory {
     /// Seen alive behind it at its last pass in this instance.
     seen_alive: Vec<ProcId>,
 }
@@ -45,7 +53,7 @@ impl Run {
             in_flight: None,
             skipped: 0,
             shown: None,
-            seen_alive: Vec::new(),
+            kept: CheckMemory::default(),
         }
     }
 
@@ -109,7 +117,7 @@ impl Run {
         self.tally.settle(&self.check);
         self.shown = self.tally.last().cloned();
         if !self.tally.processes().is_empty() {
-            self.seen_alive = self.tally.processes().to_vec();
+            self.kept.seen_alive = self.tally.processes().to_vec();
         }
         true
     }
@@ -129,12 +137,12 @@ impl Run {
 
     /// The instance is another one: nothing of what was seen alive is left.
     pub(crate) fn arrived(&mut self) {
-        self.seen_alive.clear();
+        self.kept.seen_alive.clear();
     }
 
     /// The processes that may have to be ended before it can be started anew.
     pub(crate) fn seen_alive(&self) -> &[ProcId] {
-        &self.seen_alive
+        &self.kept.seen_alive
     }
 
     /// When this check next wants something done.

@@ -108,6 +108,9 @@ fn watchlist(services: Vec<Service>) -> Watchlist {
     Watchlist {
         services: services.into_iter().map(|s| (s.name.clone(), Arc::new(s))).collect(),
         parallel_actions: 4,
+        host_max_restarts: 100,
+        host_window: SECOND * 600,
+        anchors: Vec::new(),
         observe: false,
         repeat_interval: SECOND * 14_400,
         local: Instance { id: "boot".into(), started_at: "1".into() },
@@ -127,6 +130,7 @@ fn view(number: u32, status: ContainerStatus) -> ContainerView {
         up_for: Duration::ZERO,
         health_start: None,
         engine_restarts: false,
+        network_of: None,
         is_self: false,
     })
 }
@@ -147,7 +151,7 @@ impl World {
     fn new(services: Vec<Service>) -> Self {
         let now = Now { mono: Time::from_millis(1_000_000), wall: Wall::from_millis(0) };
         let mut world = Self {
-            core: Core::new(now, watchlist(services)),
+            core: Core::new(now, watchlist(services), Memory::default()).0,
             now,
             well: BTreeMap::new(),
             effects: BTreeMap::new(),
@@ -195,7 +199,7 @@ impl World {
                     self.queue.push((at, Event::Checked { ticket, report }));
                 }
                 Action::Act(request) => self.act(*request),
-                Action::Tell(notice) => self.notices.push(*notice),
+                Action::Tell(_, notice) => self.notices.push(*notice),
             }
         }
     }
@@ -698,7 +702,7 @@ fn what_was_seen_alive_is_still_known_after_an_attempt_failed() {
     world.kill("nginx");
     world.run(SECOND * 200);
     let machine = &world.core.services[&ServiceName::from("nginx")];
-    assert!(machine.effort.failed_in_row() > 0);
+    assert!(machine.kept.effort.failed_in_row() > 0);
     assert_eq!(machine.processes().len(), 1);
 }
 
@@ -814,7 +818,7 @@ fn a_marker_file_holds_without_spending_budget_or_telling_anybody() {
     world.hint_death("redis");
     world.run(SECOND * 300);
     assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
-    assert_eq!(world.core.services[&ServiceName::from("redis")].effort.failed_in_row(), 0);
+    assert_eq!(world.core.services[&ServiceName::from("redis")].kept.effort.failed_in_row(), 0);
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
     let told = world.story.iter().filter(|line| line.contains("not attempted")).count();
     assert_eq!(told, 1, "asked again every 10 s, told once: {:#?}", world.story);
@@ -844,12 +848,12 @@ fn an_unchanged_service_keeps_its_state_through_a_reload() {
     world.effects.insert("redis".into(), Effect::Nothing);
     world.hint_death("redis");
     world.run(SECOND * 200);
-    let before = world.core.services[&ServiceName::from("redis")].effort.failed_in_row();
+    let before = world.core.services[&ServiceName::from("redis")].kept.effort.failed_in_row();
     assert!(before > 0);
     let changed = vec![service("redis"), service("new")];
     world.well.insert("new".into(), true);
     world.event(Event::Configured(watchlist(changed)));
-    let after = world.core.services[&ServiceName::from("redis")].effort.failed_in_row();
+    let after = world.core.services[&ServiceName::from("redis")].kept.effort.failed_in_row();
     assert_eq!(before, after);
 }
 

@@ -1,4 +1,4 @@
-use super::{Evidence, Instance, Notice, ProcId, Service, Ticket};
+use super::{Evidence, Instance, MessageId, Notice, ProcId, Service, Ticket};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,12 @@ pub enum Action {
     },
     /// Start, restart or stop a service.
     Act(Box<ActRequest>),
-    /// Tell people.
-    Tell(Box<Notice>),
+    /// Tell people. The message is remembered until [`Event::Told`](super::Event)
+    /// says that it arrived.
+    Tell(MessageId, Box<Notice>),
 }
 
-/// Numbers the acts of one run of `vai`.
+/// Numbers the acts of all runs of `vai` on one state folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ActId(pub u64);
@@ -39,6 +40,9 @@ pub struct ActRequest {
     pub act: Act,
     /// Processes seen alive behind the service while it was healthy.
     pub processes: Vec<ProcId>,
+    /// The act before this one, where it failed: what it started and left
+    /// behind is ended first, so that there are never two copies.
+    pub supersedes: Option<ActId>,
 }
 
 /// What to do with a service.

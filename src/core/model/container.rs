@@ -45,6 +45,8 @@ pub struct Presence {
     pub health_start: Option<Duration>,
     /// Whether the engine's restart policy starts it after it exits by itself.
     pub engine_restarts: bool,
+    /// Id of the container whose network namespace it shares, if it does.
+    pub network_of: Option<String>,
     /// Whether this is the orchestrator's own container or its socket proxy.
     pub is_self: bool,
 }

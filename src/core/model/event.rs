@@ -1,6 +1,8 @@
 use super::{
-    ActId, ActReport, ContainerChange, ContainerKey, Instance, ProcId, Report, Service, ServiceName,
+    ActId, ActReport, Check, ContainerChange, ContainerKey, Instance, MessageId, ProcId, Report,
+    Service, ServiceName, Wall,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,14 @@ pub enum Event {
     },
     /// An operator asked.
     Operator(OperatorRequest),
+    /// Nothing can be stored; why, in words.
+    StoreFailed(String),
+    /// What could not be stored was stored.
+    StoreBack,
+    /// The maintenance windows that are open now; replaces what was known.
+    Maintenance(Vec<MaintenanceWindow>),
+    /// A message reached everybody that it was for, or was given up.
+    Told(MessageId),
     /// SIGTERM: no new work.
     Stopping,
     /// The time of `next_wake` came.
@@ -66,6 +76,17 @@ pub struct Ticket {
     pub instance: Option<Instance>,
 }
 
+/// A maintenance window that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaintenanceWindow {
+    /// The services in it.
+    pub services: Vec<ServiceName>,
+    /// Why, in the registry's words; may be empty.
+    pub reason: String,
+    /// When it ends, for people.
+    pub until: Wall,
+}
+
 /// The part of the registry that is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watchlist {
@@ -73,6 +94,14 @@ pub struct Watchlist {
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     /// Acts in flight at once, on the whole host.
     pub parallel_actions: usize,
+    /// Ceiling of restarts of living things in any `host_window`, on the whole
+    /// host.
+    pub host_max_restarts: u32,
+    /// The window of `host_max_restarts`.
+    pub host_window: Duration,
+    /// Looks at addresses that must answer before anything outside the host is
+    /// believed to be down; none is fine.
+    pub anchors: Vec<Check>,
     /// Everything but acting: say what would be done.
     pub observe: bool,
     /// Between reminders of a critical incident.

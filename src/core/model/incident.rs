@@ -90,7 +90,7 @@ pub struct Evidence {
 }
 
 /// One thing to tell people about one incident.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// The incident as it stands now.
     pub incident: Incident,
@@ -103,6 +103,11 @@ pub struct Notice {
     /// When it was decided.
     pub at: Wall,
 }
+
+/// Numbers the messages of all runs of `vai`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageId(pub u64);
 
 /// Why something is told now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

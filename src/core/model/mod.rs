@@ -19,11 +19,13 @@ pub use check::{
     StatusSet, TcpCheck, Vantage,
 };
 pub use container::{ContainerChange, ContainerStatus, ContainerView, Health, Instance, Presence};
-pub use event::{Event, OperatorError, OperatorRequest, Ticket, Watchlist};
-pub use incident::{Evidence, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Severity};
+pub use event::{Event, MaintenanceWindow, OperatorError, OperatorRequest, Ticket, Watchlist};
+pub use incident::{
+    Evidence, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind, Severity,
+};
 pub use name::{ContainerKey, ServiceName};
 pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};
 pub use secret::{Redactor, Secret};
 pub use service::{EvidenceDetail, Notify, Place, Recovery, Service, ServiceKind};
 pub use time::{Now, Time, Wall};
-pub use view::{Change, CheckView, Delta, ServiceView, StateLabel, Transition};
+pub use view::{CheckView, ServiceView, StateLabel, Transition};

@@ -1,4 +1,5 @@
 use super::{Check, ContainerKey, Rung, Secret, ServiceName, Severity};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A service as the registry describes it, with every default filled in.
@@ -55,7 +56,8 @@ pub enum ServiceKind {
 }
 
 /// Where a service runs.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// Beside the orchestrator, in its own container.
     Local,
@@ -64,7 +66,8 @@ pub enum Place {
 }
 
 /// Who is told about a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Notify {
     /// The default channel.
     Default,
@@ -75,7 +78,8 @@ pub enum Notify {
 }
 
 /// How much output goes into messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EvidenceDetail {
     /// Everything gathered.
     Full,

@@ -1,42 +1,5 @@
-use super::{ActId, Incident, Instance, ServiceName, Wall};
+use super::{ServiceName, Wall};
 use serde::{Deserialize, Serialize};
-
-/// What changed in one step of the core. The shell stores it before it
-/// dispatches any action of the same step.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Delta {
-    /// In the order in which it happened.
-    pub changes: Vec<Change>,
-}
-
-/// One change.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// How a service stands now; replaces what was known.
-    Service(Box<ServiceView>),
-    /// A service left the registry.
-    Removed(ServiceName),
-    /// A service changed its state or something worth a log line happened.
-    Transition(Transition),
-    /// A start was spent on this instance: there is never a second one.
-    Started {
-        /// The service.
-        service: ServiceName,
-        /// The instance that it was started in.
-        instance: Instance,
-    },
-    /// An act is about to be dispatched.
-    Intent {
-        /// The act.
-        id: ActId,
-        /// On which service.
-        service: ServiceName,
-    },
-    /// An act ended.
-    IntentEnded(ActId),
-    /// An incident was opened, changed or closed; replaces what was known.
-    Incident(Box<Incident>),
-}
 
 /// A line of the story, for the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

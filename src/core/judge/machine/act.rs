@@ -3,20 +3,20 @@ use super::*;
 impl Machine {
     /// What it calls for and since when, whether or not it may be done now.
     pub(crate) fn proposal(&self, standing: &Standing, now: Time) -> Option<Proposal> {
-        match &self.state {
+        match &self.kept.state {
             State::Starting(Starting::Wanted { since, asked, .. }) => {
                 let failing = *asked || matches!(self.condition(now), Condition::Failed(..));
                 failing.then_some(Proposal { act: Act::Start, since: since.mono, asked: *asked })
             }
             State::Down => {
-                let since = self.outage.as_ref()?.confirmed.mono;
+                let since = self.kept.outage.as_ref()?.confirmed.mono;
                 let died = matches!(standing, Standing::Died(_));
                 if !died && !matches!(self.condition(now), Condition::Failed(..)) {
                     return None;
                 }
                 // For an empty ladder the arbiter's gate says so; what is
                 // proposed then is only ever done where a container died.
-                let rung = self.effort.rung(&self.service.recovery).unwrap_or(Rung::Container);
+                let rung = self.kept.effort.rung(&self.service.recovery).unwrap_or(Rung::Container);
                 Some(Proposal { act: Act::Restart(rung), since, asked: false })
             }
             _ => None,
@@ -40,7 +40,7 @@ impl Machine {
         self.gate = Some(gate);
         let to = self.label();
         if from != to {
-            self.since = now;
+            self.kept.since = now;
         }
         (news || from != to).then(|| Note { from, to, reason: format!("not attempted: {words}") })
     }
@@ -55,9 +55,9 @@ impl Machine {
         match act {
             Act::Restart(rung) => {
                 let recovery = self.service.recovery.clone();
-                self.effort.spend(now.mono, &recovery);
+                self.kept.effort.spend(now.mono, &recovery);
                 let max = recovery.max_attempts;
-                let (attempt, fault) = match &mut self.outage {
+                let (attempt, fault) = match &mut self.kept.outage {
                     Some(outage) => {
                         outage.attempts += 1;
                         (outage.attempts, outage.reason.clone())
@@ -69,16 +69,16 @@ impl Machine {
                 let reason = format!("restarting by {by}, attempt {attempt}{of}: {fault}");
                 let healing = State::Healing { act: id };
                 if asks_again {
-                    self.state = healing;
+                    self.kept.state = healing;
                 } else {
                     self.enter(now, healing, &reason, step);
                 }
             }
             Act::Start => {
-                self.start_spent.clone_from(&self.instance);
+                self.kept.start_spent.clone_from(&self.kept.instance);
                 let running = State::Starting(Starting::Running { act: id, since: now });
                 if asks_again {
-                    self.state = running;
+                    self.kept.state = running;
                 } else {
                     self.enter(now, running, "starting it by restart_cmd", step);
                 }
@@ -96,12 +96,12 @@ impl Machine {
         step: &mut Step,
     ) {
         let starting = self.is_starting();
-        if let Some(outage) = &mut self.outage {
+        if let Some(outage) = &mut self.kept.outage {
             outage.history.extend(report.steps);
             outage.evidence = report.evidence;
         }
         if report.instance.is_some() {
-            self.instance = report.instance;
+            self.kept.instance = report.instance;
         }
         let (command_failed, still_there) = match report.outcome {
             ActOutcome::Refused { gate, by_hand } => {
@@ -121,7 +121,7 @@ impl Machine {
         };
         self.look_afresh(looks_from);
         let state = if starting {
-            self.start_spent.clone_from(&self.instance);
+            self.kept.start_spent.clone_from(&self.kept.instance);
             State::Starting(Starting::Proving(proof))
         } else {
             State::Verifying(proof)
@@ -135,18 +135,18 @@ impl Machine {
         let gate = if by_hand { Gate::Marker { why, until } } else { Gate::Refused { why, until } };
         let from = self.label();
         if starting {
-            self.start_spent = None;
-            self.effort.start_refused(gate.clone());
+            self.kept.start_spent = None;
+            self.kept.effort.start_refused(gate.clone());
             let fault = self
                 .failing()
                 .map_or_else(|| Fault::new(FaultKind::ProcessAbsent, ""), |(_, f)| f.fault);
-            self.state = State::Starting(Starting::Wanted { fault, since: now, asked: false });
+            self.kept.state = State::Starting(Starting::Wanted { fault, since: now, asked: false });
         } else {
-            self.effort.refused(gate.clone());
-            if let Some(outage) = &mut self.outage {
+            self.kept.effort.refused(gate.clone());
+            if let Some(outage) = &mut self.kept.outage {
                 outage.attempts = outage.attempts.saturating_sub(1);
             }
-            self.state = State::Down;
+            self.kept.state = State::Down;
         }
         let words = gate.words(now.mono);
         let is_news =
@@ -154,7 +154,7 @@ impl Machine {
         self.gate = Some(gate);
         let to = self.label();
         if from != to {
-            self.since = now;
+            self.kept.since = now;
         }
         if is_news || from != to {
             step.notes.push(Note { from, to, reason: format!("not attempted: {words}") });

@@ -1,7 +1,15 @@
 use super::*;
+use crate::judge::delta::Sample;
 
 /// An act follows a fail that is no older than this.
 const FRESH: Duration = Duration::from_secs(10);
+
+/// A result that counts.
+pub(crate) struct Counted {
+    pub(crate) sample: Sample,
+    /// Whether it is the first fail after a pass.
+    pub(crate) first_fail: bool,
+}
 
 impl Machine {
     /// Checks whose time has come; each is handed out once.
@@ -16,22 +24,27 @@ impl Machine {
         due.collect()
     }
 
-    /// Takes in a result. Whether it is the first fail after a pass.
-    pub(crate) fn checked(&mut self, now: Now, number: u64, report: Report) -> bool {
+    /// Takes in a result; `None` if it does not count any more.
+    pub(crate) fn checked(&mut self, now: Now, number: u64, report: Report) -> Option<Counted> {
         let (epoch, wants_results) = (self.epoch, self.wants_results());
         let service = Arc::clone(&self.service);
         // By its number: an edit may have moved the check meanwhile.
         let mut runs = self.runs.iter_mut().zip(&service.checks);
-        let Some((run, check)) = runs.find(|(run, _)| run.waits_for(number)) else {
-            return false;
+        let (run, check) = runs.find(|(run, _)| run.waits_for(number))?;
+        let sample = Sample {
+            service: service.name.clone(),
+            check: check.name.clone(),
+            outcome: report.outcome.clone(),
+            took: report.took,
         };
         if !run.ended(now, epoch, report) {
-            return false;
+            return None;
         }
         if wants_results || run.tally.in_flux(check) {
             run.soon(now.mono + check.confirm_interval);
         }
-        run.tally.failing().is_some_and(|failing| failing.count == 1)
+        let first_fail = run.tally.failing().is_some_and(|failing| failing.count == 1);
+        Some(Counted { sample, first_fail })
     }
 
     pub(crate) fn look_now(&mut self, now: Time) {
@@ -43,7 +56,7 @@ impl Machine {
     /// The engine is back. What could not be seen while it was away is nothing
     /// to tell on its own.
     pub(crate) fn may_be_seen_again(&mut self, now: Time) {
-        self.outage.take_if(|outage| outage.kind == OutageKind::Blind);
+        self.kept.outage.take_if(|outage| outage.kind == OutageKind::Blind);
         for run in &mut self.runs {
             run.tally.may_be_seen_again();
         }
@@ -79,7 +92,7 @@ impl Machine {
 
     /// When time alone changes something.
     pub(crate) fn next_wake(&self, now: Time) -> Option<Time> {
-        let state = match &self.state {
+        let state = match &self.kept.state {
             State::Starting(Starting::Looking { until }) => Some(*until),
             State::Verifying(proof) | State::Starting(Starting::Proving(proof)) => {
                 Some(proof.deadline)

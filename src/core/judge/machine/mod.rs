@@ -5,13 +5,14 @@ mod act;
 mod look;
 mod operate;
 mod prove;
+mod remember;
 mod review;
 mod show;
 
 use super::container::Standing;
 use super::effort::Effort;
 use super::gate::Gate;
-use super::run::Run;
+use super::run::{CheckMemory, Run};
 use super::tally::{Failing, Verdict, restarts};
 use crate::model::{
     Act, ActId, ActOutcome, ActReport, ContainerKey, Evidence, Fault, FaultKind, Instance, Now,
@@ -20,6 +21,8 @@ use crate::model::{
 use crate::words;
 pub(crate) use act::Proposal;
 use review::Condition;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +31,20 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) service: Arc<Service>,
+    pub(crate) kept: Kept,
+    pub(crate) runs: Vec<Run>,
+    /// Why it is not being healed right now, where it should be; or, while an
+    /// act is under way, why the one before it was refused.
+    gate: Option<Gate>,
+    /// Results of looks handed out in an earlier epoch are dropped.
+    epoch: u64,
+}
+
+/// The part of a machine that a restart of `vai` does not change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
     state: State,
     since: Now,
-    pub(crate) runs: Vec<Run>,
     pub(crate) instance: Option<Instance>,
     /// The instance in which its one start was spent.
     start_spent: Option<Instance>,
@@ -40,15 +54,20 @@ pub(crate) struct Machine {
     pub(crate) outage: Option<Outage>,
     pub(crate) effort: Effort,
     hold: Hold,
-    /// Why it is not being healed right now, where it should be; or, while an
-    /// act is under way, why the one before it was refused.
-    gate: Option<Gate>,
-    /// Results of looks handed out in an earlier epoch are dropped.
-    epoch: u64,
+}
+
+/// What is remembered of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceMemory {
+    #[serde(flatten)]
+    kept: Kept,
+    /// By the check's name.
+    checks: BTreeMap<String, CheckMemory>,
 }
 
 /// What a service is doing. Each state carries its own data and no other's.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum State {
     Disabled,
     Unknown(String),
@@ -83,7 +102,8 @@ impl State {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Starting {
     /// It may be coming up by itself until then.
     Looking { until: Time },
@@ -96,7 +116,7 @@ enum Starting {
 }
 
 /// What has to be proven after an act, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Proof {
     acted: Time,
     deadline: Time,
@@ -107,7 +127,8 @@ struct Proof {
 }
 
 /// What an operator wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Hold {
     Nothing,
     Paused,
@@ -115,7 +136,7 @@ enum Hold {
 }
 
 /// A confirmed failure, until it is proven over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outage {
     pub(crate) kind: OutageKind,
     pub(crate) check: String,
@@ -129,7 +150,8 @@ pub(crate) struct Outage {
     pub(crate) evidence: Evidence,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum OutageKind {
     /// Works, not as it should; nothing is restarted for it.
     Degraded,
@@ -166,15 +188,17 @@ impl Machine {
             if watched { State::Unknown("not looked at yet".into()) } else { State::Disabled };
         Self {
             service,
-            state,
-            since: now,
+            kept: Kept {
+                state,
+                since: now,
+                instance: None,
+                start_spent: None,
+                well_in: None,
+                outage: None,
+                effort: Effort::default(),
+                hold: Hold::Nothing,
+            },
             runs,
-            instance: None,
-            start_spent: None,
-            well_in: None,
-            outage: None,
-            effort: Effort::default(),
-            hold: Hold::Nothing,
             gate: None,
             epoch: 0,
         }
@@ -188,13 +212,13 @@ impl Machine {
         self.runs = Run::carry_over(std::mem::take(&mut self.runs), now.mono, &service);
         self.service = service;
         if !watched {
-            if self.outage.take().is_some() {
+            if self.kept.outage.take().is_some() {
                 let how = "disabled in the registry".to_owned();
                 step.recovered = Some(how);
             }
             self.enter(now, State::Disabled, "disabled in the registry", step);
-        } else if self.state == State::Disabled || moved {
-            self.instance = None;
+        } else if self.kept.state == State::Disabled || moved {
+            self.kept.instance = None;
             self.look_afresh(now.mono);
             let unknown = State::Unknown("not looked at yet".into());
             self.enter(now, unknown, "the registry changed", step);
@@ -202,16 +226,16 @@ impl Machine {
     }
 
     pub(crate) fn is_watched(&self) -> bool {
-        self.state != State::Disabled
+        self.kept.state != State::Disabled
     }
 
     pub(crate) fn is_paused(&self) -> bool {
-        self.hold == Hold::Paused
+        self.kept.hold == Hold::Paused
     }
 
     /// Whether it stands where those that depend on it may be healed.
     pub(crate) fn is_well(&self) -> bool {
-        matches!(self.state, State::Healthy | State::Degraded(_))
+        matches!(self.kept.state, State::Healthy | State::Degraded(_))
     }
 
     /// Whether a marker file says that somebody stopped it.
@@ -221,12 +245,13 @@ impl Machine {
 
     /// Whether nobody waits for it: it is not supposed to run.
     pub(crate) fn blocks_nobody(&self) -> bool {
-        matches!(self.state, State::Disabled | State::StoppedByHand(_)) || self.is_marked_stopped()
+        matches!(self.kept.state, State::Disabled | State::StoppedByHand(_))
+            || self.is_marked_stopped()
     }
 
     /// Whether an act of its own is under way, and which.
     pub(crate) fn act(&self) -> Option<ActId> {
-        match &self.state {
+        match &self.kept.state {
             State::Healing { act } | State::Starting(Starting::Running { act, .. }) => Some(*act),
             _ => None,
         }
@@ -234,17 +259,17 @@ impl Machine {
 
     /// Whether it is to be looked at at all.
     fn is_looked_at(&self) -> bool {
-        match &self.state {
+        match &self.kept.state {
             State::Disabled | State::Healing { .. } | State::StoppedByHand(_) => false,
             State::Starting(Starting::Running { .. }) => false,
-            _ => self.hold != Hold::Stopped,
+            _ => self.kept.hold != Hold::Stopped,
         }
     }
 
     /// Whether results are wanted sooner than the interval brings them.
     fn wants_results(&self) -> bool {
         matches!(
-            self.state,
+            self.kept.state,
             State::Verifying(_) | State::Starting(Starting::Looking { .. } | Starting::Proving(_))
         )
     }

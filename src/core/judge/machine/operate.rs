@@ -6,7 +6,7 @@ impl Machine {
     }
 
     pub(crate) fn resume(&mut self, now: Now, step: &mut Step) {
-        if self.hold == Hold::Paused {
+        if self.kept.hold == Hold::Paused {
             self.held(now, Hold::Nothing, "resumed by an operator", step);
             self.look_now(now.mono);
         }
@@ -14,14 +14,14 @@ impl Machine {
 
     fn held(&mut self, now: Now, hold: Hold, reason: &str, step: &mut Step) {
         let from = self.label();
-        self.hold = hold;
-        self.since = now;
+        self.kept.hold = hold;
+        self.kept.since = now;
         step.notes.push(Note { from, to: self.label(), reason: reason.to_owned() });
     }
 
     /// `vai stop`: it is left alone from here on.
     pub(crate) fn stop(&mut self, now: Now, step: &mut Step) {
-        self.hold = Hold::Stopped;
+        self.kept.hold = Hold::Stopped;
         self.epoch += 1;
         self.recovered("stopped by `vai stop`", step);
         self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
@@ -29,22 +29,22 @@ impl Machine {
 
     /// A `vai stop` came to nothing: it is watched as before.
     pub(crate) fn not_stopped(&mut self, now: Now, step: &mut Step) {
-        self.hold = Hold::Nothing;
-        self.instance = None;
+        self.kept.hold = Hold::Nothing;
+        self.kept.instance = None;
         let unknown = State::Unknown("it could not be stopped".into());
         self.enter(now, unknown, "it could not be stopped and is watched again", step);
     }
 
     pub(crate) fn is_stopped_by_operator(&self) -> bool {
-        self.hold == Hold::Stopped
+        self.kept.hold == Hold::Stopped
     }
 
     /// `vai start`: whatever held it is forgotten and it is started now.
     pub(crate) fn start(&mut self, now: Now, step: &mut Step) {
-        self.hold = Hold::Nothing;
+        self.kept.hold = Hold::Nothing;
         self.gate = None;
         self.look_afresh(now.mono);
-        self.effort.forgive();
+        self.kept.effort.forgive();
         let fault = Fault::new(FaultKind::ProcessAbsent, "an operator asked for its start");
         let wanted = Starting::Wanted { fault, since: now, asked: true };
         self.enter(now, State::Starting(wanted), "by `vai start`", step);
@@ -54,19 +54,19 @@ impl Machine {
     /// fails from here on, too.
     pub(crate) fn dependency_returned(&mut self, now: Time) {
         let wants_start =
-            matches!(self.state, State::Starting(Starting::Wanted { asked: false, .. }));
-        if wants_start || (self.outage.is_some() && self.state == State::Down) {
+            matches!(self.kept.state, State::Starting(Starting::Wanted { asked: false, .. }));
+        if wants_start || (self.kept.outage.is_some() && self.kept.state == State::Down) {
             for run in &mut self.runs {
                 run.tally.confirm_again();
             }
-            self.effort.retry_now(now);
+            self.kept.effort.retry_now(now);
             self.look_now(now);
         }
     }
 
     /// Whether it is down or wants its start, as opposed to any other state.
     pub(crate) fn waits_for_help(&self) -> bool {
-        matches!(self.state, State::Down | State::Starting(Starting::Wanted { .. }))
+        matches!(self.kept.state, State::Down | State::Starting(Starting::Wanted { .. }))
     }
 
     pub(crate) fn is_local(&self) -> bool {

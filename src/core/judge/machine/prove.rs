@@ -10,17 +10,17 @@ impl Machine {
         start_timeout: Duration,
         step: &mut Step,
     ) {
-        let first_sight = self.instance.is_none();
-        let stopped = self.outage.take_if(|outage| outage.kind == OutageKind::Stopped);
+        let first_sight = self.kept.instance.is_none();
+        let stopped = self.kept.outage.take_if(|outage| outage.kind == OutageKind::Stopped);
         if stopped.is_some() {
             step.recovered = Some("running again".into());
         }
-        if self.instance.as_ref() != Some(instance) {
+        if self.kept.instance.as_ref() != Some(instance) {
             for run in &mut self.runs {
                 run.arrived();
             }
         }
-        self.instance = Some(instance.clone());
+        self.kept.instance = Some(instance.clone());
         self.gate = None;
         let looks_from = (up_since + self.service.startup_delay).max(now.mono);
         self.look_afresh(looks_from);
@@ -68,18 +68,18 @@ impl Machine {
     /// While a service may be coming up, only good news moves it on.
     fn arriving(&mut self, now: Now, condition: Condition, step: &mut Step) {
         match condition {
-            Condition::Well if self.outage.is_none() || self.is_proven() => {
-                let how = if self.outage.is_some() { "came back" } else { "found well" };
+            Condition::Well if self.kept.outage.is_none() || self.is_proven() => {
+                let how = if self.kept.outage.is_some() { "came back" } else { "found well" };
                 self.become_well(now, how, step);
             }
-            Condition::Degraded(check, why) if self.outage.is_none() || self.is_proven() => {
+            Condition::Degraded(check, why) if self.kept.outage.is_none() || self.is_proven() => {
                 self.recovered("came back, degraded", step);
                 self.degraded(now, check, why, step);
             }
-            Condition::HalfBlind(why) if self.outage.is_none() || self.is_proven() => {
+            Condition::HalfBlind(why) if self.kept.outage.is_none() || self.is_proven() => {
                 self.half_blind(now, &why, step);
             }
-            Condition::Blind(why) if self.outage.is_none() => self.blind(now, &why, step),
+            Condition::Blind(why) if self.kept.outage.is_none() => self.blind(now, &why, step),
             Condition::Well
             | Condition::HalfBlind(_)
             | Condition::Degraded(..)
@@ -97,8 +97,8 @@ impl Machine {
     pub(super) fn may_start(&self) -> bool {
         self.service.restart_cmd.is_some()
             && !self.service.recovery.ladder.is_empty()
-            && self.start_spent != self.instance
-            && self.well_in != self.instance
+            && self.kept.start_spent != self.kept.instance
+            && self.kept.well_in != self.kept.instance
     }
 
     fn is_proven(&self) -> bool {
@@ -112,7 +112,7 @@ impl Machine {
         }
         let Some((check, failing)) = self.failing() else {
             if now.mono >= proof.deadline
-                && self.outage.is_none()
+                && self.kept.outage.is_none()
                 && let Condition::Blind(why) = self.condition(now.mono)
             {
                 self.blind(now, &why, step);
@@ -134,7 +134,7 @@ impl Machine {
     }
 
     pub(super) fn is_starting(&self) -> bool {
-        matches!(self.state, State::Starting(_))
+        matches!(self.kept.state, State::Starting(_))
     }
 
     fn proven(&mut self, now: Now, proof: &Proof, step: &mut Step) {
@@ -144,7 +144,7 @@ impl Machine {
             return;
         }
         let by = self.healer_name();
-        let (total, attempts) = match &mut self.outage {
+        let (total, attempts) = match &mut self.kept.outage {
             Some(outage) => {
                 let total = words::duration(now.mono.since(outage.since.mono));
                 outage.history.push(format!("healed in {total}"));
@@ -153,7 +153,7 @@ impl Machine {
             None => (words::duration(now.mono.since(proof.acted)), 1),
         };
         let plural = if attempts == 1 { "" } else { "s" };
-        self.effort.healed(now.mono, &self.service.recovery, &self.salt(now));
+        self.kept.effort.healed(now.mono, &self.service.recovery, &self.salt(now));
         self.recovered(&format!("healed by {by}, {attempts} attempt{plural}"), step);
         let how = format!("healed in {total} by {by}");
         match self.condition(now.mono) {
@@ -182,7 +182,7 @@ impl Machine {
         step: &mut Step,
     ) {
         if self.is_starting() {
-            self.effort.failing(now.mono);
+            self.kept.effort.failing(now.mono);
             self.open(
                 now,
                 OutageKind::Broken(failing.fault.kind),
@@ -196,18 +196,18 @@ impl Machine {
         }
         let salt = self.salt(now);
         let recovery = &self.service.recovery;
-        let gave_up = self.effort.failed(now.mono, recovery, &salt);
-        let next = match self.effort.gate(now.mono, recovery) {
+        let gave_up = self.kept.effort.failed(now.mono, recovery, &salt);
+        let next = match self.kept.effort.gate(now.mono, recovery) {
             Some(gate) => gate.words(now.mono),
             None => "trying again".into(),
         };
-        if let Some(outage) = &mut self.outage {
+        if let Some(outage) = &mut self.kept.outage {
             outage.reason.clone_from(&failing.fault.detail);
             let line = format!("attempt {}: {why}", outage.attempts);
             outage.history.push(line);
         }
         let reason = if gave_up {
-            let failed = self.effort.failed_in_row();
+            let failed = self.kept.effort.failed_in_row();
             format!("{why}; {failed} attempts failed in a row: {next}")
         } else {
             format!("{why}; {next}")
@@ -216,7 +216,7 @@ impl Machine {
     }
 
     fn tell_history(&mut self, line: String) {
-        if let Some(outage) = &mut self.outage {
+        if let Some(outage) = &mut self.kept.outage {
             outage.history.push(line);
         }
     }

@@ -5,7 +5,7 @@ impl Machine {
     pub(super) fn condition(&self, now: Time) -> Condition {
         let mut worst = Condition::Well;
         for (run, check) in self.runs.iter().zip(&self.service.checks) {
-            let condition = Condition::of(run.tally.verdict(check, now), check, &self.state);
+            let condition = Condition::of(run.tally.verdict(check, now), check, &self.kept.state);
             if condition.rank() > worst.rank() {
                 worst = condition;
             }
@@ -21,14 +21,15 @@ impl Machine {
         start_timeout: Duration,
         step: &mut Step,
     ) {
-        if self.state == State::Disabled || self.act().is_some() {
+        if self.kept.state == State::Disabled || self.act().is_some() {
             return;
         }
-        if self.hold == Hold::Stopped {
+        if self.kept.hold == Hold::Stopped {
             self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
             return;
         }
-        let asked = matches!(self.state, State::Starting(Starting::Wanted { asked: true, .. }));
+        let asked =
+            matches!(self.kept.state, State::Starting(Starting::Wanted { asked: true, .. }));
         match standing {
             Standing::ByHand(_) | Standing::Died(_) if asked => {}
             Standing::Unseen | Standing::Changing(_) => {}
@@ -36,8 +37,8 @@ impl Machine {
             Standing::ByHand(why) => self.stopped_by_hand(now, why, step),
             Standing::Died(fault) => self.container_died(now, fault, step),
             Standing::Up { instance, since } => {
-                let returned = matches!(self.state, State::StoppedByHand(_));
-                if !asked && (self.instance.as_ref() != Some(instance) || returned) {
+                let returned = matches!(self.kept.state, State::StoppedByHand(_));
+                if !asked && (self.kept.instance.as_ref() != Some(instance) || returned) {
                     self.arrived(now, instance, *since, start_timeout, step);
                 }
                 self.review_state(now, step);
@@ -46,7 +47,7 @@ impl Machine {
     }
 
     fn review_state(&mut self, now: Now, step: &mut Step) {
-        match self.state.clone() {
+        match self.kept.state.clone() {
             State::Disabled | State::Healing { .. } => {}
             State::Starting(starting) => self.review_start(now, starting, step),
             State::Verifying(proof) => self.review_proof(now, &proof, step),
@@ -67,8 +68,8 @@ impl Machine {
             }
             Condition::Failed(check, failing) => self.confirmed(now, &check, &failing, step),
             Condition::Suspect(failing) => {
-                if self.outage.is_none() {
-                    self.effort.failing(now.mono);
+                if self.kept.outage.is_none() {
+                    self.kept.effort.failing(now.mono);
                     let reason = failing.fault.detail.clone();
                     self.enter(now, State::Suspect(failing.fault), &reason, step);
                 }
@@ -86,10 +87,10 @@ impl Machine {
                 self.degraded(now, check, why, step);
             }
             Condition::Well => {
-                let attempts = self.outage.as_ref().map_or(0, |outage| outage.attempts);
+                let attempts = self.kept.outage.as_ref().map_or(0, |outage| outage.attempts);
                 let how = if attempts > 0 {
                     "came back between vai's attempts"
-                } else if matches!(self.state, State::Unknown(_)) && !self.is_broken() {
+                } else if matches!(self.kept.state, State::Unknown(_)) && !self.is_broken() {
                     "can be looked at again"
                 } else {
                     "came back without vai's doing"
@@ -100,13 +101,13 @@ impl Machine {
     }
 
     fn is_broken(&self) -> bool {
-        self.outage.as_ref().is_some_and(|outage| matches!(outage.kind, OutageKind::Broken(_)))
+        self.kept.outage.as_ref().is_some_and(|outage| matches!(outage.kind, OutageKind::Broken(_)))
     }
 
     /// The container ended by itself: a proof, whatever the checks say.
     fn container_died(&mut self, now: Now, fault: &Fault, step: &mut Step) {
         let failing = Failing { fault: fault.clone(), since: now, count: 1, proven: true };
-        match &self.state {
+        match &self.kept.state {
             State::Verifying(_) => {
                 let why = format!("restarted, and {fault}");
                 self.attempt_failed(now, "container", &why, &failing, step);
@@ -118,14 +119,14 @@ impl Machine {
     /// A failure is confirmed.
     pub(super) fn confirmed(&mut self, now: Now, check: &str, failing: &Failing, step: &mut Step) {
         let kind = OutageKind::Broken(failing.fault.kind);
-        if self.is_broken() && self.state == State::Down {
-            if let Some(outage) = &mut self.outage {
+        if self.is_broken() && self.kept.state == State::Down {
+            if let Some(outage) = &mut self.kept.outage {
                 outage.kind = kind;
                 outage.reason.clone_from(&failing.fault.detail);
             }
             return;
         }
-        self.effort.failing(now.mono);
+        self.kept.effort.failing(now.mono);
         self.open(now, kind, check, &failing.fault.detail, failing.since);
         let how = if failing.proven || failing.count <= 1 {
             String::new()
@@ -145,7 +146,7 @@ impl Machine {
         reason: &str,
         since: Now,
     ) {
-        let outage = self.outage.get_or_insert_with(|| Outage {
+        let outage = self.kept.outage.get_or_insert_with(|| Outage {
             kind,
             check: String::new(),
             reason: String::new(),
@@ -165,7 +166,7 @@ impl Machine {
     }
 
     pub(super) fn degraded(&mut self, now: Now, check: String, why: String, step: &mut Step) {
-        if self.outage.is_none() {
+        if self.kept.outage.is_none() {
             self.open(now, OutageKind::Degraded, &check, &why, now);
         }
         self.was_well(now);
@@ -174,7 +175,7 @@ impl Machine {
     }
 
     pub(super) fn blind(&mut self, now: Now, why: &str, step: &mut Step) {
-        if self.outage.is_none() {
+        if self.kept.outage.is_none() {
             self.open(now, OutageKind::Blind, "", &format!("cannot be looked at: {why}"), now);
         }
         self.enter(now, State::Unknown(why.to_owned()), why, step);
@@ -186,7 +187,7 @@ impl Machine {
             self.recovered("came back", step);
         }
         let reason = format!("cannot be looked at: {why}");
-        if self.outage.is_none() {
+        if self.kept.outage.is_none() {
             self.open(now, OutageKind::Blind, "", &reason, now);
         }
         self.was_well(now);
@@ -195,22 +196,22 @@ impl Machine {
     }
 
     fn stopped_by_hand(&mut self, now: Now, why: &str, step: &mut Step) {
-        if self.outage.take_if(|outage| outage.kind != OutageKind::Stopped).is_some() {
+        if self.kept.outage.take_if(|outage| outage.kind != OutageKind::Stopped).is_some() {
             step.recovered = Some(why.to_owned());
         }
-        if self.outage.is_none() {
+        if self.kept.outage.is_none() {
             self.open(now, OutageKind::Stopped, "container", why, now);
         }
         self.enter(now, State::StoppedByHand(why.to_owned()), why, step);
     }
 
     fn was_well(&mut self, now: Now) {
-        self.well_in.clone_from(&self.instance);
-        self.effort.well(now.mono);
+        self.kept.well_in.clone_from(&self.kept.instance);
+        self.kept.effort.well(now.mono);
     }
 
     pub(super) fn become_well(&mut self, now: Now, how: &str, step: &mut Step) {
-        if self.state == State::Healthy {
+        if self.kept.state == State::Healthy {
             self.was_well(now);
             return;
         }
@@ -226,22 +227,22 @@ impl Machine {
     }
 
     pub(super) fn recovered(&mut self, how: &str, step: &mut Step) {
-        if self.outage.take().is_some() {
+        if self.kept.outage.take().is_some() {
             step.recovered = Some(how.to_owned());
         }
     }
 
     pub(super) fn enter(&mut self, now: Now, state: State, reason: &str, step: &mut Step) {
-        let (from, phase) = (self.label(), self.state.phase());
+        let (from, phase) = (self.label(), self.kept.state.phase());
         if !matches!(state, State::Down | State::Starting(Starting::Wanted { .. })) {
             self.gate = None;
         }
-        self.state = state;
+        self.kept.state = state;
         let to = self.label();
         if from != to {
-            self.since = now;
+            self.kept.since = now;
         }
-        if from != to || (phase != self.state.phase() && !reason.is_empty()) {
+        if from != to || (phase != self.kept.state.phase() && !reason.is_empty()) {
             step.notes.push(Note { from, to, reason: reason.to_owned() });
         }
     }

@@ -2,10 +2,10 @@ use super::*;
 
 impl Machine {
     pub(crate) fn label(&self) -> StateLabel {
-        if self.hold == Hold::Paused {
+        if self.kept.hold == Hold::Paused {
             return StateLabel::Paused;
         }
-        match &self.state {
+        match &self.kept.state {
             State::Disabled => StateLabel::Disabled,
             State::Unknown(_) => StateLabel::Unknown,
             State::Starting(Starting::Wanted { .. } | Starting::Running { .. }) => {
@@ -18,7 +18,7 @@ impl Machine {
             State::Suspect(_) => StateLabel::Suspect,
             State::Down => match self.gate.as_ref().and_then(Gate::label) {
                 Some(label) => label,
-                None if self.effort.has_given_up() => StateLabel::GaveUp,
+                None if self.kept.effort.has_given_up() => StateLabel::GaveUp,
                 None => StateLabel::Down,
             },
             State::Healing { .. } => {
@@ -36,7 +36,7 @@ impl Machine {
         {
             return gate.words(now);
         }
-        match &self.state {
+        match &self.kept.state {
             State::Disabled => match self.service.kind {
                 ServiceKind::Watched => "disabled in the registry".into(),
                 ServiceKind::Documentation => "listed in the registry, not watched".into(),
@@ -52,7 +52,7 @@ impl Machine {
             },
             State::Healthy => String::new(),
             State::Suspect(fault) => fault.detail.clone(),
-            State::Down => match &self.outage {
+            State::Down => match &self.kept.outage {
                 Some(outage) => self.with_gate(&outage.reason, now),
                 None => String::new(),
             },
@@ -79,7 +79,7 @@ impl Machine {
     }
 
     pub(crate) fn since(&self) -> Now {
-        self.since
+        self.kept.since
     }
 
     pub(crate) fn gate(&self) -> Option<&Gate> {

@@ -359,6 +359,9 @@ impl World {
             }
         }
         self.watchlist.services = self.plan.watchlist().services;
+        for service in self.watchlist.services.values_mut().filter(|it| it.held.is_some()) {
+            Arc::make_mut(service).held = None;
+        }
         self.feed(Event::Configured(self.watchlist.clone()))?;
         self.later(5 * SECOND, Thing::Mended);
         Ok(())

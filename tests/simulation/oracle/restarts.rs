@@ -155,7 +155,11 @@ impl Restarts {
             let words = format!("{:?} of {}: {words}", request.act, service.name);
             Err(Violation { invariant, at: now, words })
         };
-        if !self.ever.insert(request.id) && stored {
+        if !stored {
+            // Refused before it left.
+            return Ok(());
+        }
+        if !self.ever.insert(request.id) {
             return violated("R5", format!("{:?} was dispatched before", request.id));
         }
         if !self.intents.contains(&request.id) {
@@ -314,7 +318,8 @@ fn dependencies_are_well(service: &Service, known: &Known, now: Ms) -> Result<()
             Some(StateLabel::StoppedByHand | StateLabel::Disabled) => true,
             // What it is behind that label cannot be seen from outside.
             Some(StateLabel::Paused | StateLabel::Maintenance) => {
-                known.confirmed(&dependency.name, now).is_none()
+                !known.container_runs(&dependency.place)
+                    || known.confirmed(&dependency.name, now).is_none()
             }
             Some(_) => false,
         };

@@ -157,6 +157,7 @@ impl Restarts {
         };
         if !stored {
             // Refused before it left.
+            self.in_flight.insert(request.id, flight(request, known));
             return Ok(());
         }
         if !self.ever.insert(request.id) {
@@ -201,13 +202,7 @@ impl Restarts {
             }
             Act::Start | Act::Stop => {}
         }
-        let flight = Flight {
-            service: service.name.clone(),
-            place: service.place.clone(),
-            act: request.act.clone(),
-            container: container_id(&service.place, known),
-        };
-        self.in_flight.insert(request.id, flight);
+        self.in_flight.insert(request.id, flight(request, known));
         Ok(())
     }
 
@@ -294,6 +289,16 @@ impl Effort {
         let doublings = self.level.saturating_sub(1).min(20);
         let delay = millis(recovery.backoff_initial) << doublings;
         delay.min(millis(recovery.backoff_max))
+    }
+}
+
+fn flight(request: &ActRequest, known: &Known) -> Flight {
+    let service = &request.service;
+    Flight {
+        service: service.name.clone(),
+        place: service.place.clone(),
+        act: request.act.clone(),
+        container: container_id(&service.place, known),
     }
 }
 

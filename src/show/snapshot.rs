@@ -199,6 +199,7 @@ mod tests {
             act: Act::Start,
             instance: None,
             at: Time::default(),
+            spends_host: false,
         };
         let begun = Change::Keep(Box::new(Record::Act(id, act)));
         apply(&mut snapshot, begun);

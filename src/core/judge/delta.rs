@@ -118,6 +118,8 @@ pub struct ActMemory {
     pub instance: Option<Instance>,
     /// When it was admitted.
     pub at: Time,
+    /// Whether it counts under the ceiling of the host.
+    pub spends_host: bool,
 }
 
 /// Everything that was remembered, to go on from.

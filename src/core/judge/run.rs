@@ -1,5 +1,6 @@
-use super::tally::{Last, Tally};
-use crate::model::{Check, Now, ProcId, Report, Service, ServiceName, Time};
+use super::quality::Quality;
+use super::tally::{Last, Tally, Verdict};
+use crate::model::{Check, Now, Outcome, ProcId, Report, Service, ServiceName, Time};
 use crate::plan;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,7 @@ pub(crate) struct Run {
 pub(crate) struct CheckMemory {
     /// Seen alive behind it at its last pass in this instance.
     seen_alive: Vec<ProcId>,
+    pub(crate) quality: Quality,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,8 @@ struct InFlight {
     number: u64,
     epoch: u64,
     started: Time,
+    /// Its interval asked for it.
+    on_tick: bool,
 }
 
 impl Run {
@@ -95,7 +99,7 @@ impl Run {
         }
         self.soon = None;
         *number += 1;
-        self.in_flight = Some(InFlight { number: *number, epoch, started: now });
+        self.in_flight = Some(InFlight { number: *number, epoch, started: now, on_tick: ticked });
         Some(*number)
     }
 
@@ -105,16 +109,25 @@ impl Run {
     }
 
     /// Takes the result of the look under way in. Whether it counts: it is of
-    /// this epoch.
-    pub(crate) fn ended(&mut self, now: Now, epoch: u64, report: Report) -> bool {
+    /// this epoch. It is held against the check's quality if it is `judged`:
+    /// what comes up may fail.
+    pub(crate) fn ended(&mut self, now: Now, epoch: u64, judged: bool, report: Report) -> bool {
         let Some(look) = self.in_flight.take() else {
             return false;
         };
         if look.epoch != epoch {
             return false;
         }
+        let failed = matches!(report.outcome, Outcome::Fail(_));
+        let seen = !matches!(report.outcome, Outcome::Starting(_) | Outcome::Unknown(_));
+        if judged && seen {
+            self.kept.quality.count(failed, look.on_tick);
+        }
         self.tally.count(now, look.started, report);
         self.tally.settle(&self.check);
+        if matches!(self.tally.verdict(&self.check, now.mono), Verdict::Failed(_)) {
+            self.kept.quality.confirmed();
+        }
         self.shown = self.tally.last().cloned();
         if !self.tally.processes().is_empty() {
             self.kept.seen_alive = self.tally.processes().to_vec();

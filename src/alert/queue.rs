@@ -203,7 +203,8 @@ impl Queue {
                 NoticeKind::Opened
                 | NoticeKind::Escalated
                 | NoticeKind::Reminder(_)
-                | NoticeKind::Resolved,
+                | NoticeKind::Resolved
+                | NoticeKind::Info,
                 _,
             ) => grouped,
         }

@@ -35,7 +35,7 @@ pub(crate) fn notifications(kinds: &[SinkKind]) -> Notifications {
 /// A service that went down at 11:01:05 UTC and was healed at 11:09:11.
 pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
     let phase = match kind {
-        NoticeKind::Resolved => IncidentPhase::Closed {
+        NoticeKind::Resolved | NoticeKind::Info => IncidentPhase::Closed {
             at: Wall::from_millis(1_795_432_151_000),
             how: "healed by restart_cmd, 2 attempts".to_owned(),
         },

@@ -1,6 +1,6 @@
 use crate::model::{
     ContainerChange, ContainerStatus, ContainerView, Fault, FaultKind, Instance, Now, Presence,
-    Time, Wall,
+    Time,
 };
 use crate::words;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ const POLICY_GRACE: Duration = Duration::from_secs(30);
 /// After an act of ours, stop events that arrive late are still ours.
 const OURS_SETTLES: Duration = Duration::from_secs(5);
 
+/// The engine completes a restart that its client gave up on: the usual time
+/// to stop, and some (docker-facts: "Containers and names").
+const ENGINE_GOES_ON: Duration = Duration::from_secs(40);
 /// So many unrequested exits in [`LOOP_WITHIN`] are a crash loop.
 const LOOP_EXITS: usize = 3;
 /// The window of [`LOOP_EXITS`] (behaviour.md, "Crash loop").
@@ -59,7 +62,7 @@ pub struct ContainerMemory {
     /// Exits that nobody asked for, as far back as a crash loop reaches.
     exits: VecDeque<Time>,
     /// Who brought it up last.
-    started_by: Option<(Starter, Wall)>,
+    started_by: Option<(Starter, Now)>,
 }
 
 /// Who brought a container up.
@@ -180,11 +183,11 @@ impl Container {
         } else {
             Starter::Somebody
         };
-        self.kept.started_by = Some((starter, now.wall));
+        self.kept.started_by = Some((starter, now));
     }
 
     /// Who brought it up last and when, for people, if that was seen.
-    pub(crate) fn started_by(&self) -> Option<(&'static str, Wall)> {
+    pub(crate) fn started_by(&self) -> Option<(&'static str, Now)> {
         let (starter, at) = self.kept.started_by?;
         let who = match starter {
             Starter::Vai => "by vai",
@@ -234,6 +237,12 @@ impl Container {
         self.act = ActMark::Ended(now);
     }
 
+    /// `vai` ended in the middle of one; the engine may still be carrying it
+    /// out.
+    pub(crate) fn act_interrupted(&mut self, now: Time) {
+        self.act = ActMark::Ended(now + ENGINE_GOES_ON);
+    }
+
     fn is_ours(&self, now: Time) -> bool {
         match self.act {
             ActMark::None => false,
@@ -244,7 +253,8 @@ impl Container {
 
     /// An act of ours left it running in this instance; the engine's own word
     /// may arrive later.
-    pub(crate) fn runs_now(&mut self, Now { mono: now, wall }: Now, instance: &Instance) {
+    pub(crate) fn runs_now(&mut self, at: Now, instance: &Instance) {
+        let now = at.mono;
         if let Some(ContainerView::Present(presence)) = &mut self.view {
             if presence.instance != *instance {
                 presence.instance = instance.clone();
@@ -252,7 +262,7 @@ impl Container {
             }
             if self.kept.instance.as_ref() != Some(instance) {
                 self.kept.instance = Some(instance.clone());
-                self.kept.started_by = Some((Starter::Vai, wall));
+                self.kept.started_by = Some((Starter::Vai, at));
             }
             presence.status = ContainerStatus::Running;
             self.absent = None;

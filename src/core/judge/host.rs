@@ -20,10 +20,22 @@ pub struct HostMemory {
     pub(crate) next_act: u64,
     pub(crate) next_message: u64,
     pub(crate) last_incident: u64,
-    /// When the engine came back, or the host did.
+    /// The boot that it was last seen in.
+    pub(crate) boot: Option<String>,
+    /// When the engine or the host came back.
     pub(crate) event: Option<Time>,
+    /// What is to be told once everything is up again after that.
+    pub(crate) comeback: Option<Comeback>,
     /// Restarts of things that were still alive.
     pub(crate) restarts: Window,
+}
+
+/// The engine or the host was away, and everything with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Comeback {
+    /// In words, as a sentence goes on after "the host".
+    pub(crate) what: String,
+    pub(crate) at: Now,
 }
 
 impl HostMemory {

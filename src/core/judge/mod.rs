@@ -5,6 +5,7 @@
 mod arbiter;
 mod backoff;
 mod budget;
+mod comeback;
 mod container;
 mod delta;
 mod doubt;
@@ -94,6 +95,8 @@ enum EngineLink {
     Gone {
         since: Now,
         why: String,
+        /// What ran when it went.
+        instances: BTreeMap<ContainerKey, Instance>,
     },
 }
 
@@ -131,6 +134,7 @@ impl Core {
         };
         let mut out = Out::default();
         core.host.started(now);
+        core.note_boot(now);
         core.configure(now, watchlist, &mut out);
         core.reconcile(now, &mut out);
         core.refresh_incidents(now, &mut out);
@@ -148,7 +152,15 @@ impl Core {
             };
             let mut step = Step::default();
             if machine.act().is_some() {
-                machine.interrupted(now, start_timeout, &mut step);
+                machine.interrupted(now, &flight.act, start_timeout, &mut step);
+            } else if flight.act == Act::Stop {
+                machine.stop_interrupted(&mut step);
+            }
+            if let Place::Container(key) = &flight.place
+                && flight.act.may_stop_container()
+                && let Some(container) = self.containers.get_mut(key)
+            {
+                container.act_interrupted(now.mono);
             }
             self.story(&flight.service, step, out);
         }
@@ -164,6 +176,7 @@ impl Core {
         self.admit(now, &mut out);
         self.look(now, &mut out);
         self.refresh_incidents(now, &mut out);
+        self.tell_comeback(now, &mut out);
         self.publish(now, &mut out);
         self.remember(&mut out);
         (Delta { changes: out.changes }, out.actions)
@@ -288,7 +301,11 @@ impl Core {
             Event::Container { key, change } => self.container_changed(now, key, change),
             Event::EngineGone(why) => {
                 if !matches!(self.engine, EngineLink::Gone { .. }) {
-                    self.engine = EngineLink::Gone { since: now, why };
+                    let running = self.containers.iter().filter_map(|(key, container)| {
+                        Some((key.clone(), container.presence()?.instance.clone()))
+                    });
+                    self.engine =
+                        EngineLink::Gone { since: now, why, instances: running.collect() };
                     for container in self.containers.values_mut() {
                         container.stops_prove_nothing(now.mono);
                     }
@@ -320,9 +337,8 @@ impl Core {
 
     fn engine_back(&mut self, now: Now) {
         let before = std::mem::replace(&mut self.engine, EngineLink::Up);
-        if !matches!(before, EngineLink::Gone { .. }) {
-            return;
-        }
+        let EngineLink::Gone { instances, .. } = before else { return };
+        self.note_engine(now, &instances);
         for (name, machine) in &mut self.services {
             // What was told before the engine went is told to its end.
             if machine.container().is_some() && self.incidents.of(name).is_none() {
@@ -413,10 +429,13 @@ impl Core {
                 container.runs_now(now, instance);
             }
         }
+        let mut report = report;
         let start_timeout = self.start_timeout(&flight.service);
+        let started_by = self.started_by(&flight.place, now);
         let Some(machine) = self.services.get_mut(&flight.service) else {
             return;
         };
+        report.evidence.facts.extend(started_by);
         let mut step = Step::default();
         if machine.act() == Some(id) {
             machine.acted(now, report, start_timeout, &mut step);
@@ -487,6 +506,7 @@ impl Core {
             let Some(machine) = self.services.get_mut(&name) else {
                 continue;
             };
+            machine.note_overdue(now);
             let mut step = Step::default();
             machine.review(now, &standing, start_timeout, &mut step);
             if step.became_well {
@@ -518,6 +538,14 @@ impl Core {
                 machine.confirm_again(now.mono);
             }
         }
+    }
+
+    /// Who brought the container up last, for people.
+    fn started_by(&self, place: &Place, now: Now) -> Option<String> {
+        let Place::Container(key) = place else { return None };
+        let (who, at) = self.containers.get(key)?.started_by()?;
+        let ago = crate::words::duration(now.mono.since(at.mono));
+        Some(format!("container last started {who}, {ago} before"))
     }
 
     fn next_act(&mut self) -> ActId {

@@ -30,7 +30,7 @@ impl Core {
     }
 
     /// Remembers a message until it has arrived, and sends it on its way.
-    fn tell(&mut self, notice: Notice, out: &mut Out) {
+    pub(super) fn tell(&mut self, notice: Notice, out: &mut Out) {
         self.host.next_message += 1;
         let id = MessageId(self.host.next_message);
         let record = Record::Message(id, notice.clone());

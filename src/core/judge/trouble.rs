@@ -14,7 +14,7 @@ impl Core {
     }
 
     fn engine_trouble(&self, now: Now) -> Option<Trouble> {
-        let EngineLink::Gone { since, why } = &self.engine else { return None };
+        let EngineLink::Gone { since, why, .. } = &self.engine else { return None };
         let needed = self.services.values().any(|it| it.is_watched() && it.container().is_some());
         let long = now.mono.since(since.mono) >= ENGINE_TOLD_AFTER;
         (needed && long).then(|| Trouble {

@@ -120,6 +120,12 @@ impl Incidents {
         Some(Now { mono: open.confirmed, wall: open.incident.since })
     }
 
+    /// Takes a number for one that is never open.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
     /// The number of the last one opened.
     pub(crate) fn last(&self) -> u64 {
         self.last

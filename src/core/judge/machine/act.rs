@@ -127,6 +127,7 @@ impl Machine {
             deadline: (now.mono + start_timeout).max(looks_from),
             command_failed,
             still_there,
+            may_change_instance: false,
         };
         self.look_afresh(looks_from);
         let state = if starting {

@@ -24,6 +24,13 @@ impl Machine {
         due.collect()
     }
 
+    /// Notes looks that do not come back.
+    pub(crate) fn note_overdue(&mut self, now: Now) {
+        for run in &mut self.runs {
+            run.note_overdue(now);
+        }
+    }
+
     /// Takes in a result; `None` if it does not count any more.
     pub(crate) fn checked(&mut self, now: Now, number: u64, report: Report) -> Option<Counted> {
         let (epoch, wants_results) = (self.epoch, self.wants_results());

@@ -133,6 +133,8 @@ struct Proof {
     command_failed: Option<String>,
     /// A process from before that outlived the act.
     still_there: Option<String>,
+    /// It is not known whether the engine has restarted the container yet.
+    may_change_instance: bool,
 }
 
 /// What an operator wants.

@@ -53,12 +53,27 @@ impl Machine {
                 self.container_died(now, fault, step);
             }
             Standing::Up { instance, since } => {
+                self.adopt_instance(now, instance);
                 let returned = matches!(self.kept.state, State::StoppedByHand(_));
                 if !asked && (self.kept.instance.as_ref() != Some(instance) || returned) {
                     self.arrived(now, instance, *since, start_timeout, step);
                 }
                 self.review_state(now, step);
             }
+        }
+    }
+
+    /// A restart that `vai` ended in the middle of has been done after all.
+    fn adopt_instance(&mut self, now: Now, instance: &Instance) {
+        if let State::Verifying(proof) = &self.kept.state
+            && proof.may_change_instance
+            && self.kept.instance.as_ref() != Some(instance)
+        {
+            self.kept.instance = Some(instance.clone());
+            for run in &mut self.runs {
+                run.arrived();
+            }
+            self.look_afresh(now.mono + self.service.startup_delay);
         }
     }
 

@@ -137,7 +137,6 @@ impl Core {
         core.note_boot(now);
         core.configure(now, watchlist, &mut out);
         core.reconcile(now, &mut out);
-        core.refresh_incidents(now, &mut out);
         core.publish(now, &mut out);
         core.remember(&mut out);
         (core, Delta { changes: out.changes })

@@ -42,6 +42,9 @@ impl Machine {
             self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
             return;
         }
+        if !self.is_broken() {
+            self.kept.stability.settle(now.mono);
+        }
         let asked =
             matches!(self.kept.state, State::Starting(Starting::Wanted { asked: true, .. }));
         match standing {
@@ -205,8 +208,13 @@ impl Machine {
     }
 
     pub(super) fn degraded(&mut self, now: Now, check: String, why: String, step: &mut Step) {
-        if self.kept.outage.is_none() {
-            self.open(now, OutageKind::Degraded, &check, &why, now);
+        match &mut self.kept.outage {
+            None => self.open(now, OutageKind::Degraded, &check, &why, now),
+            Some(outage) if outage.kind == OutageKind::Degraded => {
+                outage.check = check;
+                outage.reason.clone_from(&why);
+            }
+            Some(_) => {}
         }
         self.was_well(now);
         step.became_well |= !self.is_well();

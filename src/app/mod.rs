@@ -15,6 +15,7 @@ use crate::clock;
 use crate::config::{Config, Content};
 use crate::docker::EngineError;
 use crate::heal::Healer;
+use crate::schedule::Windows;
 use crate::show::{self, Control, Heartbeat, LockError, Snapshot, StateLock};
 use crate::store::Store;
 use jiff::tz::TimeZone;
@@ -135,6 +136,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         registry,
         events,
         observe: options.observe,
+        windows: Windows::new(config.maintenance.clone(), time_zone()),
         unlisted: BTreeSet::new(),
         looks: JoinSet::new(),
         acts: JoinSet::new(),
@@ -185,7 +187,7 @@ fn watchlist(config: &Config, observe: bool) -> Watchlist {
         parallel_actions: config.limits.parallel_actions,
         host_max_restarts: config.limits.host_max_restarts,
         host_window: config.limits.window,
-        anchors: Vec::new(),
+        anchors: config.anchors.clone(),
         observe,
         repeat_interval: config.notifications.repeat_interval,
         local: local_instance(),

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::docker::keys_of;
 use crate::heal::Healer;
+use crate::schedule::Windows;
 use crate::show::{
     ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_report,
 };
@@ -61,6 +62,7 @@ pub(super) struct Turn {
     pub(super) registry: Arc<Registry>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) observe: bool,
+    pub(super) windows: Windows,
     /// Containers of services that were not looked for since the registry was
     /// read.
     pub(super) unlisted: BTreeSet<ContainerKey>,
@@ -76,6 +78,7 @@ impl Turn {
         let mut complaint = Complaint::default();
         let mut stop_by: Option<Time> = None;
         self.registry_changed();
+        self.keep_maintenance();
         self.step(Event::Wake);
         let ended = loop {
             if complaint.follow(&self.registry, &mut self.alerter) {
@@ -99,8 +102,11 @@ impl Turn {
                 Some(_) = self.acts.join_next() => {}
                 () = sleep_until(wake) => self.step(Event::Wake),
                 () = sleep_until(stop_by) => {}
-                _ = beat.tick() => if let Some(refused) = self.reach.dead_socket() {
-                    break Err(AppError::DeadSocket(refused));
+                _ = beat.tick() => {
+                    if let Some(refused) = self.reach.dead_socket() {
+                        break Err(AppError::DeadSocket(refused));
+                    }
+                    self.keep_maintenance();
                 }
             }
             self.heartbeat.beat(clock::boot_time());
@@ -215,8 +221,17 @@ impl Turn {
     async fn reconfigure(&mut self, config: &Config) {
         self.reach.follow(config);
         self.alerter.reconfigure(&config.notifications, config.redactor.clone()).await;
+        self.windows.replace(config.maintenance.clone());
         self.step(Event::Configured(watchlist(config, self.observe)));
+        self.keep_maintenance();
         self.registry_changed();
+    }
+
+    /// At every beat: a clock that was set is noticed, too.
+    fn keep_maintenance(&mut self) {
+        if let Some(open) = self.windows.changed(clock::wall()) {
+            self.step(Event::Maintenance(open));
+        }
     }
 
     fn registry_changed(&mut self) {

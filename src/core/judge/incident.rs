@@ -289,6 +289,12 @@ fn repeat(severity: Severity, critical: Duration) -> Duration {
 }
 
 impl IncidentMemory {
+    /// The incident as it stands.
+    #[must_use]
+    pub fn incident(&self) -> &Incident {
+        &self.incident
+    }
+
     fn new(root: &Root, now: Now) -> Self {
         let (name, place) = match root {
             Root::Engine => ("container engine".to_owned(), String::new()),

@@ -10,7 +10,8 @@ use vai_core::model::{
 /// The alerter for these sinks, all in one channel.
 pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
     let redactor = Redactor::new([Secret::from("hunter22")]);
-    Alerter::start(&notifications(kinds), redactor, TimeZone::UTC).await.unwrap()
+    let config = notifications(kinds);
+    Alerter::start(&config, redactor, TimeZone::UTC, Vec::new()).await.unwrap().0
 }
 
 /// One channel with these sinks; nothing waits for company.

@@ -188,6 +188,11 @@ impl Memory {
             .collect()
     }
 
+    /// The incidents that are open.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().map(IncidentMemory::incident)
+    }
+
     /// Messages that have not reached everybody, oldest first.
     #[must_use]
     pub fn messages(&self) -> &BTreeMap<MessageId, Notice> {

@@ -39,6 +39,12 @@ pub(super) fn repeat(severity: Severity, critical: Duration) -> Duration {
 }
 
 impl IncidentMemory {
+    /// The incident as it stands.
+    #[must_use]
+    pub fn incident(&self) -> &Incident {
+        &self.incident
+    }
+
     /// The `number`-th incident of all, of `root`.
     pub(super) fn new(root: &Root, number: u64, now: Now) -> Self {
         let name = root.name();

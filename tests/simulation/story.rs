@@ -52,9 +52,8 @@ impl Story {
                     let (from, to) = (it.from.label(), it.to.label());
                     format!("  {}: {from} → {to}: {}", it.service, it.reason)
                 }),
-                Change::Incident(it) => self.tell(now, || {
-                    format!("  incident {}: {:?} {:?}", it.id.0, it.phase, it.state)
-                }),
+                Change::Incident(it) => self
+                    .tell(now, || format!("  incident {}: {:?} {:?}", it.id.0, it.phase, it.state)),
                 _ => {}
             }
         }

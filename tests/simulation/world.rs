@@ -11,8 +11,8 @@ use crate::target::{Life, Target};
 use std::collections::{BTreeMap, VecDeque};
 use vai_core::judge::{Core, Delta, Memory};
 use vai_core::model::{
-    ActOutcome, ActRequest, Action, ContainerChange, Event, MessageId, Notice, Now, ProcId,
-    Report, Ticket, Time, Wall, Watchlist,
+    ActOutcome, ActRequest, Action, ContainerChange, Event, MessageId, Notice, Now, ProcId, Report,
+    Ticket, Time, Wall, Watchlist,
 };
 
 /// The boot clock when the history begins.
@@ -372,9 +372,8 @@ impl World {
             return Ok(());
         }
         let Some((id, notice)) = self.outbox.pop_front() else { return Ok(()) };
-        self.story.tell(self.now, || {
-            format!("delivered {:?} of {}", notice.kind, notice.incident.id.0)
-        });
+        self.story
+            .tell(self.now, || format!("delivered {:?} of {}", notice.kind, notice.incident.id.0));
         self.oracle.delivered(self.now, &notice)?;
         self.later(5, Thing::Told { id, run: self.run });
         if !self.outbox.is_empty() {
@@ -406,8 +405,7 @@ impl World {
         if self.core.is_some() {
             return Ok(());
         }
-        let memory: Memory =
-            self.disk.load().map_err(|words| self.violation("storage", words))?;
+        let memory: Memory = self.disk.load().map_err(|words| self.violation("storage", words))?;
         let (core, delta) = Core::new(self.clock(), self.watchlist.clone(), memory);
         self.story.tell(self.now, || "vai starts".into());
         self.story.delta(self.now, &delta);

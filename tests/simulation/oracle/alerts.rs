@@ -84,9 +84,10 @@ impl Alerts {
         match &incident.phase {
             IncidentPhase::Open => {
                 let open = Open { root: incident.root.clone(), since: now };
-                let twin = self.open.iter().find(|(id, it)| {
-                    **id != incident.id && it.root == incident.root
-                });
+                let twin = self
+                    .open
+                    .iter()
+                    .find(|(id, it)| **id != incident.id && it.root == incident.root);
                 if let Some((id, _)) = twin {
                     let words = format!("{} and {} are both open", id.0, incident.id.0);
                     return Err(Violation { invariant: "A1", at: now, words });
@@ -131,6 +132,10 @@ impl Alerts {
 
     /// Something is told: the bound of messages.
     fn told(&mut self, now: Ms, notice: &Notice, known: &Known) -> crate::Step {
+        // Good news is about no incident that was ever open.
+        if notice.kind == NoticeKind::Info {
+            return Ok(());
+        }
         let id = &notice.incident.id;
         let since = self.open.get(id).map_or(now, |open| open.since);
         let told = self.told.entry(id.clone()).or_default();
@@ -139,12 +144,13 @@ impl Alerts {
             NoticeKind::Opened => told.opened = true,
             NoticeKind::Escalated => told.escalations += 1,
             NoticeKind::Resolved => told.resolved = true,
-            NoticeKind::Reminder(_) => {}
+            NoticeKind::Reminder(_) | NoticeKind::Info => {}
         }
         let repeat = known.watchlist.repeat_interval.as_millis() as Ms;
         let most = 2 + (now - since).div_ceil(repeat.max(1)) + 1;
         if told.messages > most {
-            let words = format!("{} messages about {} by then, at most {most}", told.messages, id.0);
+            let words =
+                format!("{} messages about {} by then, at most {most}", told.messages, id.0);
             return Err(Violation { invariant: "A4", at: now, words });
         }
         if notice.kind == NoticeKind::Resolved && !told.opened {
@@ -162,7 +168,9 @@ impl Alerts {
         let count = match notice.kind {
             NoticeKind::Opened => &mut told.opened_delivered,
             NoticeKind::Resolved => &mut told.resolved_delivered,
-            NoticeKind::Escalated | NoticeKind::Reminder(_) => return Ok(()),
+            NoticeKind::Escalated | NoticeKind::Reminder(_) | NoticeKind::Info => {
+                return Ok(());
+            }
         };
         if *count == 0 {
             told.crashes_then = crashes;
@@ -181,8 +189,7 @@ impl Alerts {
     }
 
     pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
-        let violated =
-            |invariant, words: String| Err(Violation { invariant, at: now, words });
+        let violated = |invariant, words: String| Err(Violation { invariant, at: now, words });
         if let Some((id, _)) = self.open.first_key_value() {
             return violated("L1", format!("{} is still open", id.0));
         }

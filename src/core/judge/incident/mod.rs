@@ -212,7 +212,7 @@ impl Incidents {
             let dependents = scene.graph.all_dependents(name);
             let is_child = |child: &Root, _: &IncidentMemory| matches!(child, Root::Service(child) if dependents.contains(child));
             self.adopt(is_child, &root, scene, changes);
-            self.take_over(name, &root, scene);
+            self.take_over(name, &root, scene, changes);
         }
     }
 
@@ -241,7 +241,13 @@ impl Incidents {
     /// Who joins others without being named by them is the root after all if
     /// its death was seen, or others depend on it, and theirs was not and none
     /// do; unless people were told otherwise.
-    fn take_over(&mut self, name: &ServiceName, root: &Root, scene: &Scene<'_>) {
+    fn take_over(
+        &mut self,
+        name: &ServiceName,
+        root: &Root,
+        scene: &Scene<'_>,
+        changes: &mut Vec<Change>,
+    ) {
         let Root::Service(old) = root else { return };
         let weight = |name: &ServiceName| {
             let outage = scene.services.get(name).and_then(|it| it.kept.outage.as_ref());
@@ -256,6 +262,7 @@ impl Incidents {
             let new = Root::Service(name.clone());
             open.incident.root = new.name();
             open.root = new.clone();
+            changes.push(Change::Incident(Box::new(open.incident.clone())));
             self.open.insert(new, open);
         }
     }

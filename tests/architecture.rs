@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// Room → the rooms that it may use. `clock` and the core are open to all.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("config", &[]),
+    ("schedule", &[]),
+    ("config", &["schedule"]),
     ("check", &[]),
     ("docker", &["config"]),
     ("probe", &["check", "docker"]),
@@ -18,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("alert", &["config"]),
     ("store", &["show"]),
     ("show", &[]),
-    ("app", &["alert", "config", "docker", "heal", "probe", "show", "store"]),
+    ("app", &["alert", "config", "docker", "heal", "probe", "schedule", "show", "store"]),
     ("cli", &["app", "config", "probe", "show"]),
 ];
 
@@ -31,6 +32,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("hyper", &["check", "config", "docker"]),
     ("notify", &["config"]),
     ("jsonc_parser", &["config"]),
+    ("cron", &["schedule"]),
     ("clap", &["cli", "show", "main.rs"]),
     ("anyhow", &["cli", "main.rs"]),
 ];

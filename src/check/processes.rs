@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::time::Duration;
-use vai_core::model::{ProcId, Time};
+use vai_core::model::ProcId;
 
 /// A process that lives: no zombie.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ impl Living {
     /// The time since its start, in steps of 10 ms.
     pub(crate) fn age(&self) -> Duration {
         let ticks_per_second = procfs::ticks_per_second().max(1);
-        let started = Time::from_millis(self.id.start_ticks * 1000 / ticks_per_second);
-        clock::boot_time().since(started)
+        let started = Duration::from_millis(self.id.start_ticks * 1000 / ticks_per_second);
+        clock::uptime().saturating_sub(started)
     }
 }
 

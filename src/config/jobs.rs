@@ -93,47 +93,16 @@ fn what_it_runs(fields: &Fields<'_>, runs: bool) {
     }
 }
 
-/// Validates `maintenance` of `file`, and says that it is not kept.
-pub(super) fn maintenance<'a>(reader: &Reader<'a>, file: &Fields<'a>, services: &[&str]) {
-    let windows = file.get("maintenance").and_then(|node| node.items());
-    let windows = windows.unwrap_or_default();
-    for window in &windows {
-        let Some(fields) = window.fields() else {
-            continue;
-        };
-        if let Some(node) = fields.required("schedule", "when it begins, such as \"0 3 * * *\"") {
-            schedule(&node);
-        }
-        if let Some(node) = fields.required("duration_seconds", "how long it lasts") {
-            node.seconds(1.0);
-        }
-        if let Some(node) = fields.get("timezone") {
-            timezone(&node);
-        }
-        fields.text("reason");
-        let names = fields.get("services").map(|node| node.one_or_many());
-        for node in names.unwrap_or_default() {
-            if node.string() != Some("*") {
-                known_name(&node, services);
-            }
-        }
-        fields.close("a maintenance window", &["description"]);
+/// The name, if it is one of `known`; another one is told and ignored.
+pub(super) fn known_name<'a>(node: &Node<'a>, known: &[&str]) -> Option<&'a str> {
+    let name = node.text()?;
+    if known.contains(&name) {
+        return Some(name);
     }
-    if !windows.is_empty() {
-        reader.not_acted_on(format!(
-            "maintenance windows are not kept by this version ({} in the registry)",
-            windows.len()
-        ));
-    }
-}
-
-fn known_name(node: &Node<'_>, known: &[&str]) {
-    let Some(name) = node.text() else { return };
-    if !known.contains(&name) {
-        node.report(
-            Problem::warning(format!("there is no service \"{name}\""))
-                .expected("ignored")
-                .did_you_mean(nearest(name, known.iter().copied())),
-        );
-    }
+    node.report(
+        Problem::warning(format!("there is no service \"{name}\""))
+            .expected("ignored")
+            .did_you_mean(nearest(name, known.iter().copied())),
+    );
+    None
 }

@@ -1,8 +1,10 @@
+use super::anchors::anchors;
 use super::channels::Channels;
 use super::diagnostic::{Diagnostic, render};
 use super::environment::Environment;
 use super::fields::Fields;
 use super::graph::resolve_dependencies;
+use super::maintenance::maintenance;
 use super::names::misspelt;
 use super::node::Node;
 use super::positions::Positions;
@@ -177,7 +179,7 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
     let defaults = sections::defaults(&file);
     let containers = sections::containers(&file);
     let probe = file.get("probe").and_then(|node| sections::probe_mode(&node));
-    sections::anchors(reader, &file);
+    let anchors = anchors(&file);
     let services = if bare { Some(root.clone()) } else { file.get("services") };
     let mut drafts: Vec<Draft<'a>> = Vec::new();
     for (name, node) in services.and_then(|node| node.members()).unwrap_or_default() {
@@ -195,8 +197,8 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
     resolve_ladders(&mut drafts, &containers);
     let names: Vec<&str> = drafts.iter().map(|draft| draft.service.name.as_str()).collect();
     jobs::jobs(reader, &file, &names, &mut channels);
-    jobs::maintenance(reader, &file, &names);
-    let limits = sections::limits(reader, &file, drafts.len());
+    let maintenance = maintenance(&file, &names);
+    let limits = sections::limits(&file, drafts.len());
     file.own("$schema");
     stray_services(root, bare);
     file.close("the registry", &["description"]);
@@ -215,6 +217,8 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
         containers,
         probe: probe.unwrap_or_default(),
         limits,
+        anchors,
+        maintenance,
         notifications: channels.finish(),
         redactor: Redactor::default(),
         not_acted_on: Vec::new(),

@@ -1,6 +1,7 @@
 //! The registry: from the bytes of `system-config.json` to a checked
 //! [`Config`], or to every one of its errors at once.
 
+mod anchors;
 mod channels;
 mod check;
 mod diagnostic;
@@ -13,6 +14,7 @@ mod jobs;
 mod last_good;
 mod load;
 mod locate;
+mod maintenance;
 mod mount;
 mod names;
 mod node;
@@ -41,10 +43,11 @@ pub use positions::{At, Positions};
 pub use shrink::{Held, dropped};
 pub use watch::{Content, Snapshot, Source};
 
+use crate::schedule::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use vai_core::model::{ContainerKey, Redactor, Service, ServiceName};
+use vai_core::model::{Check, ContainerKey, Redactor, Service, ServiceName};
 
 /// A valid registry with every default filled in and every `${NAME}` resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +60,11 @@ pub struct Config {
     pub probe: ProbeMode,
     /// Limits over all services.
     pub limits: Limits,
+    /// Looks at addresses that must answer before anything outside the host is
+    /// believed to be down.
+    pub anchors: Vec<Check>,
+    /// Windows in which nothing is restarted or told.
+    pub maintenance: Vec<Window>,
     /// Channels and delivery.
     pub notifications: Notifications,
     /// Takes the values of all secrets out of text.

@@ -1,5 +1,4 @@
 use super::check::timing;
-use super::endpoint::{Endpoint, METADATA, NO_METADATA, is_metadata};
 use super::environment::FileProblem;
 use super::fields::Fields;
 use super::node::Node;
@@ -8,7 +7,6 @@ use super::recovery::{limits as recovery_limits, wish};
 use super::service::DOCUMENTATION;
 use super::{ContainerEntry, Limits, ProbeMode};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 use vai_core::model::{ContainerKey, Place};
 
@@ -75,13 +73,10 @@ pub(super) fn probe_mode(node: &Node<'_>) -> Option<ProbeMode> {
 }
 
 /// Reads `limits` of `file`, a registry of `services` services.
-pub(super) fn limits(reader: &Reader<'_>, file: &Fields<'_>, services: usize) -> Limits {
+pub(super) fn limits(file: &Fields<'_>, services: usize) -> Limits {
     let fields = file.get("limits").and_then(|node| node.fields());
     let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
     let host_max_restarts = get("host_max_restarts").and_then(|node| node.integer(1..=100_000));
-    if host_max_restarts.is_some() {
-        reader.not_acted_on("limits.host_max_restarts is not kept by this version".to_owned());
-    }
     let window = get("window_seconds").and_then(|node| node.seconds(1.0));
     let parallel = get("parallel_actions").and_then(|node| node.integer(1u16..=1000));
     if let Some(fields) = fields {
@@ -109,37 +104,6 @@ pub(super) fn defaults<'a>(file: &Fields<'a>) -> Option<Node<'a>> {
     }
     fields.close_beside("`defaults`", &["description"], &SERVICE_FIELDS);
     Some(node)
-}
-
-/// Validates `anchors` of `file`, and says that they are not asked.
-pub(super) fn anchors(reader: &Reader<'_>, file: &Fields<'_>) {
-    let nodes = file.get("anchors").and_then(|node| node.items());
-    let nodes = nodes.unwrap_or_default();
-    for node in &nodes {
-        anchor(node);
-    }
-    if !nodes.is_empty() {
-        reader.not_acted_on("anchors are not asked by this version".to_owned());
-    }
-}
-
-/// A URL, or a host with or without a port.
-fn anchor(node: &Node<'_>) {
-    let Some(text) = node.text() else { return };
-    let url = if text.contains("://") {
-        text.to_owned()
-    } else if text.parse::<std::net::Ipv6Addr>().is_ok() {
-        format!("http://[{text}]/")
-    } else {
-        format!("http://{text}/")
-    };
-    if text.parse::<IpAddr>().is_ok_and(is_metadata) {
-        node.report(Problem::error(METADATA).expected(NO_METADATA));
-    } else if let Err((message, _)) = Endpoint::parse(&url) {
-        node.report(
-            Problem::error(message).expected("such as \"1.1.1.1:53\" or \"https://example.com\""),
-        );
-    }
 }
 
 /// Tells what is wrong with the env file.

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at its first surprise")]
 
 mod meaning;
+mod sections;
 mod validate;
 mod watching;
 

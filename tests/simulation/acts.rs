@@ -24,9 +24,8 @@ impl World {
     }
 
     fn refusal(&self, request: &ActRequest) -> Option<ActOutcome> {
-        let refused = |gate: &str, by_hand| {
-            Some(ActOutcome::Refused { gate: gate.to_owned(), by_hand })
-        };
+        let refused =
+            |gate: &str, by_hand| Some(ActOutcome::Refused { gate: gate.to_owned(), by_hand });
         let service = self.watchlist.services.get(&request.service.name);
         if !service.is_some_and(|it| **it == *request.service && it.enabled) {
             return refused("the registry changed", false);
@@ -153,9 +152,7 @@ impl World {
         let refused = matches!(outcome, ActOutcome::Refused { .. });
         let instance = match self.container_of(request) {
             None => request.instance.clone(),
-            Some(name) => {
-                self.containers.get(&name).filter(|it| it.runs()).map(|it| it.instance())
-            }
+            Some(name) => self.containers.get(&name).filter(|it| it.runs()).map(|it| it.instance()),
         };
         let report = ActReport {
             outcome,

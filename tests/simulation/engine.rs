@@ -64,6 +64,7 @@ impl Container {
             health_start: None,
             engine_restarts: self.plan.policy,
             network_of: None,
+            network_gone: false,
             is_self: self.plan.is_self,
         })
     }

@@ -247,13 +247,12 @@ impl World {
 
     fn reloads(&mut self, edit: Edit) -> crate::Step {
         let mut edited = self.watchlist.clone();
-        let change = |edited: &mut vai_core::model::Watchlist,
-                      name: &str,
-                      change: &dyn Fn(&mut Service)| {
-            if let Some(service) = edited.services.get_mut(&ServiceName::from(name)) {
-                change(Arc::make_mut(service));
-            }
-        };
+        let change =
+            |edited: &mut vai_core::model::Watchlist, name: &str, change: &dyn Fn(&mut Service)| {
+                if let Some(service) = edited.services.get_mut(&ServiceName::from(name)) {
+                    change(Arc::make_mut(service));
+                }
+            };
         match edit {
             Edit::Nothing => {}
             Edit::MaxRestarts { service, to } => {

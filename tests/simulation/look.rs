@@ -71,13 +71,7 @@ impl World {
         None
     }
 
-    fn answer(
-        &self,
-        service: &Service,
-        kind: &CheckKind,
-        quick: Ms,
-        timeout: Ms,
-    ) -> (Outcome, Ms) {
+    fn answer(&self, service: &Service, kind: &CheckKind, quick: Ms, timeout: Ms) -> (Outcome, Ms) {
         let Some(target) = self.targets.get(service.name.as_str()) else {
             return (Outcome::Unknown("no such service".into()), quick);
         };

@@ -166,12 +166,8 @@ impl Plan {
 
     /// A history written by hand: services in one container named `main`.
     pub(crate) fn of(services: Vec<ServicePlan>, faults: Vec<Fault>, busy: Ms) -> Self {
-        let main = ContainerPlan {
-            name: "main".into(),
-            alias: None,
-            policy: false,
-            is_self: false,
-        };
+        let main =
+            ContainerPlan { name: "main".into(), alias: None, policy: false, is_self: false };
         let settings = registry::settings();
         Self { seed: 0, containers: vec![main], services, settings, faults, busy, quiet: 4 * HOUR }
     }

@@ -38,7 +38,9 @@ impl Story {
             Event::Configured(_) => self.tell(now, || "a new registry".into()),
             Event::Container { key, change: ContainerChange::Seen(view) } => self.tell(now, || {
                 let what = match view {
-                    ContainerView::Present(it) => format!("{} {:?}", it.instance.started_at, it.status),
+                    ContainerView::Present(it) => {
+                        format!("{} {:?}", it.instance.started_at, it.status)
+                    }
                     other => format!("{other:?}"),
                 };
                 format!("{key}: seen {what}")
@@ -54,9 +56,8 @@ impl Story {
                     let (from, to) = (it.from.label(), it.to.label());
                     format!("  {}: {from} → {to}: {}", it.service, it.reason)
                 }),
-                Change::Incident(it) => self.tell(now, || {
-                    format!("  incident {}: {:?} {:?}", it.id.0, it.phase, it.state)
-                }),
+                Change::Incident(it) => self
+                    .tell(now, || format!("  incident {}: {:?} {:?}", it.id.0, it.phase, it.state)),
                 _ => {}
             }
         }

@@ -97,9 +97,7 @@ impl Target {
             Command::Fails => CommandEnd::Failed,
             Command::NeverEnds => CommandEnd::Overdue(self.plan.service.recovery.command_timeout),
             Command::DoesNothing => CommandEnd::Done { still_there: false },
-            Command::Works if self.process(now).is_some() => {
-                CommandEnd::Done { still_there: true }
-            }
+            Command::Works if self.process(now).is_some() => CommandEnd::Done { still_there: true },
             Command::Works => {
                 self.launch(now);
                 CommandEnd::Done { still_there: false }

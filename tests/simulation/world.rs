@@ -11,8 +11,8 @@ use crate::target::{Life, Target};
 use std::collections::{BTreeMap, VecDeque};
 use vai_core::judge::{Core, Delta, Memory};
 use vai_core::model::{
-    ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, MessageId, Notice, Now, ProcId,
-    Report, Ticket, Time, Wall, Watchlist,
+    ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, MessageId, Notice, Now,
+    ProcId, Report, Ticket, Time, Wall, Watchlist,
 };
 
 /// The boot clock when the history begins.
@@ -372,9 +372,8 @@ impl World {
             return Ok(());
         }
         let Some((id, notice)) = self.outbox.pop_front() else { return Ok(()) };
-        self.story.tell(self.now, || {
-            format!("delivered {:?} of {}", notice.kind, notice.incident.id.0)
-        });
+        self.story
+            .tell(self.now, || format!("delivered {:?} of {}", notice.kind, notice.incident.id.0));
         self.oracle.delivered(self.now, &notice)?;
         self.later(5, Thing::Told { id, run: self.run });
         if !self.outbox.is_empty() {
@@ -485,7 +484,10 @@ impl World {
             || (ladder.contains(&Rung::Command) && !hung)
             || (ladder.contains(&Rung::Container) && target.plan.autostart);
         let seen = service.checks.iter().any(|check| matches!(check.kind, CheckKind::Tcp(_)));
-        (seen || !hung) && rung_helps && service.held.is_none() && !container.is_some_and(|it| it.plan.is_self)
+        (seen || !hung)
+            && rung_helps
+            && service.held.is_none()
+            && !container.is_some_and(|it| it.plan.is_self)
     }
 
     pub(crate) fn hours(&self) -> u64 {

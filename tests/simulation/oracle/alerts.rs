@@ -23,7 +23,6 @@ pub(crate) struct Alerts {
     crashes: u64,
 }
 
-
 /// What was told of an incident, and what of it arrived.
 #[derive(Clone, Debug, Default)]
 struct Told {
@@ -81,9 +80,10 @@ impl Alerts {
         }
         match &incident.phase {
             IncidentPhase::Open => {
-                let twin = self.open.iter().find(|(id, root)| {
-                    **id != incident.id && **root == incident.root
-                });
+                let twin = self
+                    .open
+                    .iter()
+                    .find(|(id, root)| **id != incident.id && **root == incident.root);
                 if let Some((id, _)) = twin {
                     let words = format!("{} and {} are both open", id.0, incident.id.0);
                     return Err(Violation { invariant: "A1", at: now, words });
@@ -112,7 +112,9 @@ impl Alerts {
             view.incident.as_ref().map(|id| self.open.contains_key(&IncidentId(id.clone())));
         let words = match is_open {
             None if broken => format!("{} is {} and in no incident", view.name, view.state.label()),
-            Some(false) if !self.unsure => format!("{} is in {:?}, which is not open", view.name, view.incident),
+            Some(false) if !self.unsure => {
+                format!("{} is in {:?}, which is not open", view.name, view.incident)
+            }
             _ => return Ok(()),
         };
         Err(Violation { invariant: "A1", at: now, words })
@@ -129,6 +131,10 @@ impl Alerts {
 
     /// Something is told: the bound of messages.
     fn told(&mut self, now: Ms, notice: &Notice, known: &Known) -> crate::Step {
+        // Good news is about no incident that was ever open.
+        if notice.kind == NoticeKind::Info {
+            return Ok(());
+        }
         let id = &notice.incident.id;
         let since = self.began.get(id).copied().unwrap_or(0);
         let told = self.told.entry(id.clone()).or_default();
@@ -136,12 +142,13 @@ impl Alerts {
         match notice.kind {
             NoticeKind::Opened => told.opened = true,
             NoticeKind::Resolved => told.resolved = true,
-            NoticeKind::Escalated | NoticeKind::Reminder(_) => {}
+            NoticeKind::Escalated | NoticeKind::Reminder(_) | NoticeKind::Info => {}
         }
         let repeat = known.watchlist.repeat_interval.as_millis() as Ms;
         let most = 2 + (now - since).div_ceil(repeat.max(1)) + 1;
         if told.messages > most {
-            let words = format!("{} messages about {} by then, at most {most}", told.messages, id.0);
+            let words =
+                format!("{} messages about {} by then, at most {most}", told.messages, id.0);
             return Err(Violation { invariant: "A4", at: now, words });
         }
         if notice.kind == NoticeKind::Resolved && !told.opened && !self.unsure {
@@ -159,7 +166,9 @@ impl Alerts {
         let count = match notice.kind {
             NoticeKind::Opened => &mut told.opened_delivered,
             NoticeKind::Resolved => &mut told.resolved_delivered,
-            NoticeKind::Escalated | NoticeKind::Reminder(_) => return Ok(()),
+            NoticeKind::Escalated | NoticeKind::Reminder(_) | NoticeKind::Info => {
+                return Ok(());
+            }
         };
         if *count == 0 {
             told.crashes_then = crashes;
@@ -178,8 +187,7 @@ impl Alerts {
     }
 
     pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
-        let violated =
-            |invariant, words: String| Err(Violation { invariant, at: now, words });
+        let violated = |invariant, words: String| Err(Violation { invariant, at: now, words });
         if let Some((id, _)) = self.open.first_key_value() {
             return violated("L1", format!("{} is still open", id.0));
         }

@@ -112,10 +112,7 @@ impl Known {
                 }
                 if let Some(flight) = restarts.flight(*id)
                     && flight.act == Act::Stop
-                    && matches!(
-                        report.outcome,
-                        ActOutcome::Refused { .. } | ActOutcome::Failed(_)
-                    )
+                    && matches!(report.outcome, ActOutcome::Refused { .. } | ActOutcome::Failed(_))
                 {
                     self.stopped.remove(flight.service.as_str());
                 }

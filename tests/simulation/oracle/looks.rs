@@ -1,8 +1,8 @@
 //! C1, C4, C6: what is looked at, when, and what is made of it.
 
+use super::Violation;
 use super::known::Known;
 use super::restarts::Restarts;
-use super::Violation;
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::judge::{Change, Delta};

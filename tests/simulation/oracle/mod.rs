@@ -116,8 +116,7 @@ impl Oracle {
 
     /// L1: once faults stopped, everything converged.
     pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
-        let violated =
-            |words: String| Err(Violation { invariant: "L1", at: now, words });
+        let violated = |words: String| Err(Violation { invariant: "L1", at: now, words });
         for view in self.known.views.values() {
             if view.state != StateLabel::Healthy {
                 let (name, state) = (&view.name, view.state.label());

@@ -1,7 +1,7 @@
 //! R1–R9: what is done to services, and how often.
 
-use super::known::Known;
 use super::Violation;
+use super::known::Known;
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -89,7 +89,11 @@ impl Restarts {
                     self.stopped_lately.insert(key.clone(), self.now);
                 }
                 if matches!(report.outcome, ActOutcome::Refused { .. }) {
-                    self.efforts.entry(flight.service).or_default().restarts.retain(|it| it.0 != *id);
+                    self.efforts
+                        .entry(flight.service)
+                        .or_default()
+                        .restarts
+                        .retain(|it| it.0 != *id);
                     self.starts.retain(|_, start| start != id);
                 } else if flight.act == Act::Start
                     && let Some(instance) = &report.instance

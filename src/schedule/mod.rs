@@ -1,0 +1,9 @@
+//! When something is due by the wall clock: crontab's schedules and the
+//! maintenance windows that follow them. Pure: whoever asks hands in the time.
+
+mod crontab;
+mod moments;
+mod windows;
+
+pub use crontab::{Crontab, CrontabError, Field, MACROS};
+pub use windows::{Window, Windows};

@@ -88,6 +88,12 @@ pub async fn behind(kind: &CheckKind) -> Vec<ProcId> {
     found
 }
 
+/// Whether a check asks for something beyond this very network namespace.
+#[must_use]
+pub fn goes_over_network(kind: &CheckKind) -> bool {
+    matches!(kind, CheckKind::Http(_) | CheckKind::Tcp(_)) && local_port(kind).is_none()
+}
+
 /// Host and port of an `http` or `tcp` check that looks at this very network
 /// namespace.
 fn local_port(kind: &CheckKind) -> Option<(String, u16)> {

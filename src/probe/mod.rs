@@ -9,6 +9,7 @@ mod evidence;
 mod file;
 mod frames;
 mod hints;
+mod network;
 mod outside;
 pub mod perform;
 mod pidfd;

@@ -1,6 +1,7 @@
 //! The composition root: builds the parts, runs the one loop, and stops
 //! everything in reverse.
 
+mod mark;
 mod reach;
 mod registry;
 mod summary;
@@ -106,6 +107,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         Arc::clone(&reach.engine),
         Arc::clone(&reach) as _,
         Arc::clone(&registry) as _,
+        mark::of_folder(&options.state_dir),
     ));
     let store = Store::new(Snapshot::new(clock::wall(), options.observe));
     let heartbeat = Arc::new(Heartbeat::new(clock::boot_time()));

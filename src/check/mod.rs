@@ -6,6 +6,7 @@ mod connect;
 mod custom;
 mod disk;
 mod http;
+pub(crate) mod identity;
 mod owner;
 pub(crate) mod process;
 pub(crate) mod processes;

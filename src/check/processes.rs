@@ -22,9 +22,13 @@ pub(crate) struct Living {
 impl Living {
     /// The time since its start, in steps of 10 ms.
     pub(crate) fn age(&self) -> Duration {
+        clock::boot_time().since(self.started())
+    }
+
+    /// Its start, rounded down to 10 ms.
+    pub(crate) fn started(&self) -> Time {
         let ticks_per_second = procfs::ticks_per_second().max(1);
-        let started = Time::from_millis(self.id.start_ticks * 1000 / ticks_per_second);
-        clock::boot_time().since(started)
+        Time::from_millis(self.id.start_ticks * 1000 / ticks_per_second)
     }
 }
 

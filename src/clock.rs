@@ -5,6 +5,7 @@
 )]
 
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use vai_core::model::{Now, Time, Wall};
@@ -15,13 +16,29 @@ pub fn now() -> Now {
     Now { mono: boot_time(), wall: wall() }
 }
 
-/// The host's boot clock, which no suspend stops and nobody sets.
+/// What the boots before this one add to the boot clock, in milliseconds.
+static BASE: AtomicU64 = AtomicU64::new(0);
+
+/// Lets the boot clock go on from `base`, where the one of the boot before
+/// ended. To be called once, before anybody reads it.
+pub fn set_base(base: Duration) {
+    BASE.store(u64::try_from(base.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// The host's boot clock, which no suspend stops and nobody sets, continued
+/// over the boots that the state folder knows.
 #[must_use]
 pub fn boot_time() -> Time {
+    Time::from_millis(BASE.load(Ordering::Relaxed)) + uptime()
+}
+
+/// For how long the host has been up, suspends included.
+#[must_use]
+pub fn uptime() -> Duration {
     let spec = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(spec.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(spec.tv_nsec).unwrap_or(0);
-    Time::from_millis(seconds * 1000 + nanos / 1_000_000)
+    Duration::from_millis(seconds * 1000 + nanos / 1_000_000)
 }
 
 /// The wall clock.

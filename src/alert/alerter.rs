@@ -1,5 +1,6 @@
-use super::delivery::{Command, Setup, SinkStatus, Worker};
+use super::delivery::{Command, Reporter, Setup, SinkStatus, Worker};
 use super::message::{self, Context};
+use super::outbox::{News, Outbox, Parcel, Reached, Report, Told};
 use super::queue::Timing;
 use super::router::{Route, Router, SinkId};
 use super::sinks;
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use tracing::{error, warn};
-use vai_core::model::{EvidenceDetail, Notice, NoticeKind, Redactor};
+use vai_core::model::{EvidenceDetail, MessageId, Notice, NoticeKind, Redactor};
 
 /// Workers end by themselves at their deadline; this is for a machine so busy
 /// that they cannot.
@@ -25,6 +26,10 @@ pub struct Alerter {
     router: Router,
     workers: BTreeMap<SinkId, Handle>,
     tasks: JoinSet<()>,
+    outbox: Outbox,
+    reports: mpsc::UnboundedSender<Report>,
+    /// What sinks were told by a `vai` before this one.
+    resumed: Vec<Reached>,
     http: reqwest::Client,
     redactor: Redactor,
     zone: TimeZone,
@@ -43,8 +48,10 @@ struct Handle {
 pub struct StartError(#[from] reqwest::Error);
 
 impl Alerter {
-    /// Starts a task for every sink of `config`. Free text is redacted by
-    /// `redactor`; times are shown in `zone`.
+    /// Starts a task for every sink of `config`; `resumed` says what they were
+    /// told by a `vai` before this one. Free text is redacted by `redactor`;
+    /// times are shown in `zone`. What the tasks report is for
+    /// [`take_in`](Self::take_in).
     ///
     /// # Errors
     /// The TLS library cannot be set up.
@@ -52,24 +59,62 @@ impl Alerter {
         config: &Notifications,
         redactor: Redactor,
         zone: TimeZone,
-    ) -> Result<Self, StartError> {
+        resumed: Vec<Reached>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Report>), StartError> {
+        let (reports, inbox) = mpsc::unbounded_channel();
         let mut alerter = Self {
             router: Router::default(),
             workers: BTreeMap::new(),
             tasks: JoinSet::new(),
+            outbox: Outbox::default(),
+            reports,
+            resumed,
             http: sinks::client()?,
             redactor: Redactor::default(),
             zone,
             said: BTreeSet::new(),
         };
         alerter.reconfigure(config, redactor).await;
-        Ok(alerter)
+        alerter.router.resume(&alerter.resumed);
+        Ok((alerter, inbox))
     }
 
-    /// Takes a notice on its way. It is in the log at once, and at each sink
-    /// as soon as that sink takes it.
+    /// Takes a notice on its way that nobody remembers.
     pub fn tell(&mut self, notice: Notice) {
-        let sinks = self.router.route(&notice);
+        self.route(notice.into());
+    }
+
+    /// Takes a message on its way. It is in the log at once, and at each sink
+    /// as soon as that sink takes it; once all are done with it, the reports
+    /// say so.
+    pub fn deliver(&mut self, id: MessageId, notice: Notice) {
+        self.route(Parcel { notice, ids: vec![id], age: Duration::ZERO });
+    }
+
+    /// The same for one that a `vai` before this one did not deliver everywhere.
+    pub fn deliver_again(&mut self, id: MessageId, notice: Notice) {
+        let tried = clock::wall().as_millis().saturating_sub(notice.at.as_millis());
+        let age = Duration::from_millis(u64::try_from(tried).unwrap_or(0));
+        self.route(Parcel { notice, ids: vec![id], age });
+    }
+
+    /// Takes in what the task of a sink reported: what of it is to be stored.
+    pub fn take_in(&mut self, report: Report) -> Vec<Told> {
+        let Report { sink, name, news } = report;
+        match news {
+            News::Reached { incident, opening, severity } => {
+                vec![Told::Reached(Reached { incident, sink: name, opening, severity })]
+            }
+            News::Over(incident) => vec![Told::Over { incident, sink: name }],
+            News::Settled(ids) => {
+                self.outbox.settle(sink, &ids).into_iter().map(Told::Everybody).collect()
+            }
+        }
+    }
+
+    fn route(&mut self, parcel: Parcel) {
+        let notice = &parcel.notice;
+        let sinks = self.router.route(notice);
         let statuses: Vec<_> = sinks
             .iter()
             .filter_map(|id| self.workers.get(id))
@@ -82,10 +127,16 @@ impl Alerter {
             redactor: &self.redactor,
             evidence: EvidenceDetail::None,
         };
-        let message = message::compose(std::slice::from_ref(&notice), Vec::new(), &context);
+        let message = message::compose(std::slice::from_ref(notice), Vec::new(), &context);
         sinks::log::write(&message, &names);
+        for id in &parcel.ids {
+            self.outbox.hand_out(*id, &sinks);
+        }
+        if sinks.is_empty() {
+            self.settle(SinkId::default(), parcel.ids.clone());
+        }
         for id in sinks {
-            let command = Command::Tell(Box::new(notice.clone()));
+            let command = Command::Tell(Box::new(parcel.clone()));
             if !self.command(id, command) {
                 error!("the task of a sink has died, it is not told: {}", message.title);
             }
@@ -111,12 +162,24 @@ impl Alerter {
         }
         self.say_what_is_not_used(usable.is_empty());
         let kept: BTreeSet<SinkId> = usable.iter().map(|route| route.id).collect();
-        for notice in self.retire_all_but(&kept).await {
-            // Whoever was to hear of the end only cannot be reached any more.
-            if notice.kind != NoticeKind::Resolved {
-                self.tell(notice);
+        let mut told_anew: Vec<Notice> = Vec::new();
+        for (sink, parcel) in self.retire_all_but(&kept).await {
+            let Parcel { notice, ids, .. } = parcel.clone();
+            // Whoever was to hear of the end only cannot be reached any more,
+            // and two sinks that have gone may both have waited for it.
+            if notice.kind != NoticeKind::Resolved && !told_anew.contains(&notice) {
+                self.route(parcel);
+                told_anew.push(notice);
             }
+            self.settle(sink, ids);
         }
+    }
+
+    /// Reports that `sink` is done with these messages.
+    fn settle(&self, sink: SinkId, ids: Vec<MessageId>) {
+        let report = Report { sink, name: String::new(), news: News::Settled(ids) };
+        // The loop is gone only when vai stops.
+        _ = self.reports.send(report);
     }
 
     /// How each sink stands, in the registry's order. Empty: messages go to
@@ -135,8 +198,8 @@ impl Alerter {
     }
 
     /// Delivers what waits, for at most `within`; what has not arrived by then
-    /// is in the log.
-    pub async fn stop(mut self, within: Duration) {
+    /// is told by the next `vai`.
+    pub async fn stop(&mut self, within: Duration) {
         let deadline = clock::instant() + within;
         for worker in self.workers.values() {
             // A task that is gone has nothing left to stop.
@@ -164,7 +227,10 @@ impl Alerter {
 
     fn spawn(&mut self, id: SinkId, setup: Setup) {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let (worker, status) = Worker::new(setup, inbox);
+        let told: Vec<Reached> =
+            self.resumed.iter().filter(|it| it.sink == setup.name).cloned().collect();
+        let reporter = Reporter { sink: id, reports: self.reports.clone() };
+        let (worker, status) = Worker::new(setup, &told, inbox, reporter);
         self.tasks.spawn(worker.run());
         self.workers.insert(id, Handle { commands, status });
     }
@@ -175,19 +241,15 @@ impl Alerter {
 
     /// Ends the tasks of all other sinks and returns what they had not
     /// delivered.
-    async fn retire_all_but(&mut self, kept: &BTreeSet<SinkId>) -> Vec<Notice> {
-        let mut undelivered: Vec<Notice> = Vec::new();
+    async fn retire_all_but(&mut self, kept: &BTreeSet<SinkId>) -> Vec<(SinkId, Parcel)> {
+        let mut undelivered: Vec<(SinkId, Parcel)> = Vec::new();
         let gone: Vec<SinkId> =
             self.workers.keys().copied().filter(|id| !kept.contains(id)).collect();
         for id in gone {
             let (reply, answer) = oneshot::channel();
             if self.command(id, Command::Retire(reply)) {
-                for notice in answer.await.unwrap_or_default() {
-                    // Two sinks that have gone may both have waited for it.
-                    if !undelivered.contains(&notice) {
-                        undelivered.push(notice);
-                    }
-                }
+                let parcels = answer.await.unwrap_or_default();
+                undelivered.extend(parcels.into_iter().map(|parcel| (id, parcel)));
             }
             self.workers.remove(&id);
         }

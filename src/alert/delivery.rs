@@ -2,7 +2,9 @@
 //! did not arrive.
 
 use super::message::{self, Context, Message};
+use super::outbox::{News, Parcel, Reached, Report};
 use super::queue::{Queue, Timing};
+use super::router::SinkId;
 use super::sinks::{SendError, Transport};
 use crate::clock;
 use futures_util::future::{BoxFuture, OptionFuture};
@@ -10,7 +12,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
@@ -37,11 +39,11 @@ pub struct SinkStatus {
 /// What the task of a sink is asked to do.
 pub(super) enum Command {
     /// Tell this.
-    Tell(Box<Notice>),
+    Tell(Box<Parcel>),
     /// Go on with what waits under this configuration.
     Configure(Box<Setup>),
     /// End, and hand back what has not arrived.
-    Retire(oneshot::Sender<Vec<Notice>>),
+    Retire(oneshot::Sender<Vec<Parcel>>),
     /// Deliver what waits and end, by then at the latest.
     Stop(Instant),
 }
@@ -60,6 +62,15 @@ pub(super) struct Setup {
     pub(super) zone: TimeZone,
 }
 
+/// Where the task of a sink says what happened there.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    /// Of whom.
+    pub(super) sink: SinkId,
+    /// To whom.
+    pub(super) reports: UnboundedSender<Report>,
+}
+
 type Sending = BoxFuture<'static, (Message, Result<(), SendError>)>;
 
 /// The state of one sink's task.
@@ -67,26 +78,26 @@ pub(super) struct Worker {
     setup: Setup,
     queue: Queue,
     commands: UnboundedReceiver<Command>,
+    reporter: Reporter,
     status: watch::Sender<SinkStatus>,
     /// Zero on the queue's clock.
     epoch: Instant,
 }
 
 impl Worker {
-    /// A task for one sink, not yet running, and where it shows how it stands.
+    /// A task for one sink that was `told` of these incidents already, not yet
+    /// running, and where it shows how it stands.
     pub(super) fn new(
         setup: Setup,
+        told: &[Reached],
         commands: UnboundedReceiver<Command>,
+        reporter: Reporter,
     ) -> (Self, watch::Receiver<SinkStatus>) {
         let (status, shown) =
             watch::channel(SinkStatus { name: setup.name.clone(), ..SinkStatus::default() });
-        let worker = Self {
-            queue: Queue::new(setup.timing),
-            setup,
-            commands,
-            status,
-            epoch: clock::instant(),
-        };
+        let mut queue = Queue::new(setup.timing);
+        queue.resume(told, Time::default());
+        let worker = Self { queue, setup, commands, reporter, status, epoch: clock::instant() };
         (worker, shown)
     }
 
@@ -96,6 +107,7 @@ impl Worker {
         let mut stop_by: Option<Instant> = None;
         loop {
             self.show_pending();
+            self.report();
             if stop_by.is_some() && self.queue.pending() == 0 {
                 return;
             }
@@ -103,7 +115,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 Some(command) = self.commands.recv() => match command {
-                    Command::Tell(notice) => self.queue.push(*notice, self.now()),
+                    Command::Tell(parcel) => self.queue.push(*parcel, self.now()),
                     Command::Configure(setup) => self.configure(*setup),
                     Command::Retire(reply) => {
                         // The asker may have been dropped in the middle of a stop.
@@ -132,8 +144,33 @@ impl Worker {
 
     fn configure(&mut self, setup: Setup) {
         self.queue.reconfigure(setup.timing);
+        if self.setup.name != setup.name {
+            self.rename(&setup.name);
+        }
         self.status.send_modify(|status| status.name.clone_from(&setup.name));
         self.setup = setup;
+    }
+
+    /// What it was told of is known by its name.
+    fn rename(&self, name: &str) {
+        for news in self.queue.reached() {
+            if let News::Reached { incident, .. } = &news {
+                self.say(&self.setup.name, News::Over(incident.clone()));
+            }
+            self.say(name, news);
+        }
+    }
+
+    fn report(&mut self) {
+        for news in self.queue.take_news() {
+            self.say(&self.setup.name, news);
+        }
+    }
+
+    fn say(&self, name: &str, news: News) {
+        let report = Report { sink: self.reporter.sink, name: name.to_owned(), news };
+        // The loop is gone only when vai stops.
+        _ = self.reporter.reports.send(report);
     }
 
     /// Starts to send everything that waits; nothing if none of it is wanted.
@@ -200,7 +237,8 @@ impl Worker {
     }
 
     fn leave_undelivered(mut self) {
-        let notices = self.queue.drain();
+        let notices: Vec<Notice> =
+            self.queue.drain().into_iter().map(|parcel| parcel.notice).collect();
         if notices.is_empty() {
             return;
         }
@@ -209,7 +247,10 @@ impl Worker {
             Some(reason) => format!(" ({reason})"),
             None => String::new(),
         };
-        error!("stopped before it was sent to {}{why}: {title}", self.setup.name);
+        warn!(
+            "stopped before it was sent to {}{why}, kept for the next start: {title}",
+            self.setup.name
+        );
     }
 
     fn compose(&self, notices: &[Notice], follows: Vec<String>) -> Message {

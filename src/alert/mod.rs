@@ -8,6 +8,7 @@
 mod alerter;
 mod delivery;
 mod message;
+mod outbox;
 mod queue;
 mod router;
 mod sinks;
@@ -16,3 +17,4 @@ mod testing;
 
 pub use alerter::{Alerter, StartError};
 pub use delivery::SinkStatus;
+pub use outbox::{Reached, Report, Told};

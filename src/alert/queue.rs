@@ -1,9 +1,10 @@
 //! What one sink still has to be told, and when. Pure: time is passed in.
 
 use super::message;
+use super::outbox::{News, Parcel, Reached};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use vai_core::model::{IncidentId, Notice, NoticeKind, Severity, Time};
+use vai_core::model::{IncidentId, MessageId, Notice, NoticeKind, Severity, Time};
 
 /// First delay after a failed send; doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -35,11 +36,16 @@ pub(super) struct Queue {
     failures: u32,
     not_before: Time,
     hurry: bool,
+    /// What happened since it was last asked.
+    news: Vec<News>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     notice: Notice,
+    ids: Vec<MessageId>,
+    /// Before it was queued here.
+    age: Duration,
     queued: Time,
     due: Time,
 }
@@ -63,14 +69,33 @@ impl Queue {
             failures: 0,
             not_before: Time::default(),
             hurry: false,
+            news: Vec::new(),
+        }
+    }
+
+    /// Goes on from what this sink was told by a `vai` before this one.
+    pub(super) fn resume(&mut self, told: &[Reached], now: Time) {
+        for Reached { incident, opening, severity, .. } in told {
+            let told = Told { opening: opening.clone(), severity: *severity, last: now };
+            self.told.insert(incident.clone(), told);
         }
     }
 
     /// Takes in one notice for this sink.
-    pub(super) fn push(&mut self, notice: Notice, now: Time) {
+    pub(super) fn push(&mut self, parcel: impl Into<Parcel>, now: Time) {
+        let Parcel { notice, ids, age } = parcel.into();
         let due = self.due(&notice, now);
-        let entry = Entry { notice, queued: now, due };
-        self.enqueue(entry);
+        self.enqueue(Entry { notice, ids, age, queued: now, due });
+    }
+
+    /// What happened since this was last asked, oldest first.
+    pub(super) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Everything that this sink was told of and that is not over.
+    pub(super) fn reached(&self) -> impl Iterator<Item = News> {
+        self.told.iter().map(|(incident, told)| told.news(incident))
     }
 
     /// When the next message is to be sent: none while one is in flight.
@@ -87,17 +112,12 @@ impl Queue {
     /// [`delivered`](Self::delivered), [`failed`](Self::failed) or
     /// [`rejected`](Self::rejected). Empty if there is nothing to say.
     pub(super) fn take(&mut self) -> Vec<Notice> {
-        let mut batch = std::mem::take(&mut self.waiting);
-        if !self.timing.send_resolved {
-            batch.retain(|entry| {
-                let unwanted = entry.notice.kind == NoticeKind::Resolved;
-                if unwanted {
-                    self.told.remove(&entry.notice.incident.id);
-                }
-                !unwanted
-            });
-        }
-        self.in_flight = batch;
+        let batch = std::mem::take(&mut self.waiting);
+        let (unwanted, wanted) = batch.into_iter().partition(|entry| {
+            !self.timing.send_resolved && entry.notice.kind == NoticeKind::Resolved
+        });
+        self.settle(unwanted);
+        self.in_flight = wanted;
         self.in_flight.iter().map(|entry| entry.notice.clone()).collect()
     }
 
@@ -117,21 +137,21 @@ impl Queue {
     pub(super) fn delivered(&mut self, key: &str, now: Time) {
         self.failures = 0;
         self.not_before = Time::default();
-        for Entry { notice, .. } in std::mem::take(&mut self.in_flight) {
-            let over = message::is_over(&notice);
-            let incident = notice.incident;
-            if over {
-                self.told.remove(&incident.id);
-                continue;
-            }
-            let told = self.told.entry(incident.id).or_insert_with(|| Told {
+        let arrived = std::mem::take(&mut self.in_flight);
+        for Entry { notice, .. } in arrived.iter().filter(|entry| !message::is_over(&entry.notice))
+        {
+            let severity = notice.incident.severity;
+            let incident = &notice.incident.id;
+            let told = self.told.entry(incident.clone()).or_insert_with(|| Told {
                 opening: key.to_owned(),
-                severity: incident.severity,
+                severity,
                 last: now,
             });
-            told.severity = incident.severity;
+            told.severity = severity;
             told.last = now;
+            self.news.push(told.news(incident));
         }
+        self.settle(arrived);
     }
 
     /// What was taken has not arrived: it waits again, together with what came
@@ -142,18 +162,21 @@ impl Queue {
         self.failures += 1;
         self.not_before = now + backoff.max(asked.unwrap_or_default());
         self.put_back();
-        let (kept, expired) = std::mem::take(&mut self.waiting)
+        let (kept, expired): (Vec<_>, Vec<Entry>) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|entry| now.since(entry.queued) < KEPT);
+            .partition(|entry| entry.age + now.since(entry.queued) < KEPT);
         self.waiting = kept;
-        expired.into_iter().map(|entry: Entry| entry.notice).collect()
+        let notices = expired.iter().map(|entry| entry.notice.clone()).collect();
+        self.settle(expired);
+        notices
     }
 
     /// What was taken will never be accepted; it is forgotten.
     pub(super) fn rejected(&mut self) {
         self.failures = 0;
         self.not_before = Time::default();
-        self.in_flight.clear();
+        let refused = std::mem::take(&mut self.in_flight);
+        self.settle(refused);
     }
 
     /// Applies a changed configuration: what waits is tried anew at once, for
@@ -172,9 +195,10 @@ impl Queue {
     }
 
     /// Takes out everything that has not arrived, what is in flight included.
-    pub(super) fn drain(&mut self) -> Vec<Notice> {
+    pub(super) fn drain(&mut self) -> Vec<Parcel> {
         self.put_back();
-        self.waiting.drain(..).map(|entry| entry.notice).collect()
+        let entries = self.waiting.drain(..);
+        entries.map(|Entry { notice, ids, age, .. }| Parcel { notice, ids, age }).collect()
     }
 
     /// How many incidents have news that has not arrived.
@@ -203,9 +227,23 @@ impl Queue {
                 NoticeKind::Opened
                 | NoticeKind::Escalated
                 | NoticeKind::Reminder(_)
-                | NoticeKind::Resolved,
+                | NoticeKind::Resolved
+                | NoticeKind::Info,
                 _,
             ) => grouped,
+        }
+    }
+
+    /// There is nothing more to be done about these.
+    fn settle(&mut self, entries: Vec<Entry>) {
+        for Entry { notice, ids, .. } in entries {
+            let incident = notice.incident.id.clone();
+            if message::is_over(&notice) && self.told.remove(&incident).is_some() {
+                self.news.push(News::Over(incident));
+            }
+            if !ids.is_empty() {
+                self.news.push(News::Settled(ids));
+            }
         }
     }
 
@@ -225,6 +263,13 @@ impl Queue {
     }
 }
 
+impl Told {
+    fn news(&self, incident: &IncidentId) -> News {
+        let Self { opening, severity, .. } = self;
+        News::Reached { incident: incident.clone(), opening: opening.clone(), severity: *severity }
+    }
+}
+
 impl Entry {
     /// Becomes the newer state of the incident, still told for the first time
     /// if it was to be.
@@ -235,6 +280,7 @@ impl Entry {
             (_, newer) => newer,
         };
         self.due = self.due.min(newer.due);
+        self.ids.extend(newer.ids);
         self.notice = Notice { kind, at: self.notice.at, ..newer.notice };
     }
 }

@@ -1,11 +1,12 @@
 //! Which sinks get a notice. Pure.
 
+use super::outbox::Reached;
 use crate::config::{Notifications, Sink};
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::model::{IncidentId, Notice, NoticeKind, Notify};
 
 /// Names a sink over reloads, whatever its place in the registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SinkId(u64);
 
 /// Knows the sinks and which of them was told of which incident.
@@ -52,6 +53,15 @@ impl Router {
         }
         self.channels = config.channels.keys().cloned().collect();
         self.default.clone_from(&config.default);
+    }
+
+    /// Goes on from what the sinks were told by a `vai` before this one.
+    pub(super) fn resume(&mut self, told: &[Reached]) {
+        for Reached { incident, sink, .. } in told {
+            if let Some(route) = self.routes.iter().find(|route| route.sink.name == *sink) {
+                self.told.entry(incident.clone()).or_default().insert(route.id);
+            }
+        }
     }
 
     /// Every sink, held ones included.

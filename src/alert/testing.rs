@@ -8,7 +8,7 @@ use vai_core::model::{
 /// Something to tell about the incident and service `name`.
 pub(super) fn notice(name: &str, kind: NoticeKind, severity: Severity) -> Notice {
     let phase = match kind {
-        NoticeKind::Resolved => IncidentPhase::Closed {
+        NoticeKind::Resolved | NoticeKind::Info => IncidentPhase::Closed {
             at: Wall::from_millis(60_000),
             how: "healed by restart_cmd, 1 attempt".to_owned(),
         },

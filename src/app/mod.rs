@@ -1,7 +1,7 @@
 //! The composition root: builds the parts, runs the one loop, and stops
 //! everything in reverse.
 
-mod mark;
+mod keep;
 mod reach;
 mod registry;
 mod summary;
@@ -18,8 +18,9 @@ use crate::docker::EngineError;
 use crate::heal::Healer;
 use crate::schedule::Windows;
 use crate::show::{self, Control, Heartbeat, LockError, Snapshot, StateLock};
-use crate::store::Store;
+use crate::store::{Opened, Shown, Store, StoreError};
 use jiff::tz::TimeZone;
+use keep::Keeping;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,6 +59,9 @@ pub enum AppError {
     /// Another daemon runs, or the state folder cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The state in it cannot be gone on from.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The operator's socket cannot be opened.
     #[error("the operator's socket in {dir}: {source}")]
     Socket {
@@ -89,6 +93,8 @@ pub enum AppError {
 /// [`AppError`], when there is nothing to go on with.
 pub async fn run(options: Options) -> Result<(), AppError> {
     let _lock = StateLock::acquire(&options.state_dir)?;
+    let opened = Opened::open(&options.state_dir)?;
+    clock::set_base(opened.clock_base);
     let StartRegistry { registry, settled, source, known } =
         Registry::start(&options.config, &options.state_dir).await?;
     let config = registry.current();
@@ -101,17 +107,19 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     reach.follow(&config);
     tasks.spawn(follower.run(shutdown.clone()));
 
-    let alerter =
-        Alerter::start(&config.notifications, config.redactor.clone(), time_zone()).await?;
+    let mark = opened.mark.clone();
+    let (store, memory, told) = Store::start(opened)?;
+    let (alerter, reports) =
+        Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told).await?;
     let healer = Arc::new(Healer::new(
         Arc::clone(&reach.engine),
         Arc::clone(&reach) as _,
         Arc::clone(&registry) as _,
-        mark::of_folder(&options.state_dir),
+        mark,
     ));
-    let store = Store::new(Snapshot::new(clock::wall(), options.observe));
+    let shown = Shown::new(as_remembered(options.observe, &memory));
     let heartbeat = Arc::new(Heartbeat::new(clock::boot_time()));
-    let requests = serve_operators(&options, &store, &heartbeat, &mut tasks, &shutdown)?;
+    let requests = serve_operators(&options, &shown, &heartbeat, &mut tasks, &shutdown)?;
 
     let (registries, registry_inbox) = watch::channel(Arc::clone(&config));
     let (forced, force_inbox) = mpsc::channel(1);
@@ -127,10 +135,12 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     summary::tell(&config, &options);
     let signals = |kind| signal(kind).map_err(AppError::Signals);
     let watchlist = watchlist(&config, options.observe);
-    let (core, _) = Core::new(clock::now(), watchlist, Memory::default());
+    let undelivered = memory.messages().clone();
+    let (core, first) = Core::new(clock::now(), watchlist, memory);
     let turn = Turn {
         core,
-        store,
+        keeping: Keeping::new(store),
+        shown,
         heartbeat,
         alerter,
         reach: Arc::clone(&reach),
@@ -145,6 +155,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     };
     let inputs = Inputs {
         events: event_inbox,
+        reports,
         requests,
         registries: registry_inbox,
         forced,
@@ -152,7 +163,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         interrupt: signals(SignalKind::interrupt())?,
         hangup: signals(SignalKind::hangup())?,
     };
-    let ended = turn.run(inputs).await;
+    let ended = turn.run(inputs, first, undelivered).await;
 
     healer.stop().await;
     reach.close().await;
@@ -166,7 +177,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 
 fn serve_operators(
     options: &Options,
-    store: &Store,
+    shown: &Shown,
     heartbeat: &Arc<Heartbeat>,
     tasks: &mut JoinSet<()>,
     shutdown: &CancellationToken,
@@ -177,9 +188,17 @@ fn serve_operators(
     })?;
     let (requests, inbox) = mpsc::channel(16);
     let control =
-        Control { snapshot: store.subscribe(), heartbeat: Arc::clone(heartbeat), requests };
+        Control { snapshot: shown.subscribe(), heartbeat: Arc::clone(heartbeat), requests };
     tasks.spawn(show::run(listener, control, shutdown.clone()));
     Ok(inbox)
+}
+
+/// What can be shown before anything was looked at.
+fn as_remembered(observe: bool, memory: &Memory) -> Snapshot {
+    let mut snapshot = Snapshot::new(clock::wall(), observe);
+    let open = memory.incidents().map(|it| (it.id.clone(), it.clone()));
+    snapshot.incidents.extend(open);
+    snapshot
 }
 
 /// The part of the registry that is judged.

@@ -1,8 +1,9 @@
 //! The one loop: takes in events, lets the core decide, stores, dispatches.
 
+use super::keep::{Keeping, STORED_WITHIN, not_stored};
 use super::registry::Forced;
 use super::{AppError, Reach, Registry, watchlist};
-use crate::alert::Alerter;
+use crate::alert::{Alerter, Report as SinkReport};
 use crate::clock;
 use crate::config::Config;
 use crate::docker::keys_of;
@@ -11,9 +12,9 @@ use crate::schedule::Windows;
 use crate::show::{
     ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_report,
 };
-use crate::store::Store;
+use crate::store::{Shown, Written};
 use futures_util::FutureExt;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +23,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
-use vai_core::judge::Core;
+use vai_core::judge::{Core, Delta};
 use vai_core::model::{
     ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Event,
-    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
-    OperatorError, Outcome, Place, Report, Service, ServiceKind, Severity, StateLabel, Ticket,
-    Time, Wall,
+    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
+    Notify, OperatorError, Outcome, Place, Report, Service, ServiceKind, Severity, StateLabel,
+    Ticket, Time, Wall,
 };
 
 /// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
@@ -43,6 +44,7 @@ const BEAT: Duration = Duration::from_secs(2);
 /// Everything that the loop waits for.
 pub(super) struct Inputs {
     pub(super) events: mpsc::Receiver<Event>,
+    pub(super) reports: mpsc::UnboundedReceiver<SinkReport>,
     pub(super) requests: mpsc::Receiver<ControlRequest>,
     pub(super) registries: watch::Receiver<Arc<Config>>,
     pub(super) forced: mpsc::Sender<Forced>,
@@ -54,7 +56,8 @@ pub(super) struct Inputs {
 /// The loop's own.
 pub(super) struct Turn {
     pub(super) core: Core,
-    pub(super) store: Store,
+    pub(super) keeping: Keeping,
+    pub(super) shown: Shown,
     pub(super) heartbeat: Arc<Heartbeat>,
     pub(super) alerter: Alerter,
     pub(super) reach: Arc<Reach>,
@@ -71,13 +74,26 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Turns until a signal ends it.
-    pub(super) async fn run(mut self, mut inputs: Inputs) -> Result<(), AppError> {
+    /// Turns until a signal ends it. `first` is what the core had to say at its
+    /// start, `undelivered` what a `vai` before this one did not get across.
+    pub(super) async fn run(
+        mut self,
+        mut inputs: Inputs,
+        first: Delta,
+        undelivered: BTreeMap<MessageId, Notice>,
+    ) -> Result<(), AppError> {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut complaint = Complaint::default();
         let mut stop_by: Option<Time> = None;
+        let mut progress = self.keeping.store.progress();
         self.registry_changed();
+        narrate(&first, &self.shown.snapshot());
+        self.keep(first);
+        self.follow_store();
+        for (id, notice) in undelivered {
+            self.alerter.deliver_again(id, notice);
+        }
         self.keep_maintenance();
         self.step(Event::Wake);
         let ended = loop {
@@ -90,6 +106,8 @@ impl Turn {
             let wake = self.core.next_wake(clock::now());
             tokio::select! {
                 Some(event) = inputs.events.recv() => self.event(event),
+                Some(report) = inputs.reports.recv() => self.reported(report),
+                Ok(()) = progress.changed() => self.follow_store(),
                 Some(request) = inputs.requests.recv() => self.request(request, &inputs.forced),
                 Ok(()) = inputs.registries.changed() => {
                     let config = Arc::clone(&inputs.registries.borrow_and_update());
@@ -102,7 +120,9 @@ impl Turn {
                 Some(_) = self.acts.join_next() => {}
                 () = sleep_until(wake) => self.step(Event::Wake),
                 () = sleep_until(stop_by) => {}
+                () = sleep_until(self.keeping.next_wake()) => self.follow_store(),
                 _ = beat.tick() => {
+                    self.follow_store();
                     if let Some(refused) = self.reach.dead_socket() {
                         break Err(AppError::DeadSocket(refused));
                     }
@@ -115,7 +135,7 @@ impl Turn {
         while let Ok(event) = inputs.events.try_recv() {
             self.event(event);
         }
-        self.finish().await;
+        self.finish(inputs).await;
         ended
     }
 
@@ -126,7 +146,7 @@ impl Turn {
             Event::EngineGone(reason) => {
                 warn!("the container engine does not answer: {reason}");
                 let since = clock::wall();
-                self.store.set_engine(EngineState::Gone { reason: reason.clone(), since });
+                self.shown.set_engine(EngineState::Gone { reason: reason.clone(), since });
             }
             Event::EngineBack => self.engine_back(),
             Event::Container { key, change: ContainerChange::Seen(view) } => {
@@ -138,13 +158,13 @@ impl Turn {
     }
 
     fn engine_back(&mut self) {
-        self.store.set_engine(EngineState::Up { version: String::new() });
+        self.shown.set_engine(EngineState::Up { version: String::new() });
         let engine = Arc::clone(&self.reach.engine);
-        let store = self.store.clone();
+        let shown = self.shown.clone();
         self.looks.spawn(async move {
             if let Ok(info) = engine.info().await {
                 info!("connected to {}", info.version);
-                store.set_engine(EngineState::Up { version: info.version });
+                shown.set_engine(EngineState::Up { version: info.version });
             }
         });
     }
@@ -156,18 +176,23 @@ impl Turn {
         }
     }
 
-    fn step(&mut self, event: Event) {
+    pub(super) fn step(&mut self, event: Event) {
         let (delta, actions) = self.core.handle(clock::now(), event);
         // Let go before the change: what is shared has to be copied for it.
-        narrate(&delta, &self.store.snapshot());
-        self.store.apply(&delta);
+        narrate(&delta, &self.shown.snapshot());
+        let written = self.keep(delta);
         for action in actions {
             match action {
                 Action::Look { ticket, service } => self.look(ticket, service),
-                Action::Act(request) => self.act(*request),
-                Action::Tell(_, notice) => self.alerter.tell(*notice),
+                Action::Act(request) => self.act(*request, written.clone()),
+                Action::Tell(id, notice) => self.keeping.hold(written.clone(), id, *notice),
             }
         }
+    }
+
+    fn reported(&mut self, report: SinkReport) {
+        let told = self.alerter.take_in(report);
+        self.told(told);
     }
 
     fn look(&mut self, ticket: Ticket, service: Arc<Service>) {
@@ -188,11 +213,17 @@ impl Turn {
         });
     }
 
-    fn act(&mut self, request: ActRequest) {
+    /// Carries out an act once its intent, part of `written`, is stored.
+    fn act(&mut self, request: ActRequest, written: Written) {
         let (healer, events) = (Arc::clone(&self.healer), self.events.clone());
         self.acts.spawn(async move {
-            let acting = AssertUnwindSafe(healer.perform(&request)).catch_unwind().await;
-            let report = acting.unwrap_or_else(|_| broken_act());
+            let report = match written.wait(STORED_WITHIN).await {
+                Ok(()) => {
+                    let acting = AssertUnwindSafe(healer.perform(&request)).catch_unwind().await;
+                    acting.unwrap_or_else(|_| broken_act())
+                }
+                Err(why) => not_stored(&why),
+            };
             narrate_report(&request, &report);
             let _ = events.send(Event::Acted { id: request.id, report }).await;
         });
@@ -242,7 +273,7 @@ impl Turn {
     fn show_registry(&self) {
         let sinks = self.alerter.status().into_iter();
         let sinks = sinks.map(|sink| SinkView { name: sink.name, held: sink.held }).collect();
-        self.store.set_registry(sinks, self.registry.warnings());
+        self.shown.set_registry(sinks, self.registry.warnings());
     }
 
     fn stop_or_exit(&mut self, stop_by: &mut Option<Time>, signal: &str) {
@@ -258,14 +289,19 @@ impl Turn {
         self.step(Event::Stopping);
     }
 
-    async fn finish(mut self) {
+    async fn finish(mut self, mut inputs: Inputs) {
         let unfinished = self.acts.len();
         if unfinished > 0 {
             error!("{unfinished} act(s) did not end in time and are left to the engine");
         }
         self.acts.shutdown().await;
         self.looks.shutdown().await;
+        self.follow_store();
         self.alerter.stop(MESSAGES_LEAVE_WITHIN).await;
+        while let Ok(report) = inputs.reports.try_recv() {
+            self.reported(report);
+        }
+        self.keeping.close().await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::time::Duration;
-use vai_core::model::{ProcId, Time};
+use vai_core::model::ProcId;
 
 /// A process that lives: no zombie.
 #[derive(Clone, Debug)]
@@ -22,13 +22,13 @@ pub(crate) struct Living {
 impl Living {
     /// The time since its start, in steps of 10 ms.
     pub(crate) fn age(&self) -> Duration {
-        clock::boot_time().since(self.started())
+        clock::uptime().saturating_sub(self.started())
     }
 
-    /// Its start, rounded down to 10 ms.
-    pub(crate) fn started(&self) -> Time {
+    /// The host's uptime at its start, rounded down to 10 ms.
+    pub(crate) fn started(&self) -> Duration {
         let ticks_per_second = procfs::ticks_per_second().max(1);
-        Time::from_millis(self.id.start_ticks * 1000 / ticks_per_second)
+        Duration::from_millis(self.id.start_ticks * 1000 / ticks_per_second)
     }
 }
 

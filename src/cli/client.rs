@@ -69,7 +69,7 @@ mod tests {
     use crate::clock;
     use crate::show::fixture::service;
     use crate::show::{self, Control, ControlRequest, Demand, Health, Heartbeat, Snapshot};
-    use crate::store::Store;
+    use crate::store::Shown;
     use std::os::unix::fs::PermissionsExt;
     use std::sync::Arc;
     use tempfile::TempDir;
@@ -83,7 +83,7 @@ mod tests {
     /// A daemon of which only the socket is real.
     struct Daemon {
         dir: TempDir,
-        store: Store,
+        shown: Shown,
         requests: mpsc::Receiver<ControlRequest>,
         shutdown: CancellationToken,
         serving: JoinHandle<()>,
@@ -93,19 +93,19 @@ mod tests {
         fn start() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let listener = show::bind(dir.path()).unwrap();
-            let store = Store::new(Snapshot::new(Wall::default(), false));
-            store.apply(&Delta {
+            let shown = Shown::new(Snapshot::new(Wall::default(), false));
+            shown.apply(&Delta {
                 changes: vec![Change::Service(Box::new(service("redis", StateLabel::Healthy)))],
             });
             let (sender, requests) = mpsc::channel(1);
             let control = Control {
-                snapshot: store.subscribe(),
+                snapshot: shown.subscribe(),
                 heartbeat: Arc::new(Heartbeat::new(clock::boot_time())),
                 requests: sender,
             };
             let shutdown = CancellationToken::new();
             let serving = tokio::spawn(show::run(listener, control, shutdown.clone()));
-            Self { dir, store, requests, shutdown, serving }
+            Self { dir, shown, requests, shutdown, serving }
         }
 
         fn state(&self) -> StateDir {
@@ -136,7 +136,7 @@ mod tests {
     async fn status_and_health_are_answered_from_what_is_known() {
         let daemon = Daemon::start();
         let snapshot: Snapshot = ask(&daemon.state(), Command::Status).await.unwrap();
-        assert_eq!(snapshot, *daemon.store.snapshot());
+        assert_eq!(snapshot, *daemon.shown.snapshot());
         let health: Health = ask(&daemon.state(), Command::Health).await.unwrap();
         assert!(health.healthy);
         daemon.stop().await;

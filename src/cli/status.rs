@@ -75,7 +75,11 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
     } else {
         section(&mut out, "Messages go to", sinks)?;
     }
-    section(&mut out, "Warnings", snapshot.warnings.iter().cloned())?;
+    let store = snapshot
+        .store
+        .iter()
+        .map(|why| format!("nothing can be stored, so nothing is started or restarted: {why}"));
+    section(&mut out, "Warnings", store.chain(snapshot.warnings.iter().cloned()))?;
     Ok(out)
 }
 

@@ -71,6 +71,7 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
                 .as_deref()
                 .and_then(|mode| mode.strip_prefix("container:"))
                 .map(ToOwned::to_owned),
+            network_gone: false,
             health_start: health.as_ref().map(|_| health_start(&healthcheck.unwrap_or_default())),
             is_self: is_proxy || own.is(&id),
             instance: Instance { id, started_at },

@@ -114,6 +114,7 @@ pub(super) fn presence(status: ContainerStatus) -> Presence {
         health_start: None,
         engine_restarts: false,
         network_of: None,
+        network_gone: false,
         is_self: false,
     }
 }

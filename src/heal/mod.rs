@@ -71,7 +71,7 @@ pub struct Healer {
 }
 
 impl Healer {
-    /// Acts through these. `mark` tells the state folder that numbers the acts
+    /// Acts through these. `mark` tells the state file that numbers the acts
     /// from every other one.
     pub fn new(
         engine: Arc<dyn Engine>,

@@ -98,6 +98,7 @@ mod tests {
             health_start: None,
             engine_restarts: true,
             network_of: None,
+            network_gone: false,
             is_self: false,
         }
     }

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
-use vai_core::model::{CheckKind, ProcId, Time};
+use vai_core::model::{CheckKind, ProcId};
 
 /// After KILL only a process stuck in the kernel is still there.
 const KILL_WITHIN: Duration = Duration::from_secs(2);
@@ -65,7 +65,7 @@ pub(super) async fn end(processes: Vec<ProcId>, behind: &[CheckKind], grace: Dur
 /// of `behind`, began after `since` and shows no environment.
 pub(super) async fn end_started(
     mark: String,
-    since: Option<Time>,
+    since: Option<Duration>,
     behind: &[CheckKind],
     grace: Duration,
 ) -> Answer {

@@ -214,6 +214,7 @@ mod tests {
                 health_start: None,
                 engine_restarts: false,
                 network_of: None,
+                network_gone: false,
                 is_self: false,
             },
             user: String::new(),

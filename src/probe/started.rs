@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::time::Duration;
-use vai_core::model::{ProcId, Time};
+use vai_core::model::ProcId;
 
 /// How exactly the start of a process is known.
 const TICK: Duration = Duration::from_millis(10);
@@ -24,7 +24,7 @@ enum Origin {
 }
 
 /// The living processes with `mark` in their environment, and everything that
-/// came from them; of `candidates` also those that began after `since` and
+/// came from them; of `candidates` also those that began after the uptime `since` and
 /// hide their environment. Never one of ours, nor the container's first.
 /// Blocks.
 ///
@@ -32,7 +32,7 @@ enum Origin {
 /// If there is no `/proc` to read.
 pub(super) fn by(
     mark: &str,
-    since: Option<Time>,
+    since: Option<Duration>,
     candidates: &HashSet<ProcId>,
 ) -> io::Result<Vec<ProcId>> {
     let all = Processes::read()?;
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn an_overwritten_environment_counts_behind_the_check_since_the_act_only() {
-        let before = clock::boot_time();
+        let before = clock::uptime();
         let redis = Service::redis();
-        let behind = |since: Time, candidates: &HashSet<ProcId>| -> Vec<i32> {
+        let behind = |since: Duration, candidates: &HashSet<ProcId>| -> Vec<i32> {
             let found = by("test-started-4", Some(since), candidates).unwrap();
             found.iter().map(|id| id.pid).collect()
         };
@@ -117,7 +117,7 @@ mod tests {
         let candidates = HashSet::from([own.id.clone()]);
         assert_eq!(origin(redis.pid(), b"x"), Origin::Hidden);
         assert_eq!(behind(before, &candidates), [redis.pid()]);
-        assert_eq!(behind(clock::boot_time() + TICK, &candidates), [0; 0]);
+        assert_eq!(behind(clock::uptime() + TICK, &candidates), [0; 0]);
         assert_eq!(behind(before, &HashSet::new()), [0; 0]);
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use vai_core::model::{CheckKind, ProcId, Report, Time};
+use vai_core::model::{CheckKind, ProcId, Report};
 
 /// Raised with every change that an older agent would misunderstand.
 pub const PROTOCOL: u32 = 2;
@@ -58,10 +58,10 @@ pub enum Op {
     EndStarted {
         /// [`ACT_VARIABLE`] in its environment.
         mark: String,
-        /// When the act began, where that is known: since then a process that
+        /// The host's uptime when the act began, where that is known: since then a process that
         /// is behind one of `behind` and has overwritten its environment, as
         /// redis and nginx do for their titles, is taken for one of it.
-        since: Option<Time>,
+        since: Option<Duration>,
         /// The `process`, `http` and `tcp` checks of the service.
         behind: Vec<CheckKind>,
         /// Between TERM and KILL.

@@ -51,6 +51,9 @@ impl Health {
         if let EngineState::Gone { reason, .. } = &snapshot.engine {
             reasons.push(format!("the container engine does not answer: {reason}"));
         }
+        if let Some(why) = &snapshot.store {
+            reasons.push(format!("nothing can be stored: {why}"));
+        }
         Self { healthy: reasons.is_empty(), reasons }
     }
 }
@@ -61,7 +64,7 @@ mod tests {
     use vai_core::model::Wall;
 
     #[test]
-    fn a_stuck_loop_and_a_gone_engine_are_unhealthy_and_named() {
+    fn a_stuck_loop_a_gone_engine_and_a_full_disk_are_unhealthy_and_named() {
         let heartbeat = Heartbeat::new(Time::from_millis(0));
         let mut snapshot = Snapshot::new(Wall::default(), false);
         heartbeat.beat(Time::from_millis(1_000));
@@ -73,5 +76,8 @@ mod tests {
         snapshot.engine =
             EngineState::Gone { reason: "no socket".to_owned(), since: Wall::default() };
         assert_eq!(at(&snapshot, 1_000), ["the container engine does not answer: no socket"]);
+        snapshot.engine = EngineState::Unused;
+        snapshot.store = Some("the disk is full".to_owned());
+        assert_eq!(at(&snapshot, 1_000), ["nothing can be stored: the disk is full"]);
     }
 }

@@ -16,6 +16,8 @@ pub struct Snapshot {
     pub observe: bool,
     /// How the link to the container engine stands.
     pub engine: EngineState,
+    /// Why nothing can be stored, if so.
+    pub store: Option<String>,
     /// Every service of the registry.
     pub services: BTreeMap<ServiceName, ServiceView>,
     /// Open ones.
@@ -66,6 +68,7 @@ impl Snapshot {
             started_at,
             observe,
             engine: EngineState::Unused,
+            store: None,
             services: BTreeMap::new(),
             incidents: BTreeMap::new(),
             acts: BTreeMap::new(),
@@ -199,6 +202,7 @@ mod tests {
             act: Act::Start,
             instance: None,
             at: Time::default(),
+            spends_host: false,
         };
         let begun = Change::Keep(Box::new(Record::Act(id, act)));
         apply(&mut snapshot, begun);

@@ -1,57 +1,227 @@
-//! What is known, kept by one writer.
+//! What is known and outlives the process: one SQLite file in the state folder,
+//! written by one thread.
+//!
+//! The loop never waits for the disk. It hands each step to the writer, which
+//! stores whatever has come meanwhile as one transaction, and whoever must not
+//! go before his step is stored waits for that by [`Written`].
 
-use crate::show::{EngineState, SinkView, Snapshot};
-use std::sync::Arc;
+mod boot;
+mod file;
+mod mark;
+mod meta;
+mod pending;
+mod schema;
+mod shown;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use shown::Shown;
+pub use writer::Progress;
+
+use crate::alert::Reached;
+use crate::clock;
+use boot::Boot;
+use file::{OpenError, StateFile};
+use pending::News;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
 use tokio::sync::watch;
-use vai_core::judge::Delta;
+use vai_core::judge::{Delta, Memory};
+use vai_core::model::{IncidentId, Now, Time};
+use vai_core::words;
+use writer::Writer;
 
-/// Applies every change in the order in which it happened and publishes the
-/// result. It is in memory: a restart of `vai` begins with an empty one.
-#[derive(Clone, Debug)]
+/// A disk that has not answered for so long counts as failed.
+const HUNG_AFTER: Duration = Duration::from_secs(10);
+
+/// Why `vai` must not go on with this state folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It was written by a newer `vai`.
+    #[error("{0}")]
+    Newer(String),
+    /// The writer's thread cannot be started.
+    #[error("the thread that stores the state cannot be started: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// A state folder as it was found.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the core remembers.
+    pub memory: Memory,
+    /// Which sink was told of which incident.
+    pub told: Vec<Reached>,
+    /// Whether the host was booted since.
+    pub rebooted: bool,
+    /// What the boots before this one add to the boot clock.
+    pub clock_base: Duration,
+    /// What tells this state file, which numbers the acts, from every other
+    /// one.
+    pub mark: String,
+    file: Result<StateFile, String>,
+}
+
+/// Stores what the loop hands it.
+#[derive(Debug)]
 pub struct Store {
-    current: watch::Sender<Arc<Snapshot>>,
+    writer: Writer,
+    /// The last job that was seen to be stored.
+    stored: u64,
+    /// Since when what was handed in after it waits.
+    waits_since: Option<Time>,
+}
+
+impl Opened {
+    /// Opens the state file in `dir`, which has to be locked. One that is
+    /// damaged or cannot be read is left alone: `vai` goes on in memory.
+    ///
+    /// # Errors
+    /// It was written by a newer `vai`.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_in(dir, Boot::current())
+    }
+
+    fn open_in(dir: &Path, boot: Boot) -> Result<Self, StoreError> {
+        match StateFile::open(dir, boot) {
+            Ok((file, loaded)) => Ok(Self {
+                memory: loaded.memory,
+                told: loaded.told,
+                rebooted: file.continued().rebooted,
+                clock_base: file.continued().base,
+                mark: loaded.mark,
+                file: Ok(file),
+            }),
+            Err(newer @ OpenError::Newer { .. }) => Err(StoreError::Newer(newer.to_string())),
+            Err(OpenError::Unusable(why)) => Ok(Self {
+                memory: Memory::default(),
+                told: Vec::new(),
+                rebooted: false,
+                clock_base: Duration::ZERO,
+                mark: mark::random(),
+                file: Err(why),
+            }),
+        }
+    }
 }
 
 impl Store {
-    /// Begins with `snapshot`.
-    #[must_use]
-    pub fn new(snapshot: Snapshot) -> Self {
-        Self { current: watch::Sender::new(Arc::new(snapshot)) }
+    /// Starts the writer; the rest of `opened` is left to be used.
+    ///
+    /// # Errors
+    /// There can be no thread.
+    pub fn start(opened: Opened) -> Result<(Self, Memory, Vec<Reached>), StoreError> {
+        let Opened { memory, told, file, .. } = opened;
+        let mut store = Self { writer: Writer::start(file)?, stored: 0, waits_since: None };
+        let still_told: BTreeSet<&IncidentId> = memory
+            .incidents()
+            .chain(memory.messages().values().map(|notice| &notice.incident))
+            .map(|incident| &incident.id)
+            .collect();
+        let (told, over) = told.into_iter().partition(|it| still_told.contains(&it.incident));
+        for Reached { incident, sink, .. } in over {
+            store.over(clock::now(), incident, sink);
+        }
+        Ok((store, memory, told))
     }
 
-    /// What is known now and from now on.
-    #[must_use]
-    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.current.subscribe()
+    /// Stores one step of the core, after all before it.
+    pub fn apply(&mut self, now: Now, delta: Delta) -> Written {
+        if pending::is_storable(&delta) {
+            self.hand_in(now, News::Delta(delta));
+        }
+        Written { number: self.writer.handed_in(), progress: self.writer.progress().clone() }
     }
 
-    /// What is known now.
-    #[must_use]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.current.borrow().clone()
+    /// Stores that a sink was told of an incident.
+    pub fn reached(&mut self, now: Now, told: Reached) {
+        self.hand_in(now, News::Reached(told));
     }
 
-    /// Takes in one step of the core, as one change for whoever reads.
-    pub fn apply(&self, delta: &Delta) {
-        if !delta.changes.is_empty() {
-            self.update(|snapshot| snapshot.apply(delta));
+    /// Forgets that a sink was told of an incident, for it was told the end.
+    pub fn over(&mut self, now: Now, incident: IncidentId, sink: String) {
+        self.hand_in(now, News::Over { incident, sink });
+    }
+
+    /// How far the writer is, now and from now on.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.writer.progress().clone()
+    }
+
+    /// Why nothing can be stored at `now`, if so.
+    pub fn trouble(&mut self, now: Time) -> Option<String> {
+        let (stored, trouble) = {
+            let progress = self.writer.progress().borrow();
+            (progress.stored, progress.trouble.clone())
+        };
+        if stored > self.stored {
+            self.stored = stored;
+            self.waits_since = (stored < self.writer.handed_in()).then_some(now);
+        }
+        trouble.or_else(|| {
+            let waits = now.since(self.waits_since?);
+            (waits >= HUNG_AFTER)
+                .then(|| format!("the disk has not answered for {}", words::duration(waits)))
+        })
+    }
+
+    /// Stores what is left, and ends.
+    ///
+    /// # Errors
+    /// It took longer than `within`, or why it could not be stored.
+    pub async fn close(self, within: Duration) -> Result<(), String> {
+        let last = self.writer.handed_in();
+        let mut progress = self.writer.close();
+        let ended = async { while progress.changed().await.is_ok() {} };
+        let in_time = clock::Deadline::after(within).bound(ended).await.is_some();
+        let progress = progress.borrow();
+        match &progress.trouble {
+            Some(why) => Err(why.clone()),
+            None if in_time && progress.stored >= last => Ok(()),
+            None => Err(format!("the disk has not answered for {}", words::duration(within))),
         }
     }
 
-    /// Takes in how the link to the engine stands.
-    pub fn set_engine(&self, engine: EngineState) {
-        self.update(|snapshot| snapshot.engine = engine);
+    fn hand_in(&mut self, now: Now, news: News) {
+        self.writer.hand_in(now, news);
+        self.waits_since.get_or_insert(now.mono);
+    }
+}
+
+/// Tells when a step is stored.
+#[derive(Clone, Debug)]
+pub struct Written {
+    number: u64,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Written {
+    /// Whether there is nothing to wait for: it is stored, or cannot be.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let progress = self.progress.borrow();
+        progress.stored >= self.number || progress.trouble.is_some()
     }
 
-    /// Takes in what the registry in force has to say.
-    pub fn set_registry(&self, sinks: Vec<SinkView>, warnings: Vec<String>) {
-        self.update(|snapshot| {
-            snapshot.sinks = sinks;
-            snapshot.warnings = warnings;
-        });
-    }
-
-    fn update(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.current.send_modify(|current| change(Arc::make_mut(current)));
+    /// Waits until it is stored, for at most `within`.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub async fn wait(mut self, within: Duration) -> Result<(), String> {
+        let number = self.number;
+        let settled = self
+            .progress
+            .wait_for(|progress| progress.stored >= number || progress.trouble.is_some());
+        match clock::Deadline::after(within).bound(settled).await {
+            Some(Ok(progress)) if progress.stored >= number => Ok(()),
+            Some(Ok(progress)) => Err(progress.trouble.clone().unwrap_or_default()),
+            Some(Err(_)) => Err("the thread that stores the state has died".to_owned()),
+            None => Err(format!("the disk has not answered for {}", words::duration(within))),
+        }
     }
 }

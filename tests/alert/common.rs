@@ -10,7 +10,8 @@ use vai_core::model::{
 /// The alerter for these sinks, all in one channel.
 pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
     let redactor = Redactor::new([Secret::from("hunter22")]);
-    Alerter::start(&notifications(kinds), redactor, TimeZone::UTC).await.unwrap()
+    let config = notifications(kinds);
+    Alerter::start(&config, redactor, TimeZone::UTC, Vec::new()).await.unwrap().0
 }
 
 /// One channel with these sinks; nothing waits for company.
@@ -35,7 +36,7 @@ pub(crate) fn notifications(kinds: &[SinkKind]) -> Notifications {
 /// A service that went down at 11:01:05 UTC and was healed at 11:09:11.
 pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
     let phase = match kind {
-        NoticeKind::Resolved => IncidentPhase::Closed {
+        NoticeKind::Resolved | NoticeKind::Info => IncidentPhase::Closed {
             at: Wall::from_millis(1_795_432_151_000),
             how: "healed by restart_cmd, 2 attempts".to_owned(),
         },

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use vai_core::model::NoticeKind::{Opened, Resolved};
 use vai_core::model::Severity::Critical;
+use vai_core::model::{IncidentId, MessageId};
 
 /// Says of each message that it got when, and answers as it was told to.
 struct Fake {
@@ -30,6 +31,7 @@ impl Transport for Fake {
 struct Running {
     commands: UnboundedSender<Command>,
     got: UnboundedReceiver<(Instant, Message)>,
+    reported: UnboundedReceiver<Report>,
     status: watch::Receiver<SinkStatus>,
     task: JoinHandle<()>,
     started: Instant,
@@ -38,8 +40,11 @@ struct Running {
 fn start(answers: Vec<Result<(), SendError>>, hangs: bool) -> Running {
     let (commands, inbox) = unbounded_channel();
     let (fake, got) = fake(answers, hangs);
-    let (worker, status) = Worker::new(setup(fake), inbox);
-    Running { commands, got, status, task: tokio::spawn(worker.run()), started: clock::instant() }
+    let (reports, reported) = unbounded_channel();
+    let reporter = Reporter { sink: SinkId::default(), reports };
+    let (worker, status) = Worker::new(setup(fake), &[], inbox, reporter);
+    let task = tokio::spawn(worker.run());
+    Running { commands, got, reported, status, task, started: clock::instant() }
 }
 
 fn fake(
@@ -67,8 +72,11 @@ fn setup(transport: Fake) -> Setup {
 
 impl Running {
     fn tell(&self, name: &str, kind: vai_core::model::NoticeKind) {
-        let notice = Box::new(notice(name, kind, Critical));
-        assert!(self.commands.send(Command::Tell(notice)).is_ok());
+        self.tell_parcel(notice(name, kind, Critical).into());
+    }
+
+    fn tell_parcel(&self, parcel: Parcel) {
+        assert!(self.commands.send(Command::Tell(Box::new(parcel))).is_ok());
     }
 
     /// The next message and how many seconds after the start it came.
@@ -184,7 +192,62 @@ async fn a_retired_sink_hands_back_what_is_in_flight() {
     let (reply, answer) = oneshot::channel();
     assert!(sink.commands.send(Command::Retire(reply)).is_ok());
     let names: Vec<String> =
-        answer.await.unwrap().into_iter().map(|notice| notice.incident.root).collect();
+        answer.await.unwrap().into_iter().map(|parcel| parcel.notice.incident.root).collect();
     assert_eq!(names, ["redis", "nginx"]);
     sink.task.await.unwrap();
+}
+
+fn numbered(name: &str, kind: vai_core::model::NoticeKind, id: u64) -> Parcel {
+    Parcel { ids: vec![MessageId(id)], ..notice(name, kind, Critical).into() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_reports_who_was_told_before_what_is_done_with() {
+    let mut sink = start(Vec::new(), false);
+    sink.tell_parcel(numbered("redis", Opened, 1));
+    let opening = sink.next().await.1.dedup_key;
+    sink.tell_parcel(numbered("redis", Resolved, 2));
+    sink.next().await;
+    let incident = IncidentId("redis".to_owned());
+    for expected in [
+        News::Reached { incident: incident.clone(), opening, severity: Critical },
+        News::Settled(vec![MessageId(1)]),
+        News::Over(incident),
+        News::Settled(vec![MessageId(2)]),
+    ] {
+        assert_eq!(sink.reported.recv().await.unwrap().news, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stop_leaves_is_not_done_with() {
+    let sink = start(Vec::new(), true);
+    sink.tell_parcel(numbered("redis", Opened, 1));
+    let Running { commands, mut reported, task, .. } = sink;
+    assert!(commands.send(Command::Stop(clock::instant() + Duration::from_secs(1))).is_ok());
+    task.await.unwrap();
+    assert!(reported.recv().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_yesterday_is_tried_once_more_and_given_up() {
+    let mut sink = start(vec![Err(SendError::passing("refused"))], false);
+    let day = Duration::from_secs(24 * 3600);
+    sink.tell_parcel(Parcel { age: day, ..numbered("redis", Opened, 1) });
+    sink.next().await;
+    assert_eq!(sink.reported.recv().await.unwrap().news, News::Settled(vec![MessageId(1)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_name_takes_along_who_was_told() {
+    let mut sink = start(Vec::new(), false);
+    sink.tell("redis", Opened);
+    sink.next().await;
+    sink.reported.recv().await.unwrap();
+    let renamed = Setup { name: "alerts[1] fake".to_owned(), ..setup(fake(Vec::new(), false).0) };
+    assert!(sink.commands.send(Command::Configure(Box::new(renamed))).is_ok());
+    let (over, reached) =
+        (sink.reported.recv().await.unwrap(), sink.reported.recv().await.unwrap());
+    assert_eq!((over.name.as_str(), reached.name.as_str()), ("alerts[0] fake", "alerts[1] fake"));
+    assert!(matches!((over.news, reached.news), (News::Over(_), News::Reached { .. })));
 }

@@ -64,6 +64,10 @@ fn lines(notices: &[Notice], context: &Context<'_>) -> String {
 /// Everything about one incident, without the command that shows more.
 fn story(notice: &Notice, context: &Context<'_>) -> String {
     let incident = &notice.incident;
+    if notice.kind == NoticeKind::Info {
+        let at = when::time_and_day(incident.since, context.zone);
+        return format!("{}: {}\nSince {at}.\n", named(incident), incident.reason);
+    }
     let over = is_over(notice);
     let mut text = opening(notice, context);
     text.push('\n');
@@ -123,7 +127,7 @@ fn opening(notice: &Notice, context: &Context<'_>) -> String {
             };
             format!("{name} has been {was} since {since}.\n{grave}\n")
         }
-        (IncidentPhase::Open, NoticeKind::Opened | NoticeKind::Resolved) => {
+        (IncidentPhase::Open, NoticeKind::Opened | NoticeKind::Resolved | NoticeKind::Info) => {
             format!("{name} has been {was} since {since}.\n")
         }
     }

@@ -90,6 +90,7 @@ fn dedup_key(notices: &[Notice]) -> String {
             NoticeKind::Escalated => "escalated",
             NoticeKind::Reminder(_) => "reminder",
             NoticeKind::Resolved => "resolved",
+            NoticeKind::Info => "info",
         };
         hash.part(notice.incident.id.0.as_bytes());
         hash.part(kind.as_bytes());

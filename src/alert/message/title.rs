@@ -20,6 +20,9 @@ pub(super) fn title(notices: &[Notice], zone: &TimeZone) -> String {
 fn single(notice: &Notice, zone: &TimeZone) -> String {
     let incident = &notice.incident;
     let head = format!("{} {}", word(notice), named(incident));
+    if notice.kind == NoticeKind::Info {
+        return format!("{head}: {}", shortened(&incident.reason));
+    }
     if let IncidentPhase::Closed { at, how } = &incident.phase {
         let was = condition(incident);
         let stretch = when::stretch(incident.since, *at, zone);
@@ -27,7 +30,9 @@ fn single(notice: &Notice, zone: &TimeZone) -> String {
     }
     let lasting = match notice.kind {
         NoticeKind::Reminder(span) => format!(" for {}", when::span(span)),
-        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved => String::new(),
+        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved | NoticeKind::Info => {
+            String::new()
+        }
     };
     let gave_up = if incident.state == StateLabel::GaveUp { ", gave up" } else { "" };
     format!(
@@ -64,13 +69,18 @@ fn several(notices: &[Notice]) -> String {
 
 /// The first word: how the root stands, in capitals.
 fn word(notice: &Notice) -> Cow<'static, str> {
+    if notice.kind == NoticeKind::Info {
+        return "INFO".into();
+    }
     if is_over(notice) {
         return "RESOLVED".into();
     }
     let word = condition(&notice.incident).to_uppercase();
     match notice.kind {
         NoticeKind::Reminder(_) => format!("STILL {word}").into(),
-        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved => word.into(),
+        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved | NoticeKind::Info => {
+            word.into()
+        }
     }
 }
 

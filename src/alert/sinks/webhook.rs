@@ -135,11 +135,12 @@ impl<'a> Entry<'a> {
 /// What happened; the end comes before everything else.
 fn event(notice: &Notice) -> &'static str {
     match notice.kind {
-        _ if is_over(notice) => "resolved",
+        kind if is_over(notice) && kind != NoticeKind::Info => "resolved",
         NoticeKind::Opened => "opened",
         NoticeKind::Escalated => "escalated",
         NoticeKind::Reminder(_) => "reminder",
         NoticeKind::Resolved => "resolved",
+        NoticeKind::Info => "info",
     }
 }
 

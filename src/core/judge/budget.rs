@@ -16,9 +16,17 @@ impl Window {
         self.spent.push_back(now);
     }
 
-    /// Takes the last restart back: it was refused before anything was done.
-    pub(crate) fn refund(&mut self) {
-        self.spent.pop_back();
+    /// Takes the restart of that moment back: it was refused before anything
+    /// was done.
+    pub(crate) fn refund(&mut self, at: Time) {
+        if let Some(index) = self.spent.iter().rposition(|&spent| spent == at) {
+            self.spent.remove(index);
+        }
+    }
+
+    /// The newest restart in it.
+    pub(crate) fn last(&self) -> Option<Time> {
+        self.spent.back().copied()
     }
 
     /// How many fell into the `window` that ends now.
@@ -84,7 +92,7 @@ mod tests {
     fn a_refused_restart_is_given_back() {
         let mut window = Window::default();
         window.spend(at(0));
-        window.refund();
+        window.refund(at(0));
         assert_eq!(window.count(at(1), WINDOW), 0);
     }
 }

@@ -2,7 +2,9 @@ use crate::model::{
     ContainerChange, ContainerStatus, ContainerView, Fault, FaultKind, Instance, Now, Presence,
     Time,
 };
+use crate::words;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The engine's `stop` event follows its `die` within this: until then a death
@@ -21,6 +23,14 @@ const STOPS_BEFORE_ENGINE: Duration = Duration::from_secs(60);
 const POLICY_GRACE: Duration = Duration::from_secs(30);
 /// After an act of ours, stop events that arrive late are still ours.
 const OURS_SETTLES: Duration = Duration::from_secs(5);
+
+/// The engine completes a restart that its client gave up on: the usual time
+/// to stop, and some (docker-facts: "Containers and names").
+const ENGINE_GOES_ON: Duration = Duration::from_secs(40);
+/// So many unrequested exits in [`LOOP_WITHIN`] are a crash loop.
+const LOOP_EXITS: usize = 3;
+/// The window of [`LOOP_EXITS`] (behaviour.md, "Crash loop").
+const LOOP_WITHIN: Duration = Duration::from_secs(600);
 
 /// What is known about the container behind one key.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +59,19 @@ pub struct ContainerMemory {
     died: Option<Time>,
     /// When somebody else asked for its stop.
     stop: Option<Time>,
+    /// Exits that nobody asked for, as far back as a crash loop reaches.
+    exits: VecDeque<Time>,
+    /// Who brought it up last.
+    started_by: Option<(Starter, Now)>,
+}
+
+/// Who brought a container up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Starter {
+    Vai,
+    Policy,
+    Somebody,
 }
 
 /// Whether vai is or was just acting on a container.
@@ -71,6 +94,12 @@ pub(crate) enum Standing {
     Changing(String),
     /// It ended by itself.
     Died(Fault),
+    /// It ends by itself again and again.
+    Looping {
+        fault: Fault,
+        /// Whether the engine's own policy brings it back each time.
+        by_policy: bool,
+    },
     /// Somebody wants it so; in words.
     ByHand(String),
     /// The key means more than one container; in words.
@@ -90,6 +119,11 @@ impl Container {
             ContainerChange::StopRequested => {
                 if !self.is_ours(now.mono) {
                     self.kept.stop = Some(now.mono);
+                    // The death before it was asked for after all.
+                    let recent = |at: &Time| now.mono.since(*at) < STOP_SETTLES;
+                    if self.kept.exits.back().is_some_and(recent) {
+                        self.kept.exits.pop_back();
+                    }
                 }
             }
             ContainerChange::Signalled => {
@@ -97,31 +131,81 @@ impl Container {
                     self.signalled = Some(now.mono);
                 }
             }
-            ContainerChange::Died => self.kept.died = Some(now.mono),
+            ContainerChange::Died => {
+                self.kept.died = Some(now.mono);
+                if self.signalled.is_none() && !self.is_ours(now.mono) {
+                    self.kept.exits.retain(|&at| now.mono.since(at) < LOOP_WITHIN);
+                    self.kept.exits.push_back(now.mono);
+                }
+            }
             ContainerChange::OutOfMemory => {}
         }
     }
 
     fn seen(&mut self, now: Now, view: ContainerView) {
         let running = matches!(&view, ContainerView::Present(p) if p.status.is_running());
+        if let ContainerView::Present(presence) = &view
+            && self.kept.died.is_some()
+            && self.kept.instance.as_ref() == Some(&presence.instance)
+        {
+            self.seen_running = true;
+        }
         if running {
-            if let ContainerView::Present(presence) = &view
-                && self.instance() != Some(&presence.instance)
-            {
-                self.up_since = now.mono.before(presence.up_for);
-                self.signalled = None;
+            if let ContainerView::Present(presence) = &view {
+                if self.instance() != Some(&presence.instance) {
+                    self.up_since = now.mono.before(presence.up_for);
+                    self.signalled = None;
+                }
+                self.came_up(now, presence);
             }
             self.absent = None;
             self.kept.died = None;
             self.kept.stop = None;
             self.seen_running = true;
-            if let ContainerView::Present(presence) = &view {
-                self.kept.instance = Some(presence.instance.clone());
-            }
         } else if self.absent.is_none() {
             self.absent = Some(now);
         }
         self.view = Some(view);
+    }
+
+    /// It runs in the instance of `presence`; who brought it up is told from
+    /// how the instance before ended.
+    fn came_up(&mut self, now: Now, presence: &Presence) {
+        let before = self.kept.instance.replace(presence.instance.clone());
+        let Some(before) = before.filter(|before| *before != presence.instance) else {
+            return;
+        };
+        let asked = self.kept.stop.is_some() || self.signalled.is_some();
+        let starter = if self.is_ours(now.mono) {
+            Starter::Vai
+        } else if before.id == presence.instance.id && presence.engine_restarts && !asked {
+            Starter::Policy
+        } else {
+            Starter::Somebody
+        };
+        self.kept.started_by = Some((starter, now));
+    }
+
+    /// Who brought it up last and when, for people, if that was seen.
+    pub(crate) fn started_by(&self) -> Option<(&'static str, Now)> {
+        let (starter, at) = self.kept.started_by?;
+        let who = match starter {
+            Starter::Vai => "by vai",
+            Starter::Policy => "by the engine's restart policy",
+            Starter::Somebody => "by somebody else",
+        };
+        Some((who, at))
+    }
+
+    /// Whether it exited by itself too often lately.
+    fn crash_loop(&self, now: Time) -> Option<Fault> {
+        let recent = self.kept.exits.iter().filter(|&&at| now.since(at) < LOOP_WITHIN).count();
+        (recent >= LOOP_EXITS).then(|| {
+            let name = self.presence().map_or("the container", |it| it.name.as_str());
+            let within = words::duration(LOOP_WITHIN);
+            let detail = format!("{name} exited by itself {recent} times in {within}");
+            Fault::new(FaultKind::CrashLoop, detail)
+        })
     }
 
     fn instance(&self) -> Option<&Instance> {
@@ -135,9 +219,9 @@ impl Container {
         }
     }
 
-    /// The engine went away. A graceful end of it stops every container just as
+    /// The engine or `vai` is going. A graceful end of the engine stops every container just as
     /// a person would, so stops of the last minute prove nothing.
-    pub(crate) fn engine_gone(&mut self, now: Time) {
+    pub(crate) fn stops_prove_nothing(&mut self, now: Time) {
         let is_recent = |at: &mut Time| now.since(*at) < STOPS_BEFORE_ENGINE;
         self.kept.stop.take_if(is_recent);
         self.signalled.take_if(is_recent);
@@ -153,6 +237,12 @@ impl Container {
         self.act = ActMark::Ended(now);
     }
 
+    /// `vai` ended in the middle of one; the engine may still be carrying it
+    /// out.
+    pub(crate) fn act_interrupted(&mut self, now: Time) {
+        self.act = ActMark::Ended(now + ENGINE_GOES_ON);
+    }
+
     fn is_ours(&self, now: Time) -> bool {
         match self.act {
             ActMark::None => false,
@@ -163,11 +253,16 @@ impl Container {
 
     /// An act of ours left it running in this instance; the engine's own word
     /// may arrive later.
-    pub(crate) fn runs_now(&mut self, now: Time, instance: &Instance) {
+    pub(crate) fn runs_now(&mut self, at: Now, instance: &Instance) {
+        let now = at.mono;
         if let Some(ContainerView::Present(presence)) = &mut self.view {
             if presence.instance != *instance {
                 presence.instance = instance.clone();
                 self.up_since = now;
+            }
+            if self.kept.instance.as_ref() != Some(instance) {
+                self.kept.instance = Some(instance.clone());
+                self.kept.started_by = Some((Starter::Vai, at));
             }
             presence.status = ContainerStatus::Running;
             self.absent = None;
@@ -196,6 +291,23 @@ impl Container {
     }
 
     fn present(&self, presence: &Presence, now: Time) -> Standing {
+        let standing = self.by_status(presence, now);
+        let by_policy = presence.engine_restarts;
+        match (self.crash_loop(now), standing) {
+            (Some(fault), Standing::Died(_)) if !by_policy => Standing::Died(fault),
+            (Some(fault), Standing::Died(_) | Standing::Up { .. }) => {
+                Standing::Looping { fault, by_policy }
+            }
+            (Some(fault), Standing::Changing(_))
+                if presence.status == ContainerStatus::Restarting =>
+            {
+                Standing::Looping { fault, by_policy }
+            }
+            (_, standing) => standing,
+        }
+    }
+
+    fn by_status(&self, presence: &Presence, now: Time) -> Standing {
         match &presence.status {
             ContainerStatus::Running if self.is_being_stopped(now) => {
                 Standing::Changing("somebody is stopping the container".into())
@@ -267,6 +379,7 @@ impl Container {
             gone.map(|at| at + self.cause_settles()),
             self.signalled.map(|at| at + SIGNAL_LASTS),
             gone.map(|at| at + POLICY_GRACE),
+            self.kept.exits.iter().rev().nth(LOOP_EXITS - 1).map(|&at| at + LOOP_WITHIN),
         ]
         .into_iter()
         .flatten()

@@ -118,6 +118,8 @@ pub struct ActMemory {
     pub instance: Option<Instance>,
     /// When it was admitted.
     pub at: Time,
+    /// Whether it counts under the ceiling of the host.
+    pub spends_host: bool,
 }
 
 /// Everything that was remembered, to go on from.
@@ -184,6 +186,11 @@ impl Memory {
             .chain(incidents)
             .chain(messages)
             .collect()
+    }
+
+    /// The incidents that are open.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().map(IncidentMemory::incident)
     }
 
     /// Messages that have not reached everybody, oldest first.

@@ -70,7 +70,9 @@ impl Effort {
 
     /// It was refused before anything was done.
     pub(crate) fn refused(&mut self, gate: Gate) {
-        self.window.refund();
+        if let Some(last) = self.window.last() {
+            self.window.refund(last);
+        }
         self.refused = Some(gate);
     }
 

@@ -1,3 +1,4 @@
+use super::host::UNCLEAN_WITHIN;
 use crate::model::{ServiceName, StateLabel, Time};
 use crate::words;
 use std::time::Duration;
@@ -15,6 +16,12 @@ pub(crate) enum Gate {
     Stopping,
     /// `--observe`.
     Observe,
+    /// Nothing can be stored, an intent least of all; why.
+    Store(String),
+    /// `vai` itself ended unexpectedly too often; until then it only watches.
+    Mistrusted(Time),
+    /// In a maintenance window; its reason.
+    Maintenance(String),
     /// An operator paused it.
     Paused,
     /// There is nothing that may be done for it; why.
@@ -27,12 +34,27 @@ pub(crate) enum Gate {
     Engine,
     /// The container is in the middle of something; what.
     Changing(String),
+    /// The engine's own policy is restarting it again and again.
+    CrashLoop,
+    /// It flaps, and its failure is not proven.
+    Flapping,
     /// A dependency is not healthy.
     Dependency(ServiceName, StateLabel),
+    /// Something that failed about the same time may be the cause; until when
+    /// it is waited for at most.
+    PossibleRoot(ServiceName, Time),
+    /// So much of what is seen over the network fails that it may be us.
+    MassFailure { failing: usize, of: usize },
+    /// The container whose network it shares has to be up first; its name.
+    Namespace(String),
+    /// The container whose network it shares was recreated.
+    NamespaceGone,
     /// The delay after the last verdict.
     Backoff(Time),
     /// The hard ceiling of restarts.
     Ceiling { until: Time, max: u32, window: Duration },
+    /// The hard ceiling of restarts of living things on the whole host.
+    HostCeiling { until: Time, max: u32, window: Duration },
     /// Given up; the next slow retry.
     GaveUp(Time),
     /// Refused right before acting; why, and when it is asked again.
@@ -52,15 +74,26 @@ impl Gate {
             | Self::AlertOnly(_)
             | Self::GaveUp(_) => None,
             Self::Dependency(..) => Some(StateLabel::Blocked),
+            Self::Maintenance(_) => Some(StateLabel::Maintenance),
+            // Told by the failure itself, which lasts.
+            Self::CrashLoop => None,
             Self::Marker { .. } => Some(StateLabel::StoppedByHand),
             Self::Paused => Some(StateLabel::Paused),
             Self::Stopping
             | Self::Observe
+            | Self::Store(_)
+            | Self::Mistrusted(_)
             | Self::Unset(_)
             | Self::Myself
             | Self::Engine
             | Self::Changing(_)
+            | Self::Flapping
+            | Self::PossibleRoot(..)
+            | Self::MassFailure { .. }
+            | Self::Namespace(_)
+            | Self::NamespaceGone
             | Self::Ceiling { .. }
+            | Self::HostCeiling { .. }
             | Self::Refused { .. } => Some(StateLabel::Held),
         }
     }
@@ -76,12 +109,21 @@ impl Gate {
     /// Whether nothing will be tried until somebody does something, or not
     /// soon.
     pub(crate) fn is_final(&self) -> bool {
-        self.leaves_alone() || matches!(self, Self::Ceiling { .. })
+        self.leaves_alone()
+            || matches!(self, Self::Ceiling { .. } | Self::Mistrusted(_) | Self::Store(_))
     }
 
     /// Whether nothing will be tried until somebody does something.
     pub(crate) fn leaves_alone(&self) -> bool {
-        matches!(self, Self::Observe | Self::AlertOnly(_) | Self::Unset(_) | Self::Myself)
+        matches!(
+            self,
+            Self::Observe
+                | Self::AlertOnly(_)
+                | Self::Unset(_)
+                | Self::Myself
+                | Self::CrashLoop
+                | Self::NamespaceGone
+        )
     }
 
     /// When time alone opens it.
@@ -90,13 +132,23 @@ impl Gate {
             Self::Unsure(until)
             | Self::Backoff(until)
             | Self::GaveUp(until)
+            | Self::Mistrusted(until)
+            | Self::PossibleRoot(_, until)
             | Self::Ceiling { until, .. }
+            | Self::HostCeiling { until, .. }
             | Self::Refused { until, .. }
             | Self::Marker { until, .. } => Some(*until),
             Self::Looking
             | Self::Busy
             | Self::Stopping
             | Self::Observe
+            | Self::Store(_)
+            | Self::Maintenance(_)
+            | Self::CrashLoop
+            | Self::Flapping
+            | Self::MassFailure { .. }
+            | Self::Namespace(_)
+            | Self::NamespaceGone
             | Self::Paused
             | Self::AlertOnly(_)
             | Self::Unset(_)
@@ -116,6 +168,31 @@ impl Gate {
             Self::Busy => "another action is under way".into(),
             Self::Stopping => "vai is stopping".into(),
             Self::Observe => "vai only observes (--observe)".into(),
+            Self::Store(why) => format!("its intent could not be stored: {why}"),
+            Self::Mistrusted(until) => format!(
+                "vai itself ended unexpectedly several times in {}; it only watches for another {}",
+                words::duration(UNCLEAN_WITHIN),
+                left(until)
+            ),
+            Self::Maintenance(reason) if reason.is_empty() => "in a maintenance window".into(),
+            Self::Maintenance(reason) => format!("in a maintenance window: {reason}"),
+            Self::CrashLoop => "the engine's own restart policy is restarting it already".into(),
+            Self::Flapping => "it flaps, and nothing proves that it is down this time".into(),
+            Self::PossibleRoot(name, until) => format!(
+                "{name} failed about the same time and may be the cause; it is waited for, at most \
+                 {}",
+                left(until)
+            ),
+            Self::MassFailure { failing, of } => format!(
+                "{failing} of {of} services seen over the network fail at once: it may be vai's \
+                 own network"
+            ),
+            Self::Namespace(name) => {
+                format!("it shares the network of the container {name}, which has to be up first")
+            }
+            Self::NamespaceGone => "the container whose network it shares was recreated, so a \
+                 restart is of no use: recreate this one, too"
+                .into(),
             Self::Paused => "paused by an operator".into(),
             Self::AlertOnly(why) | Self::Changing(why) => why.clone(),
             Self::Unset(why) => format!("held: {why}"),
@@ -128,6 +205,12 @@ impl Gate {
             Self::GaveUp(until) => format!("gave up; one more try in {}", left(until)),
             Self::Ceiling { until, max, window } => format!(
                 "the ceiling of {max} restarts in {} is reached; the next one may be in {}",
+                words::duration(*window),
+                left(until)
+            ),
+            Self::HostCeiling { until, max, window } => format!(
+                "the host's ceiling of {max} restarts of living things in {} is reached; the next \
+                 one may be in {}",
                 words::duration(*window),
                 left(until)
             ),

@@ -1,5 +1,5 @@
 use super::budget::Window;
-use crate::model::Time;
+use crate::model::{Now, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,17 +16,32 @@ pub struct HostMemory {
     /// The daemon runs, or ended without saying so.
     pub(crate) running: bool,
     /// When it was found to have ended without saying so.
-    unclean: VecDeque<Time>,
+    unclean: VecDeque<Now>,
     pub(crate) next_act: u64,
     pub(crate) next_message: u64,
+    pub(crate) last_incident: u64,
+    /// The boot that it was last seen in.
+    pub(crate) boot: Option<String>,
+    /// When the engine or the host came back.
+    pub(crate) event: Option<Time>,
+    /// What is to be told once everything is up again after that.
+    pub(crate) comeback: Option<Comeback>,
     /// Restarts of things that were still alive.
     pub(crate) restarts: Window,
 }
 
+/// The engine or the host was away, and everything with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Comeback {
+    /// In words, as a sentence goes on after "the host".
+    pub(crate) what: String,
+    pub(crate) at: Now,
+}
+
 impl HostMemory {
     /// `vai` starts.
-    pub(crate) fn started(&mut self, now: Time) {
-        self.unclean.retain(|&at| now.since(at) < UNCLEAN_WITHIN);
+    pub(crate) fn started(&mut self, now: Now) {
+        self.unclean.retain(|at| now.mono.since(at.mono) < UNCLEAN_WITHIN);
         if self.running {
             self.unclean.push_back(now);
         }
@@ -35,8 +50,14 @@ impl HostMemory {
 
     /// Until when nothing is acted on, because `vai` itself ended too often.
     pub(crate) fn mistrusted_until(&self, now: Time) -> Option<Time> {
-        let recent = self.unclean.iter().filter(|&&at| now.since(at) < UNCLEAN_WITHIN);
-        let until = self.unclean.back().map(|&last| last + UNCLEAN_WITHIN);
-        (recent.count() >= UNCLEAN_STARTS).then_some(until).flatten()
+        Some(self.mistrusted_since(now)?.mono + UNCLEAN_WITHIN)
+    }
+
+    /// Since when that is so.
+    pub(crate) fn mistrusted_since(&self, now: Time) -> Option<Now> {
+        let last = self.unclean.back().copied()?;
+        let within = |at: &&Now| last.mono.since(at.mono) < UNCLEAN_WITHIN;
+        let often = self.unclean.iter().filter(within).count() >= UNCLEAN_STARTS;
+        (often && now.since(last.mono) < UNCLEAN_WITHIN).then_some(last)
     }
 }

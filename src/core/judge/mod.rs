@@ -5,29 +5,37 @@
 mod arbiter;
 mod backoff;
 mod budget;
+mod comeback;
 mod container;
 mod delta;
+mod doubt;
 mod effort;
 mod gate;
+mod gates;
 mod graph;
 mod host;
 mod incident;
 mod machine;
 mod publish;
+mod quality;
 mod run;
+mod stability;
 mod tally;
+mod trouble;
 
 #[cfg(test)]
 mod tests;
 
 use crate::model::{
-    Act, ActId, ActOutcome, ActReport, ActRequest, Action, CheckView, ContainerChange,
-    ContainerKey, Event, IncidentId, Instance, MessageId, Notice, Now, OperatorError,
-    OperatorRequest, Outcome, Place, ServiceName, ServiceView, Ticket, Time, Transition, Watchlist,
+    Act, ActId, ActOutcome, ActReport, ActRequest, Action, CheckKind, CheckView, ContainerChange,
+    ContainerKey, Event, IncidentId, Instance, MaintenanceWindow, MessageId, Notice, Now,
+    OperatorError, OperatorRequest, Outcome, Place, Presence, Report, ServiceName, ServiceView,
+    Ticket, Time, Transition, Watchlist,
 };
 pub use container::ContainerMemory;
 use container::{Container, Standing};
 pub use delta::{ActMemory, Change, Delta, Memory, Record, RecordKey, Sample};
+use doubt::Anchors;
 use gate::Gate;
 use graph::Graph;
 pub use host::HostMemory;
@@ -38,6 +46,7 @@ use machine::{Machine, Note, Proposal, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tally::restarts;
 
 /// Until then a start counts as starting, where the registry and the
 /// container's HEALTHCHECK say nothing else.
@@ -52,11 +61,14 @@ pub struct Core {
     graph: Graph,
     containers: BTreeMap<ContainerKey, Container>,
     engine: EngineLink,
+    anchors: Anchors,
     acts: BTreeMap<ActId, ActMemory>,
     incidents: Incidents,
     host: HostMemory,
-    /// Why nothing can be stored, if so.
-    store_failed: Option<String>,
+    /// The maintenance windows that are open.
+    windows: Vec<MaintenanceWindow>,
+    /// Since when nothing can be stored and why, if so.
+    store_failed: Option<(Now, String)>,
     next_look: u64,
     stopping: bool,
     /// What was last published of each service.
@@ -68,6 +80,8 @@ pub struct Core {
 #[derive(Clone, Debug)]
 struct Settings {
     parallel_actions: usize,
+    host_max_restarts: u32,
+    host_window: Duration,
     observe: bool,
     repeat_interval: Duration,
     local: Instance,
@@ -81,6 +95,8 @@ enum EngineLink {
     Gone {
         since: Now,
         why: String,
+        /// What ran when it went.
+        instances: BTreeMap<ContainerKey, Instance>,
     },
 }
 
@@ -105,9 +121,11 @@ impl Core {
                 .map(|(key, kept)| (key.clone(), Container::resume(kept.clone())))
                 .collect(),
             engine: EngineLink::Unseen,
+            anchors: Anchors::new(now.mono, &watchlist.anchors),
             acts: BTreeMap::new(),
-            incidents: Incidents::resume(&memory.incidents),
+            incidents: Incidents::resume(&memory.incidents, memory.host.last_incident),
             host: memory.host.clone(),
+            windows: Vec::new(),
             store_failed: None,
             next_look: 0,
             stopping: false,
@@ -115,10 +133,10 @@ impl Core {
             remembered: memory,
         };
         let mut out = Out::default();
-        core.host.started(now.mono);
+        core.host.started(now);
+        core.note_boot(now);
         core.configure(now, watchlist, &mut out);
         core.reconcile(now, &mut out);
-        core.refresh_incidents(now, &mut out);
         core.publish(now, &mut out);
         core.remember(&mut out);
         (core, Delta { changes: out.changes })
@@ -133,7 +151,15 @@ impl Core {
             };
             let mut step = Step::default();
             if machine.act().is_some() {
-                machine.interrupted(now, start_timeout, &mut step);
+                machine.interrupted(now, &flight.act, start_timeout, &mut step);
+            } else if flight.act == Act::Stop {
+                machine.stop_interrupted(&mut step);
+            }
+            if let Place::Container(key) = &flight.place
+                && flight.act.may_stop_container()
+                && let Some(container) = self.containers.get_mut(key)
+            {
+                container.act_interrupted(now.mono);
             }
             self.story(&flight.service, step, out);
         }
@@ -144,10 +170,12 @@ impl Core {
     pub fn handle(&mut self, now: Now, event: Event) -> (Delta, Vec<Action>) {
         let mut out = Out::default();
         self.take_in(now, event, &mut out);
+        self.doubt_outside(now);
         self.review(now, &mut out);
         self.admit(now, &mut out);
         self.look(now, &mut out);
         self.refresh_incidents(now, &mut out);
+        self.tell_comeback(now, &mut out);
         self.publish(now, &mut out);
         self.remember(&mut out);
         (Delta { changes: out.changes }, out.actions)
@@ -162,7 +190,9 @@ impl Core {
         let containers =
             self.containers.values().filter_map(|container| container.next_wake(now.mono));
         let incidents = self.incidents.next_wake(&self.scene(now));
-        looks.chain(waits).chain(containers).chain(incidents).min()
+        let anchors = self.anchors.next_look();
+        let host = self.host.mistrusted_until(now.mono);
+        looks.chain(waits).chain(containers).chain(incidents).chain(anchors).chain(host).min()
     }
 
     /// What an operator's request will come to, or why it is refused. It is
@@ -233,8 +263,14 @@ impl Core {
 
     fn take_in(&mut self, now: Now, event: Event, out: &mut Out) {
         match event {
-            Event::Configured(watchlist) => self.configure(now, watchlist, out),
+            Event::Configured(watchlist) => {
+                self.configure(now, watchlist, out);
+                self.maintain(now, out);
+            }
             Event::Checked { ticket, report } => {
+                if self.anchors.checked(now, &ticket, report.clone()) {
+                    return;
+                }
                 let Some(machine) = self.services.get_mut(&ticket.service) else {
                     return;
                 };
@@ -248,6 +284,7 @@ impl Core {
                             machine.look_now(now.mono);
                         }
                     }
+                    self.suspect_network(now, &ticket.service);
                 }
             }
             Event::Hint { service, died, .. } => {
@@ -258,21 +295,30 @@ impl Core {
                     machine.look_now(now.mono);
                 }
             }
+            // Whoever stops vai may be stopping everything.
+            Event::Container { change: ContainerChange::StopRequested, .. } if self.stopping => {}
             Event::Container { key, change } => self.container_changed(now, key, change),
             Event::EngineGone(why) => {
                 if !matches!(self.engine, EngineLink::Gone { .. }) {
-                    self.engine = EngineLink::Gone { since: now, why };
+                    let running = self.containers.iter().filter_map(|(key, container)| {
+                        Some((key.clone(), container.presence()?.instance.clone()))
+                    });
+                    self.engine =
+                        EngineLink::Gone { since: now, why, instances: running.collect() };
                     for container in self.containers.values_mut() {
-                        container.engine_gone(now.mono);
+                        container.stops_prove_nothing(now.mono);
                     }
                 }
             }
             Event::EngineBack => self.engine_back(now),
             Event::Acted { id, report } => self.acted(now, id, report, out),
             Event::Operator(request) => self.operate(now, &request, out),
-            Event::StoreFailed(why) => self.store_failed = Some(why),
+            Event::StoreFailed(why) => self.store_failed = Some((now, why)),
             Event::StoreBack => self.store_failed = None,
-            Event::Maintenance(_) => {}
+            Event::Maintenance(windows) => {
+                self.windows = windows;
+                self.maintain(now, out);
+            }
             Event::Told(id) => {
                 self.remembered.apply(&Change::Forget(RecordKey::Message(id)));
                 out.changes.push(Change::Forget(RecordKey::Message(id)));
@@ -280,6 +326,9 @@ impl Core {
             Event::Stopping => {
                 self.stopping = true;
                 self.host.running = false;
+                for container in self.containers.values_mut() {
+                    container.stops_prove_nothing(now.mono);
+                }
             }
             Event::Wake => {}
         }
@@ -287,9 +336,8 @@ impl Core {
 
     fn engine_back(&mut self, now: Now) {
         let before = std::mem::replace(&mut self.engine, EngineLink::Up);
-        if !matches!(before, EngineLink::Gone { .. }) {
-            return;
-        }
+        let EngineLink::Gone { instances, .. } = before else { return };
+        self.note_engine(now, &instances);
         for (name, machine) in &mut self.services {
             // What was told before the engine went is told to its end.
             if machine.container().is_some() && self.incidents.of(name).is_none() {
@@ -300,6 +348,9 @@ impl Core {
 
     fn configure(&mut self, now: Now, watchlist: Watchlist, out: &mut Out) {
         self.settings = Settings::of(&watchlist);
+        if self.anchors.checks() != watchlist.anchors {
+            self.anchors = Anchors::new(now.mono, &watchlist.anchors);
+        }
         self.graph = Graph::new(&watchlist.services);
         let gone: Vec<ServiceName> = self
             .services
@@ -362,6 +413,9 @@ impl Core {
         let Some(flight) = self.acts.remove(&id) else {
             return;
         };
+        if flight.spends_host && matches!(report.outcome, ActOutcome::Refused { .. }) {
+            self.host.restarts.refund(flight.at);
+        }
         if let Place::Container(key) = &flight.place
             && let Some(container) = self.containers.get_mut(key)
         {
@@ -371,13 +425,16 @@ impl Core {
             if let Some(instance) = &report.instance
                 && flight.act != Act::Stop
             {
-                container.runs_now(now.mono, instance);
+                container.runs_now(now, instance);
             }
         }
+        let mut report = report;
         let start_timeout = self.start_timeout(&flight.service);
+        let started_by = self.started_by(&flight.place, now);
         let Some(machine) = self.services.get_mut(&flight.service) else {
             return;
         };
+        report.evidence.facts.extend(started_by);
         let mut step = Step::default();
         if machine.act() == Some(id) {
             machine.acted(now, report, start_timeout, &mut step);
@@ -401,6 +458,20 @@ impl Core {
         self.story(&flight.service, step, out);
     }
 
+    /// The windows that are open now.
+    fn maintain(&mut self, now: Now, out: &mut Out) {
+        let names: Vec<ServiceName> = self.services.keys().cloned().collect();
+        for name in names {
+            let window = self.windows.iter().find(|window| window.services.contains(&name));
+            let mut step = Step::default();
+            if let Some(machine) = self.services.get_mut(&name) {
+                let reason = window.map(|window| window.reason.clone());
+                machine.maintain(now, reason, &mut step);
+            }
+            self.story(&name, step, out);
+        }
+    }
+
     fn operate(&mut self, now: Now, request: &OperatorRequest, out: &mut Out) {
         if self.answer(request).is_err() {
             return;
@@ -417,7 +488,7 @@ impl Core {
             OperatorRequest::Stop(_) => {
                 machine.stop(now, &mut step);
                 let id = self.next_act();
-                self.dispatch(now, &name, id, Act::Stop, out);
+                self.dispatch(now, &name, id, Act::Stop, false, out);
             }
         }
         self.story(&name, step, out);
@@ -434,20 +505,46 @@ impl Core {
             let Some(machine) = self.services.get_mut(&name) else {
                 continue;
             };
+            machine.note_overdue(now);
             let mut step = Step::default();
             machine.review(now, &standing, start_timeout, &mut step);
             if step.became_well {
-                well.push(name.clone());
+                let healed = step.recovered.is_some();
+                well.push((name.clone(), healed));
             }
             self.story(&name, step, out);
         }
-        for name in well {
+        for (name, healed) in well {
+            if healed {
+                self.cause_may_be_gone(now);
+            }
             for dependent in self.graph.dependents(&name).to_vec() {
                 if let Some(machine) = self.services.get_mut(&dependent) {
                     machine.dependency_returned(now.mono);
                 }
             }
         }
+    }
+
+    /// Something was healed that others may have failed because of: they are
+    /// touched only if they fail from here on, too.
+    fn cause_may_be_gone(&mut self, now: Now) {
+        for machine in self.services.values_mut() {
+            let lately = machine
+                .failing_since()
+                .is_some_and(|since| now.mono.since(since.mono) <= gates::ROOT_WAIT);
+            if lately {
+                machine.confirm_again(now.mono);
+            }
+        }
+    }
+
+    /// Who brought the container up last, for people.
+    fn started_by(&self, place: &Place, now: Now) -> Option<String> {
+        let Place::Container(key) = place else { return None };
+        let (who, at) = self.containers.get(key)?.started_by()?;
+        let ago = crate::words::duration(now.mono.since(at.mono));
+        Some(format!("container last started {who}, {ago} before"))
     }
 
     fn next_act(&mut self) -> ActId {
@@ -498,6 +595,7 @@ impl Core {
     // ---- looking ----
 
     fn look(&mut self, now: Now, out: &mut Out) {
+        self.anchors.due(now.mono, &mut self.next_look, out);
         for (name, machine) in &mut self.services {
             for (check, number) in machine.due(now.mono, &mut self.next_look) {
                 let ticket = Ticket {
@@ -517,6 +615,8 @@ impl Settings {
     fn of(watchlist: &Watchlist) -> Self {
         Self {
             parallel_actions: watchlist.parallel_actions,
+            host_max_restarts: watchlist.host_max_restarts,
+            host_window: watchlist.host_window,
             observe: watchlist.observe,
             repeat_interval: watchlist.repeat_interval,
             local: watchlist.local.clone(),

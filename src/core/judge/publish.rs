@@ -9,9 +9,11 @@ impl Core {
             services: &self.services,
             graph: &self.graph,
             engine_gone: match &self.engine {
-                EngineLink::Gone { since, why } => Some((*since, why.clone())),
+                EngineLink::Gone { since, .. } => Some(*since),
                 EngineLink::Up | EngineLink::Unseen => None,
             },
+            troubles: self.troubles(now),
+            host_event: self.host.event,
             repeat_interval: self.settings.repeat_interval,
         }
     }
@@ -21,13 +23,14 @@ impl Core {
         let mut notices = Vec::new();
         incidents.refresh(&self.scene(now), &mut out.changes, &mut notices);
         self.incidents = incidents;
+        self.host.last_incident = self.incidents.last();
         for notice in notices {
             self.tell(notice, out);
         }
     }
 
     /// Remembers a message until it has arrived, and sends it on its way.
-    fn tell(&mut self, notice: Notice, out: &mut Out) {
+    pub(super) fn tell(&mut self, notice: Notice, out: &mut Out) {
         self.host.next_message += 1;
         let id = MessageId(self.host.next_message);
         let record = Record::Message(id, notice.clone());

@@ -1,7 +1,14 @@
-use super::tally::{Last, Tally};
-use crate::model::{Check, Now, ProcId, Report, Service, ServiceName, Time};
-use crate::plan;
+use super::quality::Quality;
+use super::tally::{Last, Tally, Verdict};
+use crate::model::{Check, Now, Outcome, ProcId, Report, Service, ServiceName, Time};
+use crate::{plan, words};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What a look may take beyond its timeout before its result is missed.
+const LATEST: Duration = Duration::from_secs(10);
+/// A look that ended so much later than it took spans a suspend of the host.
+const SUSPENDED: Duration = Duration::from_secs(10);
 
 /// One check of one service on its way through time.
 #[derive(Clone, Debug)]
@@ -27,6 +34,7 @@ pub(crate) struct Run {
 pub(crate) struct CheckMemory {
     /// Seen alive behind it at its last pass in this instance.
     seen_alive: Vec<ProcId>,
+    pub(crate) quality: Quality,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +42,10 @@ struct InFlight {
     number: u64,
     epoch: u64,
     started: Time,
+    /// Its interval asked for it.
+    on_tick: bool,
+    /// It was said that it does not come back.
+    overdue: bool,
 }
 
 impl Run {
@@ -95,7 +107,13 @@ impl Run {
         }
         self.soon = None;
         *number += 1;
-        self.in_flight = Some(InFlight { number: *number, epoch, started: now });
+        self.in_flight = Some(InFlight {
+            number: *number,
+            epoch,
+            started: now,
+            on_tick: ticked,
+            overdue: false,
+        });
         Some(*number)
     }
 
@@ -105,21 +123,52 @@ impl Run {
     }
 
     /// Takes the result of the look under way in. Whether it counts: it is of
-    /// this epoch.
-    pub(crate) fn ended(&mut self, now: Now, epoch: u64, report: Report) -> bool {
+    /// this epoch. It is held against the check's quality if it is `judged`:
+    /// what comes up may fail.
+    pub(crate) fn ended(&mut self, now: Now, epoch: u64, judged: bool, report: Report) -> bool {
         let Some(look) = self.in_flight.take() else {
             return false;
         };
-        if look.epoch != epoch {
+        let away = now.mono.since(look.started).saturating_sub(report.took);
+        if look.epoch != epoch || away >= SUSPENDED {
+            self.soon(now.mono);
             return false;
+        }
+        let failed = matches!(report.outcome, Outcome::Fail(_));
+        let seen = !matches!(report.outcome, Outcome::Starting(_) | Outcome::Unknown(_));
+        if judged && seen {
+            self.kept.quality.count(failed, look.on_tick);
         }
         self.tally.count(now, look.started, report);
         self.tally.settle(&self.check);
+        if matches!(self.tally.verdict(&self.check, now.mono), Verdict::Failed(_)) {
+            self.kept.quality.confirmed();
+        }
         self.shown = self.tally.last().cloned();
         if !self.tally.processes().is_empty() {
             self.kept.seen_alive = self.tally.processes().to_vec();
         }
         true
+    }
+
+    /// A look that has not come back for two intervals is no look: until it
+    /// does, nothing is known.
+    pub(crate) fn note_overdue(&mut self, now: Now) {
+        let due = self.overdue_at();
+        let Some(look) = self.in_flight.as_mut().filter(|look| !look.overdue) else { return };
+        if due.is_some_and(|due| now.mono >= due) {
+            look.overdue = true;
+            let span = now.mono.since(look.started);
+            let why = format!("monitor stale: no result for {}", words::duration(span));
+            let report = Report::new(Outcome::Unknown(why), span);
+            self.tally.count(now, look.started, report);
+            self.shown = self.tally.last().cloned();
+        }
+    }
+
+    fn overdue_at(&self) -> Option<Time> {
+        let look = self.in_flight.filter(|look| !look.overdue)?;
+        Some(look.started + (self.check.interval * 2).max(self.check.timeout + LATEST))
     }
 
     /// Wants a look at `at`, unless an earlier one is wanted already.
@@ -150,7 +199,8 @@ impl Run {
         let early = self.soon.into_iter().chain(self.tally.look_at(&self.check)).min();
         let early = early.filter(|_| looked_at && self.in_flight.is_none());
         let early = early.map(|early| early.max(self.not_before));
-        Some(early.map_or(self.next, |early| early.min(self.next)))
+        let next = early.map_or(self.next, |early| early.min(self.next));
+        Some(self.overdue_at().map_or(next, |overdue| overdue.min(next)))
     }
 
     pub(crate) fn shown(&self) -> Option<&Last> {

@@ -26,6 +26,8 @@ pub(crate) struct Last {
     pub(crate) report: Report,
     pub(crate) ended: Now,
     pub(crate) started: Time,
+    /// It cannot be believed.
+    doubted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +112,7 @@ impl Tally {
                 self.blind = Some((since, why.clone()));
             }
         }
-        self.last = Some(Last { report, ended: now, started });
+        self.last = Some(Last { report, ended: now, started, doubted: false });
     }
 
     fn pass(&mut self, report: &Report) {
@@ -121,7 +123,10 @@ impl Tally {
     }
 
     fn fail(&mut self, now: Now, fault: Fault) {
-        self.blind = None;
+        // What was in doubt may be so still; that is decided after this.
+        if !self.last.as_ref().is_some_and(|last| last.doubted) {
+            self.blind = None;
+        }
         self.passes = 0;
         self.slow = 0;
         let proven = self.proves_death(fault.kind);
@@ -172,6 +177,21 @@ impl Tally {
         }
     }
 
+    /// A fail that cannot be believed is something that could not be seen.
+    pub(crate) fn doubt(&mut self, now: Now, why: &str) {
+        if self.passes == 0 && self.fails.take().is_some() {
+            self.blind.get_or_insert((now, why.to_owned()));
+            if let Some(last) = &mut self.last {
+                last.doubted = true;
+            }
+        }
+    }
+
+    /// Whether the last look failed, believed or not.
+    pub(crate) fn failed_last(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| matches!(last.report.outcome, Outcome::Fail(_)))
+    }
+
     /// Forgets fails that a pass has cleared: those that were never confirmed,
     /// and confirmed ones once their end is proven.
     pub(crate) fn settle(&mut self, check: &Check) {
@@ -212,6 +232,7 @@ impl Tally {
                     Verdict::Suspect(failing)
                 }
             }
+            (None, Some(last)) if last.doubted => Verdict::Pending,
             (None, Some(last)) => match &last.report.outcome {
                 Outcome::Starting(_) => Verdict::Starting,
                 Outcome::Pass | Outcome::Slow(_) | Outcome::Fail(_) => self.passing(check),

@@ -1,5 +1,6 @@
 use super::{Place, Secret};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// One health check of a service with everything that decides when it runs and
@@ -93,6 +94,41 @@ impl CheckKind {
             Self::Process(_) | Self::Custom(_) | Self::Disk(_) => inside,
             Self::Docker => Vantage::Engine,
         }
+    }
+}
+
+impl CheckKind {
+    /// Whether it looks over a network that `vai` shares with its target, as
+    /// opposed to inside the target's own container.
+    #[must_use]
+    pub fn is_over_network(&self) -> bool {
+        match self {
+            Self::Http(http) => !is_loopback(&http.host),
+            Self::Tcp(tcp) => !is_loopback(&tcp.host),
+            Self::Process(_) | Self::Custom(_) | Self::Docker | Self::Disk(_) => false,
+        }
+    }
+
+    /// Whether its target lies outside the host: a name with a dot, or an
+    /// address that no private network has. A name without one is a container.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        match self {
+            Self::Http(http) => is_outside(&http.host),
+            Self::Tcp(tcp) => is_outside(&tcp.host),
+            Self::Process(_) | Self::Custom(_) | Self::Docker | Self::Disk(_) => false,
+        }
+    }
+}
+
+fn is_outside(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(ip)) => !(ip.is_private() || ip.is_loopback() || ip.is_link_local()),
+        Ok(IpAddr::V6(ip)) => {
+            !(ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local())
+        }
+        Err(_) => host.contains('.') && host != "host.docker.internal",
     }
 }
 
@@ -258,6 +294,23 @@ mod wire {
                 .into_iter()
                 .map(|(name, value)| (name, Secret::from(value.as_str())))
                 .collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_outside_the_host_is_told_by_its_address() {
+        for host in ["example.com", "db.lan", "1.1.1.1", "[2606:4700::1111]"] {
+            assert!(is_outside(host), "{host}");
+        }
+        let inside = ["localhost", "redis", "services-container", "10.0.0.7", "172.18.0.2"];
+        let more = ["192.168.1.5", "127.0.0.1", "::1", "fd00::7", "host.docker.internal"];
+        for host in inside.into_iter().chain(more) {
+            assert!(!is_outside(host), "{host}");
         }
     }
 }

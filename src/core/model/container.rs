@@ -47,6 +47,8 @@ pub struct Presence {
     pub engine_restarts: bool,
     /// Id of the container whose network namespace it shares, if it does.
     pub network_of: Option<String>,
+    /// Whether that container is no more, so that the namespace is nobody's.
+    pub network_gone: bool,
     /// Whether this is the orchestrator's own container or its socket proxy.
     pub is_self: bool,
 }

@@ -121,4 +121,7 @@ pub enum NoticeKind {
     Reminder(Duration),
     /// Over.
     Resolved,
+    /// Good to know, and nothing that anybody is called about: its incident is
+    /// over before it is told.
+    Info,
 }

@@ -91,6 +91,8 @@ pub enum FaultKind {
     Unhealthy,
     /// Too little free space.
     DiskFull,
+    /// The container exits again and again.
+    CrashLoop,
 }
 
 impl FaultKind {
@@ -114,6 +116,7 @@ impl FaultKind {
             Self::ContainerMissing => "container_missing",
             Self::Unhealthy => "unhealthy",
             Self::DiskFull => "disk_full",
+            Self::CrashLoop => "crash_loop",
         }
     }
 }

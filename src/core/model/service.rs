@@ -46,6 +46,47 @@ pub struct Service {
     pub evidence: EvidenceDetail,
 }
 
+impl Service {
+    /// Checks without a service: looked at from the orchestrator, never acted
+    /// on.
+    #[must_use]
+    pub fn pseudo(name: &str, checks: Vec<Check>) -> Self {
+        Self {
+            name: name.into(),
+            enabled: true,
+            kind: ServiceKind::Watched,
+            place: Place::Local,
+            checks,
+            restart_cmd: None,
+            stop_cmd: None,
+            user: None,
+            working_dir: None,
+            environment: Vec::new(),
+            held: None,
+            log_path: None,
+            notify: Notify::Nobody,
+            severity: Severity::Info,
+            dependencies: Vec::new(),
+            startup_delay: Duration::ZERO,
+            start_timeout: None,
+            recovery: Recovery {
+                ladder: Vec::new(),
+                alert_only: None,
+                start_container: false,
+                max_attempts: 0,
+                max_restarts: 0,
+                window: Duration::ZERO,
+                backoff_initial: Duration::ZERO,
+                backoff_max: Duration::ZERO,
+                retry_after_give_up: Duration::ZERO,
+                command_timeout: Duration::ZERO,
+                stop_timeout: None,
+            },
+            evidence: EvidenceDetail::None,
+        }
+    }
+}
+
 /// Whether a service is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServiceKind {

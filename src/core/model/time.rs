@@ -2,10 +2,12 @@ use serde::{Deserialize, Serialize};
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment on the host's boot clock, in milliseconds since boot.
+/// A moment on the host's boot clock, in milliseconds since the first boot that
+/// the state folder knows.
 ///
 /// It runs through a suspend and is never set back, so intervals measured with
-/// it are true whatever happens to the wall clock.
+/// it are true whatever happens to the wall clock. Of a reboot only the time
+/// since the host came up counts.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -13,13 +15,13 @@ use std::time::Duration;
 pub struct Time(u64);
 
 impl Time {
-    /// The moment `millis` milliseconds after boot.
+    /// The moment `millis` milliseconds after the first boot.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since boot.
+    /// Milliseconds since the first boot.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
@@ -31,7 +33,7 @@ impl Time {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The moment `span` before this one, not before boot.
+    /// The moment `span` before this one, not before the first boot.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))

@@ -6,18 +6,26 @@ impl Machine {
         match &self.kept.state {
             State::Starting(Starting::Wanted { since, asked, .. }) => {
                 let failing = *asked || matches!(self.condition(now), Condition::Failed(..));
-                failing.then_some(Proposal { act: Act::Start, since: since.mono, asked: *asked })
+                failing.then_some(Proposal {
+                    act: Act::Start,
+                    since: since.mono,
+                    asked: *asked,
+                    risk: Risk::Proven,
+                })
             }
             State::Down => {
-                let since = self.kept.outage.as_ref()?.confirmed.mono;
-                let died = matches!(standing, Standing::Died(_));
-                if !died && !matches!(self.condition(now), Condition::Failed(..)) {
-                    return None;
-                }
+                let since = self.kept.outage.as_ref()?.waiting;
+                let risk = match (standing, self.condition(now)) {
+                    (Standing::Died(_) | Standing::Looping { by_policy: true, .. }, _) => {
+                        Risk::Proven
+                    }
+                    (_, Condition::Failed(_, failing)) => Risk::of(&failing),
+                    _ => return None,
+                };
                 // For an empty ladder the arbiter's gate says so; what is
                 // proposed then is only ever done where a container died.
                 let rung = self.kept.effort.rung(&self.service.recovery).unwrap_or(Rung::Container);
-                Some(Proposal { act: Act::Restart(rung), since, asked: false })
+                Some(Proposal { act: Act::Restart(rung), since, asked: false, risk })
             }
             _ => None,
         }
@@ -52,6 +60,7 @@ impl Machine {
         if !asks_again {
             self.gate = None;
         }
+        self.kept.last_act = Some(id);
         match act {
             Act::Restart(rung) => {
                 let recovery = self.service.recovery.clone();
@@ -118,6 +127,7 @@ impl Machine {
             deadline: (now.mono + start_timeout).max(looks_from),
             command_failed,
             still_there,
+            may_change_instance: false,
         };
         self.look_afresh(looks_from);
         let state = if starting {
@@ -177,4 +187,48 @@ pub(crate) struct Proposal {
     pub(crate) since: Time,
     /// By an operator, who need not wait for anything but the container.
     pub(crate) asked: bool,
+    pub(crate) risk: Risk,
+}
+
+impl Proposal {
+    /// Whether it counts under the host's ceiling.
+    pub(crate) fn spends_host(&self) -> bool {
+        matches!(self.act, Act::Restart(_)) && self.risk == Risk::Alive
+    }
+}
+
+/// What a restart may harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Risk {
+    /// A death was seen: there is nothing to lose.
+    Proven,
+    /// Nothing answers; what was there is most likely gone.
+    Dead,
+    /// Something still lives that the restart will end.
+    Alive,
+}
+
+impl Risk {
+    fn of(failing: &Failing) -> Self {
+        match failing.fault.kind {
+            _ if failing.has_ended() => Self::Proven,
+            FaultKind::ProcessAbsent | FaultKind::Refused | FaultKind::ContainerStopped => {
+                Self::Dead
+            }
+            FaultKind::Dns
+            | FaultKind::ConnectTimeout
+            | FaultKind::Connect
+            | FaultKind::Tls
+            | FaultKind::Timeout
+            | FaultKind::Protocol
+            | FaultKind::Status
+            | FaultKind::Body
+            | FaultKind::ProcessCount
+            | FaultKind::ExitCode
+            | FaultKind::ContainerMissing
+            | FaultKind::Unhealthy
+            | FaultKind::DiskFull
+            | FaultKind::CrashLoop => Self::Alive,
+        }
+    }
 }

@@ -24,9 +24,17 @@ impl Machine {
         due.collect()
     }
 
+    /// Notes looks that do not come back.
+    pub(crate) fn note_overdue(&mut self, now: Now) {
+        for run in &mut self.runs {
+            run.note_overdue(now);
+        }
+    }
+
     /// Takes in a result; `None` if it does not count any more.
     pub(crate) fn checked(&mut self, now: Now, number: u64, report: Report) -> Option<Counted> {
         let (epoch, wants_results) = (self.epoch, self.wants_results());
+        let judged = !matches!(self.kept.state, State::Starting(_) | State::Verifying(_));
         let service = Arc::clone(&self.service);
         // By its number: an edit may have moved the check meanwhile.
         let mut runs = self.runs.iter_mut().zip(&service.checks);
@@ -37,7 +45,7 @@ impl Machine {
             outcome: report.outcome.clone(),
             took: report.took,
         };
-        if !run.ended(now, epoch, report) {
+        if !run.ended(now, epoch, judged, report) {
             return None;
         }
         if wants_results || run.tally.in_flux(check) {
@@ -100,10 +108,11 @@ impl Machine {
             _ => None,
         };
         let gate = self.gate.as_ref().and_then(Gate::until);
-        state.into_iter().chain(gate).filter(|&at| at > now).min()
+        let clean = self.kept.stability.clean_at();
+        state.into_iter().chain(gate).chain(clean).filter(|&at| at > now).min()
     }
 
-    pub(super) fn restarting(&self) -> impl Iterator<Item = (&Run, &crate::model::Check)> {
+    pub(crate) fn restarting(&self) -> impl Iterator<Item = (&Run, &crate::model::Check)> {
         self.runs.iter().zip(&self.service.checks).filter(|(_, check)| restarts(check))
     }
 

@@ -13,13 +13,14 @@ use super::container::Standing;
 use super::effort::Effort;
 use super::gate::Gate;
 use super::run::{CheckMemory, Run};
+use super::stability::Stability;
 use super::tally::{Failing, Verdict, restarts};
 use crate::model::{
     Act, ActId, ActOutcome, ActReport, ContainerKey, Evidence, Fault, FaultKind, Instance, Now,
     OnFail, Place, ProcId, Report, Rung, Service, ServiceKind, StateLabel, Time,
 };
 use crate::words;
-pub(crate) use act::Proposal;
+pub(crate) use act::{Proposal, Risk};
 use review::Condition;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub(crate) struct Machine {
     gate: Option<Gate>,
     /// Results of looks handed out in an earlier epoch are dropped.
     epoch: u64,
+    /// The reason of the maintenance window that it is in.
+    maintenance: Option<String>,
 }
 
 /// The part of a machine that a restart of `vai` does not change.
@@ -54,6 +57,12 @@ pub(crate) struct Kept {
     pub(crate) outage: Option<Outage>,
     pub(crate) effort: Effort,
     hold: Hold,
+    last_act: Option<ActId>,
+    /// The last act, where it failed: what it left behind must not live beside
+    /// what the next one starts.
+    left_over: Option<ActId>,
+    #[serde(default)]
+    pub(crate) stability: Stability,
 }
 
 /// What is remembered of a service.
@@ -124,6 +133,8 @@ struct Proof {
     command_failed: Option<String>,
     /// A process from before that outlived the act.
     still_there: Option<String>,
+    /// It is not known whether the engine has restarted the container yet.
+    may_change_instance: bool,
 }
 
 /// What an operator wants.
@@ -144,6 +155,10 @@ pub(crate) struct Outage {
     /// The first fail.
     pub(crate) since: Now,
     pub(crate) confirmed: Now,
+    /// Since when it waits to be helped: the confirmation, or the last verdict.
+    waiting: Time,
+    /// A death was seen, not only its absence of answers.
+    pub(crate) proven: bool,
     pub(crate) attempts: u32,
     /// What was done and what came of it.
     pub(crate) history: Vec<String>,
@@ -197,10 +212,14 @@ impl Machine {
                 outage: None,
                 effort: Effort::default(),
                 hold: Hold::Nothing,
+                last_act: None,
+                left_over: None,
+                stability: Stability::default(),
             },
             runs,
             gate: None,
             epoch: 0,
+            maintenance: None,
         }
     }
 
@@ -227,6 +246,10 @@ impl Machine {
 
     pub(crate) fn is_watched(&self) -> bool {
         self.kept.state != State::Disabled
+    }
+
+    pub(crate) fn maintenance(&self) -> Option<&String> {
+        self.maintenance.as_ref()
     }
 
     pub(crate) fn is_paused(&self) -> bool {

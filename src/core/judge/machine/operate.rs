@@ -12,6 +12,25 @@ impl Machine {
         }
     }
 
+    /// A maintenance window over it opens or ends. What was judged before its
+    /// end is looked at again.
+    pub(crate) fn maintain(&mut self, now: Now, window: Option<String>, step: &mut Step) {
+        if self.maintenance == window || !self.is_watched() {
+            self.maintenance = window;
+            return;
+        }
+        let from = self.label();
+        let reason = match &window {
+            Some(reason) if reason.is_empty() => "a maintenance window opened".to_owned(),
+            Some(reason) => format!("a maintenance window opened: {reason}"),
+            None => "the maintenance window is over".to_owned(),
+        };
+        self.maintenance = window;
+        self.kept.since = now;
+        self.look_now(now.mono);
+        step.notes.push(Note { from, to: self.label(), reason });
+    }
+
     fn held(&mut self, now: Now, hold: Hold, reason: &str, step: &mut Step) {
         let from = self.label();
         self.kept.hold = hold;
@@ -23,7 +42,7 @@ impl Machine {
     pub(crate) fn stop(&mut self, now: Now, step: &mut Step) {
         self.kept.hold = Hold::Stopped;
         self.epoch += 1;
-        self.recovered("stopped by `vai stop`", step);
+        self.recovered(now, "stopped by `vai stop`", step);
         self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
     }
 
@@ -62,6 +81,52 @@ impl Machine {
             self.kept.effort.retry_now(now);
             self.look_now(now);
         }
+    }
+
+    /// What it may have failed of is gone: unless its own death was seen, its
+    /// failure is confirmed anew before anything is done.
+    pub(crate) fn confirm_again(&mut self, now: Time) {
+        let untouched = self.kept.outage.as_ref().is_none_or(|it| !it.proven && it.attempts == 0);
+        if untouched && matches!(self.kept.state, State::Suspect(_) | State::Down) {
+            for run in &mut self.runs {
+                run.tally.confirm_again();
+            }
+            self.look_now(now);
+        }
+    }
+
+    /// Since when it fails, confirmed or not.
+    pub(crate) fn failing_since(&self) -> Option<Now> {
+        match &self.kept.outage {
+            Some(outage) if matches!(outage.kind, OutageKind::Broken(_)) => Some(outage.since),
+            _ if matches!(self.kept.state, State::Suspect(_)) => {
+                self.failing().map(|(_, failing)| failing.since)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its failure is being looked at or healed, so that others may
+    /// wait for what comes of it.
+    pub(crate) fn may_yet_be_healed(&self) -> bool {
+        match &self.kept.state {
+            State::Suspect(_) | State::Healing { .. } | State::Verifying(_) => true,
+            State::Down => {
+                !self.kept.effort.has_given_up()
+                    && self.kept.hold == Hold::Nothing
+                    && !self.gate.as_ref().is_some_and(Gate::is_final)
+            }
+            State::Disabled
+            | State::Unknown(_)
+            | State::Starting(_)
+            | State::Healthy
+            | State::Degraded(_)
+            | State::StoppedByHand(_) => false,
+        }
+    }
+
+    pub(crate) fn left_over(&self) -> Option<ActId> {
+        self.kept.left_over
     }
 
     /// Whether it is down or wants its start, as opposed to any other state.

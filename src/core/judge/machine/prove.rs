@@ -73,7 +73,7 @@ impl Machine {
                 self.become_well(now, how, step);
             }
             Condition::Degraded(check, why) if self.kept.outage.is_none() || self.is_proven() => {
-                self.recovered("came back, degraded", step);
+                self.half_recovered(now, "came back, degraded", step);
                 self.degraded(now, check, why, step);
             }
             Condition::HalfBlind(why) if self.kept.outage.is_none() || self.is_proven() => {
@@ -154,13 +154,18 @@ impl Machine {
         };
         let plural = if attempts == 1 { "" } else { "s" };
         self.kept.effort.healed(now.mono, &self.service.recovery, &self.salt(now));
-        self.recovered(&format!("healed by {by}, {attempts} attempt{plural}"), step);
+        self.kept.stability.healed(now);
+        let ended = format!("healed by {by}, {attempts} attempt{plural}");
         let how = format!("healed in {total} by {by}");
         match self.condition(now.mono) {
             Condition::Degraded(check, why) => {
+                self.half_recovered(now, &ended, step);
                 self.degraded(now, check, format!("{how}; {why}"), step);
             }
-            _ => self.become_well(now, &how, step),
+            _ => {
+                self.recovered(now, &ended, step);
+                self.become_well(now, &how, step);
+            }
         }
     }
 
@@ -181,6 +186,7 @@ impl Machine {
         failing: &Failing,
         step: &mut Step,
     ) {
+        self.kept.left_over = self.kept.last_act;
         if self.is_starting() {
             self.kept.effort.failing(now.mono);
             self.open(
@@ -202,6 +208,7 @@ impl Machine {
             None => "trying again".into(),
         };
         if let Some(outage) = &mut self.kept.outage {
+            outage.waiting = now.mono;
             outage.reason.clone_from(&failing.fault.detail);
             let line = format!("attempt {}: {why}", outage.attempts);
             outage.history.push(line);

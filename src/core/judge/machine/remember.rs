@@ -33,12 +33,19 @@ impl Machine {
 
     /// `vai` ended in the middle of this act of its own. Whether it was done is
     /// not known, so it counts as done and is proven.
-    pub(crate) fn interrupted(&mut self, now: Now, start_timeout: Duration, step: &mut Step) {
+    pub(crate) fn interrupted(
+        &mut self,
+        now: Now,
+        act: &Act,
+        start_timeout: Duration,
+        step: &mut Step,
+    ) {
         let proof = Proof {
             acted: now.mono,
             deadline: now.mono + start_timeout,
             command_failed: None,
             still_there: None,
+            may_change_instance: act.may_stop_container(),
         };
         self.look_afresh(now.mono);
         let state = if self.is_starting() {
@@ -56,6 +63,16 @@ impl Machine {
     pub(crate) fn forget_outage(&mut self) {
         self.kept.outage = None;
         self.kept.state = State::Unknown("not looked at yet".into());
+    }
+
+    /// `vai` ended in the middle of an operator's stop of it.
+    pub(crate) fn stop_interrupted(&self, step: &mut Step) {
+        let label = self.label();
+        let name = &self.service.name;
+        let reason = format!(
+            "vai ended in the middle of stopping it; `vai stop {name}` again if it still runs"
+        );
+        step.notes.push(Note { from: label, to: label, reason });
     }
 
     /// What is to be remembered of it, unless that is `before` already.

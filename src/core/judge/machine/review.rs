@@ -10,7 +10,21 @@ impl Machine {
                 worst = condition;
             }
         }
-        worst
+        let complaint = self
+            .runs
+            .iter()
+            .zip(&self.service.checks)
+            .find_map(|(run, check)| Some((check.name.clone(), run.kept.quality.complaint()?)));
+        match complaint {
+            Some((check, why)) if worst.rank() < Condition::PENDING => {
+                Condition::Degraded(check, why)
+            }
+            _ => worst,
+        }
+    }
+
+    pub(crate) fn is_flapping(&self) -> bool {
+        self.restarting().any(|(run, _)| run.kept.quality.is_flapping())
     }
 
     /// Moves on by what is known at `now`.
@@ -28,21 +42,41 @@ impl Machine {
             self.enter(now, State::StoppedByHand("by `vai stop`".into()), "by `vai stop`", step);
             return;
         }
+        if !self.is_broken() {
+            self.kept.stability.settle(now.mono);
+        }
         let asked =
             matches!(self.kept.state, State::Starting(Starting::Wanted { asked: true, .. }));
         match standing {
-            Standing::ByHand(_) | Standing::Died(_) if asked => {}
+            Standing::ByHand(_) | Standing::Died(_) | Standing::Looping { .. } if asked => {}
             Standing::Unseen | Standing::Changing(_) => {}
             Standing::Unclear(why) => self.blind(now, why, step),
             Standing::ByHand(why) => self.stopped_by_hand(now, why, step),
-            Standing::Died(fault) => self.container_died(now, fault, step),
+            Standing::Died(fault) | Standing::Looping { fault, .. } => {
+                self.container_died(now, fault, step);
+            }
             Standing::Up { instance, since } => {
+                self.adopt_instance(now, instance);
                 let returned = matches!(self.kept.state, State::StoppedByHand(_));
                 if !asked && (self.kept.instance.as_ref() != Some(instance) || returned) {
                     self.arrived(now, instance, *since, start_timeout, step);
                 }
                 self.review_state(now, step);
             }
+        }
+    }
+
+    /// A restart that `vai` ended in the middle of has been done after all.
+    fn adopt_instance(&mut self, now: Now, instance: &Instance) {
+        if let State::Verifying(proof) = &self.kept.state
+            && proof.may_change_instance
+            && self.kept.instance.as_ref() != Some(instance)
+        {
+            self.kept.instance = Some(instance.clone());
+            for run in &mut self.runs {
+                run.arrived();
+            }
+            self.look_afresh(now.mono + self.service.startup_delay);
         }
     }
 
@@ -82,7 +116,7 @@ impl Machine {
             Condition::HalfBlind(why) => self.half_blind(now, &why, step),
             Condition::Degraded(check, why) => {
                 if self.is_broken() {
-                    self.recovered("came back, degraded", step);
+                    self.half_recovered(now, "came back, degraded", step);
                 }
                 self.degraded(now, check, why, step);
             }
@@ -122,12 +156,17 @@ impl Machine {
         if self.is_broken() && self.kept.state == State::Down {
             if let Some(outage) = &mut self.kept.outage {
                 outage.kind = kind;
+                outage.proven |= failing.has_ended();
                 outage.reason.clone_from(&failing.fault.detail);
             }
             return;
         }
         self.kept.effort.failing(now.mono);
+        self.kept.stability.failed(now.mono);
         self.open(now, kind, check, &failing.fault.detail, failing.since);
+        if let Some(outage) = &mut self.kept.outage {
+            outage.proven = failing.has_ended();
+        }
         let how = if failing.proven || failing.count <= 1 {
             String::new()
         } else {
@@ -152,12 +191,15 @@ impl Machine {
             reason: String::new(),
             since,
             confirmed: now,
+            waiting: now.mono,
+            proven: false,
             attempts: 0,
             history: Vec::new(),
             evidence: Evidence::default(),
         });
         if outage.kind != kind && !matches!(outage.kind, OutageKind::Broken(_)) {
             outage.confirmed = now;
+            outage.waiting = now.mono;
             outage.since = since;
         }
         outage.kind = kind;
@@ -166,8 +208,13 @@ impl Machine {
     }
 
     pub(super) fn degraded(&mut self, now: Now, check: String, why: String, step: &mut Step) {
-        if self.kept.outage.is_none() {
-            self.open(now, OutageKind::Degraded, &check, &why, now);
+        match &mut self.kept.outage {
+            None => self.open(now, OutageKind::Degraded, &check, &why, now),
+            Some(outage) if outage.kind == OutageKind::Degraded => {
+                outage.check = check;
+                outage.reason.clone_from(&why);
+            }
+            Some(_) => {}
         }
         self.was_well(now);
         step.became_well |= !self.is_well();
@@ -184,7 +231,7 @@ impl Machine {
     /// Works as far as can be seen; a check that only alerts sees nothing.
     pub(super) fn half_blind(&mut self, now: Now, why: &str, step: &mut Step) {
         if self.is_broken() {
-            self.recovered("came back", step);
+            self.recovered(now, "came back", step);
         }
         let reason = format!("cannot be looked at: {why}");
         if self.kept.outage.is_none() {
@@ -207,6 +254,7 @@ impl Machine {
 
     fn was_well(&mut self, now: Now) {
         self.kept.well_in.clone_from(&self.kept.instance);
+        self.kept.left_over = None;
         self.kept.effort.well(now.mono);
     }
 
@@ -215,7 +263,7 @@ impl Machine {
             self.was_well(now);
             return;
         }
-        self.recovered(how, step);
+        self.recovered(now, how, step);
         for (run, check) in self.runs.iter_mut().zip(&self.service.checks) {
             if restarts(check) {
                 run.tally.proven_well();
@@ -226,8 +274,22 @@ impl Machine {
         self.enter(now, State::Healthy, how, step);
     }
 
-    pub(super) fn recovered(&mut self, how: &str, step: &mut Step) {
-        if self.kept.outage.take().is_some() {
+    /// It works, not as it should: the outage is over, unless it only flaps and
+    /// may be back any moment.
+    pub(super) fn half_recovered(&mut self, now: Now, how: &str, step: &mut Step) {
+        match &mut self.kept.outage {
+            Some(outage) if self.runs.iter().any(|run| run.kept.quality.is_flapping()) => {
+                outage.kind = OutageKind::Degraded;
+            }
+            _ => self.recovered(now, how, step),
+        }
+    }
+
+    pub(super) fn recovered(&mut self, now: Now, how: &str, step: &mut Step) {
+        if let Some(outage) = self.kept.outage.take() {
+            if matches!(outage.kind, OutageKind::Broken(_)) {
+                self.kept.stability.over(now.mono);
+            }
             step.recovered = Some(how.to_owned());
         }
     }
@@ -284,13 +346,16 @@ impl Condition {
         }
     }
 
+    /// From this rank on it is not known to work.
+    const PENDING: u8 = 3;
+
     /// How bad it is; of several the worst counts.
     fn rank(&self) -> u8 {
         match self {
             Self::Well => 0,
             Self::HalfBlind(_) => 1,
             Self::Degraded(..) => 2,
-            Self::Pending => 3,
+            Self::Pending => Self::PENDING,
             Self::Starting => 4,
             Self::Blind(_) => 5,
             Self::Recovering => 6,

@@ -5,6 +5,9 @@ impl Machine {
         if self.kept.hold == Hold::Paused {
             return StateLabel::Paused;
         }
+        if self.maintenance.is_some() && self.is_watched() {
+            return StateLabel::Maintenance;
+        }
         match &self.kept.state {
             State::Disabled => StateLabel::Disabled,
             State::Unknown(_) => StateLabel::Unknown,

@@ -1,0 +1,84 @@
+//! The engine or the host was away and is back: one message once everything
+//! is up again (behaviour.md, section 4, "info").
+
+use super::*;
+use crate::model::{
+    Evidence, EvidenceDetail, Incident, IncidentPhase, NoticeKind, Notify, Severity, StateLabel,
+};
+use host::Comeback;
+
+/// What is not up by then tells of itself.
+const UP_WITHIN: Duration = Duration::from_secs(1800);
+
+impl Core {
+    /// Whether this is the boot that was remembered.
+    pub(super) fn note_boot(&mut self, now: Now) {
+        let boot = self.settings.local.id.clone();
+        let before = self.host.boot.replace(boot.clone());
+        if before.is_some_and(|before| before != boot) {
+            self.came_back(now, "the host was rebooted");
+        }
+    }
+
+    /// The engine is back; it was restarted with everything in it if containers
+    /// run in other instances now than before it went.
+    pub(super) fn note_engine(&mut self, now: Now, before: &BTreeMap<ContainerKey, Instance>) {
+        let restarted = self.containers.iter().any(|(key, container)| {
+            let now = container.presence().filter(|presence| presence.status.is_running());
+            now.is_some_and(|now| before.get(key).is_some_and(|before| *before != now.instance))
+        });
+        if restarted {
+            self.came_back(now, "the container engine was restarted");
+        }
+    }
+
+    fn came_back(&mut self, now: Now, what: &str) {
+        self.host.event = Some(now.mono);
+        self.host.comeback = Some(Comeback { what: what.to_owned(), at: now });
+    }
+
+    /// Tells that everything is up again, once it is.
+    pub(super) fn tell_comeback(&mut self, now: Now, out: &mut Out) {
+        let Some(comeback) = &self.host.comeback else { return };
+        let watched = || self.services.values().filter(|machine| machine.is_watched());
+        let up = watched().all(|machine| machine.is_well() || machine.blocks_nobody());
+        if now.mono.since(comeback.at.mono) >= UP_WITHIN {
+            self.host.comeback = None;
+        } else if up {
+            let count = watched().filter(|machine| machine.is_well()).count();
+            let services = if count == 1 { "the one service" } else { "all {} services" };
+            let services = services.replace("{}", &count.to_string());
+            let verb = if count == 1 { "is" } else { "are" };
+            let reason = format!("{}, and {services} {verb} up again", comeback.what);
+            let notice = self.good_news(comeback.at, now, reason);
+            self.host.comeback = None;
+            self.tell(notice, out);
+        }
+    }
+
+    fn good_news(&mut self, since: Now, now: Now, reason: String) -> Notice {
+        let number = self.incidents.next_number();
+        let seconds = now.wall.as_millis() / 1000;
+        Notice {
+            incident: Incident {
+                id: IncidentId(format!("host-{seconds}-{number}")),
+                root: "host".to_owned(),
+                place: String::new(),
+                severity: Severity::Info,
+                state: StateLabel::Healthy,
+                failed_attempts: 0,
+                since: since.wall,
+                reason,
+                history: Vec::new(),
+                next: String::new(),
+                affected: Vec::new(),
+                phase: IncidentPhase::Closed { at: now.wall, how: String::new() },
+                evidence: Evidence::default(),
+            },
+            kind: NoticeKind::Info,
+            notify: Notify::Default,
+            detail: EvidenceDetail::Full,
+            at: now.wall,
+        }
+    }
+}

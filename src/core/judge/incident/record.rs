@@ -1,0 +1,255 @@
+use super::{QUIET_HEALING, Root, Scene, WARNING_REPEAT, is_silenced};
+use crate::judge::gate::Gate;
+use crate::judge::machine::{Machine, OutageKind};
+use crate::model::{
+    Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
+    Notify, Now, Place, ServiceName, Severity, StateLabel, Time,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What is remembered of an open incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncidentMemory {
+    pub(super) root: Root,
+    pub(super) incident: Incident,
+    pub(super) members: BTreeSet<ServiceName>,
+    pub(super) confirmed: Time,
+    pub(super) told: Option<Told>,
+    pub(super) notify: Notify,
+    pub(super) detail: EvidenceDetail,
+    /// How its root recovered, once it has.
+    pub(super) how: Option<String>,
+    /// The state that `next` was written for.
+    pub(super) next_of: Option<(StateLabel, bool)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) severity: Severity,
+    pub(super) at: Time,
+}
+
+pub(super) fn repeat(severity: Severity, critical: Duration) -> Duration {
+    match severity {
+        Severity::Critical => critical,
+        Severity::Warning | Severity::Info => WARNING_REPEAT,
+    }
+}
+
+impl IncidentMemory {
+    /// The incident as it stands.
+    #[must_use]
+    pub fn incident(&self) -> &Incident {
+        &self.incident
+    }
+
+    /// The `number`-th incident of all, of `root`.
+    pub(super) fn new(root: &Root, number: u64, now: Now) -> Self {
+        let name = root.name();
+        let seconds = now.wall.as_millis() / 1000;
+        let id = format!("{}-{seconds}-{number}", name.replace(' ', "-"));
+        Self {
+            root: root.clone(),
+            incident: Incident {
+                id: IncidentId(id),
+                root: name,
+                place: String::new(),
+                severity: Severity::Info,
+                since: now.wall,
+                reason: String::new(),
+                history: Vec::new(),
+                next: String::new(),
+                state: StateLabel::Down,
+                failed_attempts: 0,
+                affected: Vec::new(),
+                phase: IncidentPhase::Open,
+                evidence: Evidence::default(),
+            },
+            members: BTreeSet::new(),
+            confirmed: now.mono,
+            told: None,
+            notify: Notify::Default,
+            detail: EvidenceDetail::Full,
+            how: None,
+            next_of: None,
+        }
+    }
+
+    /// Brings the record up to date. Whether it changed.
+    pub(super) fn update(&mut self, root: &Root, scene: &Scene<'_>) -> bool {
+        let before = self.incident.clone();
+        match root {
+            Root::Container(_) => self.update_from(None, scene),
+            Root::Service(name) => self.update_from(Some(name), scene),
+            Root::Engine | Root::Store | Root::Vai | Root::Network | Root::Unstable(_) => {
+                if let Some(trouble) = scene.trouble(root) {
+                    self.incident.severity = trouble.severity;
+                    self.incident.since = trouble.since.wall;
+                    self.incident.state = trouble.state;
+                    self.incident.reason.clone_from(&trouble.reason);
+                    self.incident.next.clone_from(&trouble.next);
+                    self.incident.place.clone_from(&trouble.place);
+                    self.incident.affected = self.members.iter().cloned().collect();
+                    self.notify = trouble.notify.clone();
+                }
+            }
+        }
+        before != self.incident
+    }
+
+    fn update_from(&mut self, root: Option<&ServiceName>, scene: &Scene<'_>) {
+        let main = root.filter(|root| self.members.contains(*root)).or(self.members.first());
+        let Some(main) = main.and_then(|name| scene.services.get(name)) else {
+            return;
+        };
+        let members = || self.members.iter().filter_map(|name| scene.services.get(name));
+        let severity = members().map(|machine| severity(machine).min(machine.service.severity));
+        self.incident.severity = severity.fold(self.incident.severity, Severity::max);
+        if let Some(outage) = &main.kept.outage {
+            self.incident.reason.clone_from(&outage.reason);
+            self.incident.evidence.clone_from(&outage.evidence);
+        }
+        self.incident.history = match root {
+            Some(_) => main.kept.outage.as_ref().map_or_else(Vec::new, |it| it.history.clone()),
+            None => members()
+                .filter_map(|machine| Some((machine, machine.kept.outage.as_ref()?)))
+                .flat_map(|(machine, it)| {
+                    it.history.iter().map(move |line| format!("{}: {line}", machine.service.name))
+                })
+                .collect(),
+        };
+        if let (Some(_), Place::Container(key)) = (root, &main.service.place) {
+            self.incident.place = key.to_string();
+        }
+        self.incident.state = main.label();
+        self.incident.failed_attempts = main.kept.effort.failed_in_row();
+        let next_of = Some((main.label(), main.gate().is_some()));
+        if self.next_of != next_of {
+            self.next_of = next_of;
+            self.incident.next = next(main, scene.now.mono);
+        }
+        self.incident.affected = affected(root, &self.members, scene);
+        self.notify = notify(main, members());
+        self.detail = main.service.evidence;
+    }
+
+    /// What has to be told about it now, if anything.
+    pub(super) fn tell(&mut self, root: &Root, scene: &Scene<'_>) -> Option<Notice> {
+        let now = scene.now.mono;
+        let severity = self.incident.severity;
+        let mut members = self.members.iter().filter_map(|name| scene.services.get(name));
+        if !root.is_of_host() && members.all(is_silenced) {
+            return None;
+        }
+        let kind = match self.told {
+            None if self.members.is_empty() && !root.is_of_host() => return None,
+            None => {
+                let waited = now.since(self.confirmed) >= QUIET_HEALING;
+                (waited || self.is_urgent(root, scene)).then_some(NoticeKind::Opened)
+            }
+            Some(told) if severity > told.severity => Some(NoticeKind::Escalated),
+            Some(told) if now.since(told.at) >= repeat(told.severity, scene.repeat_interval) => {
+                Some(NoticeKind::Reminder(now.since(self.confirmed)))
+            }
+            Some(_) => None,
+        }?;
+        self.told = Some(Told { severity, at: now });
+        self.refresh_next(scene);
+        Some(self.notice(kind, scene.now))
+    }
+
+    /// The times in `next` are as of the message that carries it.
+    fn refresh_next(&mut self, scene: &Scene<'_>) {
+        let main = self.members.iter().find_map(|name| {
+            scene.services.get(name).filter(|it| it.service.name.as_str() == self.incident.root)
+        });
+        if let Some(machine) = main {
+            self.incident.next = next(machine, scene.now.mono);
+        }
+    }
+
+    /// Whether nothing is being tried that could be waited for.
+    fn is_urgent(&self, root: &Root, scene: &Scene<'_>) -> bool {
+        root.is_of_host()
+            || self.members.iter().filter_map(|name| scene.services.get(name)).any(|machine| {
+                severity(machine) == Severity::Critical
+                    || machine.kept.outage.as_ref().is_some_and(|outage| match outage.kind {
+                        OutageKind::Degraded | OutageKind::Blind | OutageKind::Stopped => true,
+                        OutageKind::Broken(_) => false,
+                    })
+            })
+    }
+
+    pub(super) fn notice(&self, kind: NoticeKind, now: Now) -> Notice {
+        Notice {
+            incident: self.incident.clone(),
+            kind,
+            notify: self.notify.clone(),
+            detail: self.detail,
+            at: now.wall,
+        }
+    }
+}
+
+/// How bad a service's outage is, before its own ceiling.
+fn severity(machine: &Machine) -> Severity {
+    match machine.kept.outage.as_ref().map(|outage| outage.kind) {
+        None => Severity::Info,
+        Some(OutageKind::Broken(FaultKind::CrashLoop)) => Severity::Critical,
+        Some(OutageKind::Broken(_)) => {
+            let hopeless = machine.gate().is_some_and(Gate::is_final);
+            if hopeless || machine.kept.effort.has_given_up() {
+                Severity::Critical
+            } else {
+                Severity::Warning
+            }
+        }
+        Some(OutageKind::Degraded | OutageKind::Blind | OutageKind::Stopped) => Severity::Warning,
+    }
+}
+
+fn next(machine: &Machine, now: Time) -> String {
+    match machine.label() {
+        StateLabel::Healing => "it is being restarted".into(),
+        StateLabel::Verifying => "waiting for its check to pass".into(),
+        StateLabel::Starting => "waiting for it to come up".into(),
+        _ => match machine.gate() {
+            None => String::new(),
+            Some(gate) if gate.leaves_alone() => {
+                format!("vai leaves it alone: {}", gate.words(now))
+            }
+            Some(gate) => gate.words(now),
+        },
+    }
+}
+
+/// What hangs on the root and is not well, and what shares its fate.
+fn affected(
+    root: Option<&ServiceName>,
+    members: &BTreeSet<ServiceName>,
+    scene: &Scene<'_>,
+) -> Vec<ServiceName> {
+    let mut all = members.clone();
+    if let Some(root) = root {
+        all.extend(scene.graph.all_dependents(root).into_iter().filter(|name| {
+            scene
+                .services
+                .get(name)
+                .is_some_and(|machine| !machine.is_well() && !machine.blocks_nobody())
+        }));
+        all.remove(root);
+    }
+    all.into_iter().collect()
+}
+
+/// Who is told: those of the root, else of the first member that wants to.
+fn notify<'a>(main: &Machine, mut members: impl Iterator<Item = &'a Machine>) -> Notify {
+    if main.service.notify != Notify::Nobody {
+        return main.service.notify.clone();
+    }
+    members
+        .find(|machine| machine.service.notify != Notify::Nobody)
+        .map_or(Notify::Nobody, |machine| machine.service.notify.clone())
+}

@@ -1,0 +1,142 @@
+//! How well a check does over a longer time than a failure takes to confirm:
+//! whether it flaps, and how many of its looks fail without anything coming of
+//! it (behaviour.md, sections 1 and 2).
+
+use serde::{Deserialize, Serialize};
+
+/// Samples that flapping is judged by, one an interval.
+const FLAP_SAMPLES: u32 = 21;
+/// Percent of weighted changes among them where flapping starts.
+const FLAP_START: f64 = 30.0;
+/// Percent where it stops.
+const FLAP_STOP: f64 = 20.0;
+/// Results that the rate of fails is judged by.
+const RATE_SAMPLES: u32 = 100;
+/// Fails among them that make a service degraded.
+const RATE_START: u32 = 5;
+/// Fails among them that are few enough to end that; lower than where it
+/// starts, so that one result more or less is no news.
+const RATE_STOP: u32 = 2;
+
+/// The samples of one check.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Quality {
+    /// One sample an interval, the newest in the lowest bit; set: a fail.
+    ticks: u32,
+    flapping: bool,
+    /// Every result, the newest in the lowest bit; set: a fail.
+    results: u128,
+    unreliable: bool,
+}
+
+impl Quality {
+    /// Takes in a result; `on_tick` if it is the one of its interval.
+    pub(crate) fn count(&mut self, failed: bool, on_tick: bool) {
+        self.results = (self.results << 1 | u128::from(failed)) & ((1 << RATE_SAMPLES) - 1);
+        let fails = self.results.count_ones();
+        self.unreliable = fails >= RATE_START || (self.unreliable && fails > RATE_STOP);
+        if on_tick {
+            self.ticks = (self.ticks << 1 | u32::from(failed)) & ((1 << FLAP_SAMPLES) - 1);
+            let changes = self.changes();
+            self.flapping = changes >= FLAP_START || (self.flapping && changes >= FLAP_STOP);
+        }
+    }
+
+    /// Its fails were confirmed: they are accounted for.
+    pub(crate) fn confirmed(&mut self) {
+        self.results = 0;
+        self.unreliable = false;
+    }
+
+    /// Percent of the samples that differ from the one before, newer ones
+    /// weighing more: 0.75 for the oldest to 1.25 for the newest, as Nagios
+    /// counts them.
+    fn changes(&self) -> f64 {
+        let last = FLAP_SAMPLES - 2;
+        let changed = self.ticks ^ (self.ticks >> 1);
+        let weights = (0..=last)
+            .filter(|age| changed >> age & 1 == 1)
+            .map(|age| 1.25 - 0.5 * f64::from(age) / f64::from(last));
+        weights.sum::<f64>() * 100.0 / f64::from(FLAP_SAMPLES - 1)
+    }
+
+    pub(crate) fn is_flapping(&self) -> bool {
+        self.flapping
+    }
+
+    /// What is to be said about it, if anything.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        if self.flapping {
+            let changed = (self.ticks ^ (self.ticks >> 1)) & ((1 << (FLAP_SAMPLES - 1)) - 1);
+            let times = changed.count_ones();
+            return Some(format!("flapping: changed {times} times in {FLAP_SAMPLES} intervals"));
+        }
+        let fails = self.results.count_ones();
+        self.unreliable.then(|| format!("{fails} of the last {RATE_SAMPLES} looks failed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticks(quality: &mut Quality, samples: impl IntoIterator<Item = bool>) {
+        for failed in samples {
+            quality.count(failed, true);
+        }
+    }
+
+    #[test]
+    fn one_outage_is_no_flapping() {
+        let mut quality = Quality::default();
+        ticks(&mut quality, [true; 10]);
+        ticks(&mut quality, [false; 10]);
+        assert!(!quality.is_flapping());
+    }
+
+    #[test]
+    fn coming_and_going_is_flapping_until_it_has_been_calm() {
+        let mut quality = Quality::default();
+        let mut changes = 0;
+        while !quality.is_flapping() {
+            ticks(&mut quality, [changes % 2 == 0]);
+            changes += 1;
+        }
+        // 5 newest changes weigh 5.99 of 20, 6 weigh 7.1: 30 % lies between.
+        assert_eq!(changes, 6);
+        let mut calm = 0;
+        while quality.is_flapping() {
+            ticks(&mut quality, [true]);
+            calm += 1;
+        }
+        // By then the oldest of the changes have fallen out or weigh less.
+        assert!((12..=20).contains(&calm), "{calm}");
+    }
+
+    #[test]
+    fn five_fails_in_a_hundred_are_worth_a_word_and_three_still_are() {
+        let mut quality = Quality::default();
+        for n in 0..50 {
+            quality.count(n % 10 == 0, false);
+            assert_eq!(quality.complaint().is_some(), n >= 40, "{n}");
+        }
+        let mut good = 0;
+        while quality.complaint().is_some() {
+            quality.count(false, false);
+            good += 1;
+        }
+        // The third of the five fails was result 20 of 50.
+        assert_eq!(good, 71);
+    }
+
+    #[test]
+    fn confirmed_fails_are_accounted_for() {
+        let mut quality = Quality::default();
+        for _ in 0..6 {
+            quality.count(true, false);
+        }
+        quality.confirmed();
+        assert_eq!(quality.complaint(), None);
+    }
+}

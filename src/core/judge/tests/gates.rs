@@ -1,0 +1,284 @@
+//! Every gate by its own name.
+
+use super::*;
+
+/// Hangs: something lives there, and nothing proves that it does not work.
+fn hang(world: &mut World, name: &str) {
+    world.kill(name);
+    world.faults.insert(name.into(), FaultKind::Timeout);
+}
+
+fn in_container(name: &str, container: &str) -> Service {
+    Service { place: Place::Container(container.into()), ..service(name) }
+}
+
+fn up(world: &mut World, key: &str, number: u32) {
+    let change = ContainerChange::Seen(view_of(key, number));
+    world.event(Event::Container { key: key.into(), change });
+}
+
+fn view_of(key: &str, number: u32) -> ContainerView {
+    let ContainerView::Present(presence) = view(number, ContainerStatus::Running) else {
+        unreachable!("it is present");
+    };
+    let instance = Instance { id: format!("id-of-{key}"), ..presence.instance };
+    ContainerView::Present(Presence { instance, name: key.into(), ..presence })
+}
+
+#[test]
+fn possible_root_a_hang_waits_for_a_death_of_the_same_time() {
+    let mut names = vec![service("redis")];
+    names.extend((0..12).map(|n| service(&format!("web-{n:02}"))));
+    for (index, web) in names.iter_mut().enumerate().skip(1) {
+        if index % 2 == 0 {
+            web.dependencies = vec!["redis".into()];
+        }
+    }
+    let mut world = World::settled(names);
+    for n in 0..12 {
+        let web = format!("web-{n:02}");
+        world.needs.insert(web.clone(), "redis".into());
+        world.faults.insert(web, FaultKind::Timeout);
+    }
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 63);
+    let only_redis = world.acts.iter().all(|(_, on, _)| on == "redis");
+    assert!(only_redis, "{:?}", world.acts);
+    assert!(world.told("not attempted: redis failed about the same time"), "{:#?}", world.story);
+    assert!(world.told("not attempted: its dependency redis is"), "{:#?}", world.story);
+    world.effects.insert("redis".into(), Effect::Heals);
+    world.run(SECOND * 200);
+    assert!(world.acts.iter().all(|(_, on, _)| on == "redis"), "{:?}", world.acts);
+    for n in 0..12 {
+        assert_eq!(world.state(&format!("web-{n:02}")), StateLabel::Healthy);
+    }
+    let opened: Vec<&Notice> =
+        world.notices.iter().filter(|it| it.kind == NoticeKind::Opened).collect();
+    assert_eq!(opened.len(), 1, "one root: {:#?}", world.notices);
+    assert_eq!(opened[0].incident.root, "redis");
+    assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
+}
+
+#[test]
+fn possible_root_is_waited_for_no_longer_than_two_minutes() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.hint_death("a");
+    hang(&mut world, "b");
+    world.run(SECOND * 70);
+    assert!(matches!(world.gate("b"), Some(Gate::PossibleRoot(..))), "{:?}", world.gate("b"));
+    world.run(SECOND * 130);
+    assert_eq!(world.acts_on("b").len(), 1, "{:?}", world.acts);
+}
+
+#[test]
+fn host_ceiling_is_exact_and_does_not_count_the_dead() {
+    let names: Vec<Service> = ["a", "b", "c", "d", "e"]
+        .into_iter()
+        .map(|name| in_container(name, &format!("c-{name}")))
+        .collect();
+    let mut world = World::new(names);
+    world.watchlist.host_max_restarts = 2;
+    world.event(Event::Configured(world.watchlist.clone()));
+    for name in ["a", "b", "c", "d", "e"] {
+        world.well.insert(name.into(), true);
+        up(&mut world, &format!("c-{name}"), 1);
+    }
+    world.run(SECOND * 120);
+    for name in ["a", "b", "c"] {
+        hang(&mut world, name);
+        // So far apart that none may be another's root.
+        world.run(SECOND * 190);
+    }
+    assert_eq!(world.restarts(), 2, "{:?}", world.acts);
+    assert!(matches!(world.gate("c"), Some(Gate::HostCeiling { max: 2, .. })));
+    assert_eq!(world.state("c"), StateLabel::Held);
+    world.hint_death("d");
+    world.run(SECOND * 30);
+    assert_eq!(world.acts_on("d").len(), 1, "the dead are restarted all the same");
+    world.run(SECOND * 600);
+    assert_eq!(world.acts_on("c").len(), 1, "{:?}", world.acts);
+}
+
+#[test]
+fn maintenance_holds_and_silences_and_ends() {
+    let mut world = World::settled(vec![service("redis")]);
+    let window = MaintenanceWindow {
+        services: vec!["redis".into()],
+        reason: "backup".into(),
+        until: Wall::default(),
+    };
+    world.event(Event::Maintenance(vec![window]));
+    assert_eq!(world.state("redis"), StateLabel::Maintenance);
+    world.hint_death("redis");
+    world.run(SECOND * 900);
+    assert!(world.acts.is_empty());
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+    assert!(world.told("not attempted: in a maintenance window: backup"), "{:#?}", world.story);
+    world.event(Event::Maintenance(Vec::new()));
+    world.run(SECOND * 30);
+    assert_eq!(world.acts_on("redis").len(), 1);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn maintenance_survives_a_reload() {
+    let mut world = World::settled(vec![service("redis")]);
+    let services = vec!["redis".into()];
+    let window = MaintenanceWindow { services, reason: String::new(), until: Wall::default() };
+    world.event(Event::Maintenance(vec![window]));
+    world.well.insert("new".into(), true);
+    let mut changed = service("redis");
+    changed.log_path = Some("/x".into());
+    world.event(Event::Configured(watchlist(vec![changed, service("new")])));
+    assert_eq!(world.state("redis"), StateLabel::Maintenance);
+}
+
+#[test]
+fn store_nothing_is_acted_on_while_no_intent_can_be_stored() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::StoreFailed("database or disk is full".into()));
+    world.hint_death("redis");
+    world.run(SECOND * 120);
+    assert!(world.acts.is_empty());
+    let why = "not attempted: its intent could not be stored: database or disk is full";
+    assert!(world.told(why), "{:#?}", world.story);
+    let opened: Vec<&str> = world.notices.iter().map(|it| it.incident.root.as_str()).collect();
+    assert_eq!(opened, ["state of vai", "redis"]);
+    assert!(world.notices.iter().all(|it| it.incident.severity == Severity::Critical));
+    world.event(Event::StoreBack);
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis").len(), 1);
+    assert_eq!(world.notices.len(), 4, "both are over: {:#?}", world.notices);
+}
+
+#[test]
+fn mistrusted_after_three_unclean_starts_it_only_watches() {
+    let mut world = World::settled(vec![service("redis")]);
+    for _ in 0..3 {
+        world.restart();
+        world.run(SECOND * 60);
+    }
+    world.hint_death("redis");
+    world.run(SECOND * 60);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert!(world.told("not attempted: vai itself ended unexpectedly"), "{:#?}", world.story);
+    let opened: Vec<&str> = world.notices.iter().map(|it| it.incident.root.as_str()).collect();
+    assert_eq!(opened, ["vai itself", "redis"]);
+    world.run(SECOND * 600);
+    assert_eq!(world.acts_on("redis").len(), 1, "{:?}", world.acts);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn clean_starts_are_trusted() {
+    let mut world = World::settled(vec![service("redis")]);
+    for _ in 0..5 {
+        world.event(Event::Stopping);
+        world.restart();
+        world.run(SECOND * 30);
+    }
+    world.hint_death("redis");
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis").len(), 1, "{:?}", world.acts);
+}
+
+#[test]
+fn namespace_a_container_waits_for_the_one_whose_network_it_shares() {
+    let mut app = in_container("app", "app");
+    app.restart_cmd = None;
+    app.recovery.ladder = vec![Rung::Container];
+    let mut world = World::new(vec![app, in_container("gate", "gate")]);
+    world.well.extend([("app".to_owned(), true), ("gate".to_owned(), true)]);
+    let shared = |gone: bool| {
+        let ContainerView::Present(presence) = view_of("app", 1) else { unreachable!() };
+        let network_of = Some("id-of-gate".to_owned());
+        ContainerView::Present(Presence { network_of, network_gone: gone, ..presence })
+    };
+    let see = |world: &mut World, key: &str, view: ContainerView| {
+        let change = ContainerChange::Seen(view);
+        world.event(Event::Container { key: key.into(), change });
+    };
+    see(&mut world, "app", shared(false));
+    up(&mut world, "gate", 1);
+    world.run(SECOND * 120);
+    let ContainerView::Present(presence) = view_of("gate", 1) else { unreachable!() };
+    let status = ContainerStatus::Restarting;
+    see(&mut world, "gate", ContainerView::Present(Presence { status, ..presence }));
+    hang(&mut world, "app");
+    world.run(SECOND * 120);
+    assert!(world.acts_on("app").is_empty(), "{:?}", world.acts);
+    let why = "not attempted: it shares the network of the container gate";
+    assert!(world.told(why), "{:#?}", world.story);
+    up(&mut world, "gate", 2);
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("app").len(), 1, "{:?}", world.acts);
+
+    // Recreated, it has another id, and no restart helps.
+    world.run(SECOND * 900);
+    let before = world.acts_on("app").len();
+    see(&mut world, "app", shared(true));
+    see(&mut world, "gate", ContainerView::Missing);
+    hang(&mut world, "app");
+    world.run(SECOND * 300);
+    assert_eq!(world.acts_on("app").len(), before, "{:?}", world.acts);
+    assert!(world.told("recreate this one, too"), "{:#?}", world.story);
+}
+
+#[test]
+fn crash_loop_is_critical_and_left_to_the_engine() {
+    let mut world = World::settled(vec![service("redis"), service("web")]);
+    let policy = |number, status| {
+        let ContainerView::Present(presence) = view(number, status) else { unreachable!() };
+        ContainerView::Present(Presence { engine_restarts: true, ..presence })
+    };
+    for number in 2..=6 {
+        world.container(ContainerChange::Died);
+        world.run(Duration::from_millis(300));
+        let up = policy(number, ContainerStatus::Running);
+        world.container(ContainerChange::Seen(up));
+        world.run(SECOND * 40);
+    }
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert_eq!(world.state("redis"), StateLabel::Down);
+    let opened: Vec<&Notice> =
+        world.notices.iter().filter(|it| it.kind == NoticeKind::Opened).collect();
+    assert_eq!(opened.len(), 1, "{:#?}", world.notices);
+    assert_eq!(opened[0].incident.severity, Severity::Critical);
+    assert!(opened[0].incident.reason.contains("exited by itself 3 times in 10 min"));
+    assert!(opened[0].incident.next.contains("restart policy"), "{}", opened[0].incident.next);
+    world.restart();
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Down, "it is remembered");
+    world.run(SECOND * 600);
+    assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
+    assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
+}
+
+#[test]
+fn a_container_restarted_by_somebody_is_no_crash_loop() {
+    let mut world = World::settled(vec![service("redis")]);
+    for number in 2..=6 {
+        world.container(ContainerChange::Signalled);
+        world.container(ContainerChange::Died);
+        world.container(ContainerChange::StopRequested);
+        world.container(ContainerChange::Seen(view(number, ContainerStatus::Running)));
+        world.run(SECOND * 40);
+    }
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn a_restart_of_what_a_failed_attempt_left_behind_supersedes_it() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 300);
+    let ids: Vec<u64> = world.requests.iter().map(|(id, _)| id.0).collect();
+    let supersedes: Vec<Option<u64>> =
+        world.requests.iter().map(|(_, before)| before.map(|id| id.0)).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    assert_eq!(supersedes, [None, Some(1), Some(2)]);
+}

@@ -1,0 +1,219 @@
+//! What a restart of `vai` does not change.
+
+use super::*;
+
+#[test]
+fn state_budget_pause_and_incident_go_on() {
+    let mut world = World::settled(vec![service("redis"), service("web"), service("calm")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+    world.event(Event::Operator(OperatorRequest::Pause("web".into())));
+    let told = world.notices.len();
+    assert_eq!(world.restarts(), 3);
+    world.restart();
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+    assert_eq!(world.state("web"), StateLabel::Paused);
+    assert_eq!(world.state("calm"), StateLabel::Healthy);
+    world.run(SECOND * 120);
+    assert_eq!(world.restarts(), 3, "the slow retry is not due yet: {:?}", world.acts);
+    assert_eq!(world.notices.len(), told, "nothing is told twice: {:#?}", world.notices);
+    world.effects.remove("redis");
+    world.run(SECOND * 300);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    let last = world.notices.last().unwrap();
+    assert_eq!((last.kind, world.notices.len()), (NoticeKind::Resolved, told + 1));
+    assert_eq!(last.incident.id, world.notices[0].incident.id);
+}
+
+#[test]
+fn an_act_that_was_cut_off_is_proven_and_not_done_again() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.hint_death("redis");
+    while world.acts.is_empty() {
+        world.run(Duration::from_millis(10));
+    }
+    assert_eq!(world.memory.acts.len(), 1, "its intent is stored before it is done");
+    world.restart();
+    assert!(world.told("vai ended in the middle of it"), "{:#?}", world.story);
+    assert!(world.memory.acts.is_empty());
+    world.run(SECOND * 30);
+    assert_eq!(world.restarts(), 1, "{:?}", world.acts);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    assert!(world.told("healed in"), "{:#?}", world.story);
+}
+
+#[test]
+fn a_cut_off_act_that_came_to_nothing_is_an_attempt_that_failed() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    while world.acts.is_empty() {
+        world.run(Duration::from_millis(10));
+    }
+    world.restart();
+    world.run(SECOND * 50);
+    assert_eq!(world.restarts(), 1, "{:?}", world.acts);
+    world.run(SECOND * 60);
+    assert!(world.restarts() >= 2, "then it is tried again: {:#?}", world.story);
+}
+
+#[test]
+fn the_restart_of_a_container_that_the_engine_completes_alone_is_ours() {
+    let mut app = service("app");
+    app.restart_cmd = None;
+    app.recovery.ladder = vec![Rung::Container];
+    let mut world = World::settled(vec![app]);
+    world.kill("app");
+    while world.acts.is_empty() {
+        world.run(Duration::from_millis(10));
+    }
+    world.well.insert("app".into(), false);
+    world.restart();
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.well.insert("app".into(), true);
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.run(SECOND * 30);
+    assert_eq!(world.state("app"), StateLabel::Healthy);
+    assert_eq!(world.restarts(), 1);
+    assert!(world.told("healed in"), "{:#?}", world.story);
+}
+
+#[test]
+fn a_start_is_spent_for_good() {
+    let mut world = World::new(vec![service("redis")]);
+    world.well.insert("redis".into(), false);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    while world.acts.is_empty() {
+        world.run(Duration::from_millis(10));
+    }
+    assert_eq!(world.acts[0].2, Act::Start);
+    for _ in 0..2 {
+        world.event(Event::Stopping);
+        world.restart();
+        world.run(SECOND * 20);
+    }
+    world.run(SECOND * 300);
+    let starts = world.acts.iter().filter(|(_, _, act)| *act == Act::Start).count();
+    assert_eq!(starts, 1, "{:?}", world.acts);
+}
+
+#[test]
+fn an_entry_that_leaves_and_comes_back_has_spent_what_it_spent() {
+    let mut world = World::settled(vec![service("redis"), service("web")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 250);
+    assert_eq!(world.restarts(), 3);
+    world.event(Event::Configured(watchlist(vec![service("web")])));
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.run(SECOND * 60);
+    assert_eq!(world.restarts(), 3, "{:?}", world.acts);
+}
+
+#[test]
+fn a_stop_by_hand_outlives_a_crash_of_vai() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    let exited = ContainerStatus::Exited { code: 0, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited.clone())));
+    world.run(SECOND * 120);
+    world.instance = None;
+    world.restart();
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 120);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+}
+
+#[test]
+fn a_stop_right_before_vai_itself_stops_means_nothing() {
+    let mut world = World::settled(vec![service("redis")]);
+    let exited = ContainerStatus::Exited { code: 0, oom: false };
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 20);
+    world.event(Event::Stopping);
+    world.instance = None;
+    world.restart();
+    world.kill("redis");
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+}
+
+#[test]
+fn after_a_reboot_everything_is_started_in_order_and_told_once() {
+    let mut web = service("web");
+    web.dependencies = vec!["redis".into()];
+    let mut worker = service("worker");
+    worker.dependencies = vec!["web".into()];
+    let mut world = World::settled(vec![service("redis"), web, worker]);
+    world.watchlist.local = Instance { id: "next-boot".into(), started_at: "1".into() };
+    world.instance = None;
+    world.event(Event::Stopping);
+    world.restart();
+    for name in ["redis", "web", "worker"] {
+        world.kill(name);
+    }
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.run(SECOND * 300);
+    let order: Vec<&str> = world.acts.iter().map(|(_, name, _)| name.as_str()).collect();
+    assert_eq!(order, ["redis", "web", "worker"]);
+    assert_eq!(world.restarts(), 0, "budgets are untouched");
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    let notice = &world.notices[0];
+    assert_eq!((notice.kind, notice.incident.severity), (NoticeKind::Info, Severity::Info));
+    let reason = "the host was rebooted, and all 3 services are up again";
+    assert_eq!(notice.incident.reason, reason);
+}
+
+#[test]
+fn a_restart_of_the_engine_is_told_once_all_is_up() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 10);
+    world.kill("redis");
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.event(Event::EngineBack);
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+    let told: Vec<&str> = world.notices.iter().map(|it| it.incident.reason.as_str()).collect();
+    assert_eq!(told, ["the container engine was restarted, and the one service is up again"]);
+}
+
+#[test]
+fn an_engine_that_containers_outlive_is_no_news() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 10);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.event(Event::EngineBack);
+    world.run(SECOND * 60);
+    assert!(world.acts.is_empty());
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn who_brought_the_container_up_is_evidence() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.run(SECOND * 180);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 120);
+    let facts = &world.notices[0].incident.evidence.facts;
+    assert!(facts.iter().any(|it| it.contains("last started by somebody else")), "{facts:?}");
+}

@@ -1,0 +1,166 @@
+//! Whether what is seen over the network can be believed.
+
+use super::*;
+
+fn over(host: &str) -> Check {
+    let port = 80;
+    check(CheckKind::Tcp(TcpCheck { host: host.into(), port, send: None, expect: None }))
+}
+
+fn remote(name: &str, host: &str) -> Service {
+    let place = Place::Container(name.into());
+    Service { checks: vec![over(host)], place, ..service(name) }
+}
+
+fn world(services: Vec<Service>, anchors: Vec<Check>) -> World {
+    let mut world = World::new(services);
+    world.watchlist.anchors = anchors;
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.well.insert("(anchors)".into(), true);
+    let names: Vec<String> = world.core.services.keys().map(ToString::to_string).collect();
+    for name in names {
+        world.well.insert(name.clone(), true);
+        world.faults.insert(name.clone(), FaultKind::Timeout);
+        let ContainerView::Present(presence) = view(1, ContainerStatus::Running) else {
+            unreachable!("it is present")
+        };
+        let instance = Instance { id: format!("id-of-{name}"), ..presence.instance };
+        let view = ContainerView::Present(Presence { instance, name: name.clone(), ..presence });
+        let key = ContainerKey::from(name.as_str());
+        world.event(Event::Container { key, change: ContainerChange::Seen(view) });
+    }
+    world.run(SECOND * 180);
+    world
+}
+
+fn web(count: usize) -> Vec<Service> {
+    (0..count).map(|n| remote(&format!("web-{n}"), &format!("web-{n}"))).collect()
+}
+
+#[test]
+fn mass_failure_holds_everything_and_tells_once() {
+    let mut world = world(web(5), Vec::new());
+    for n in 0..3 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    let why = "not attempted: 3 of 5 services seen over the network fail at once";
+    assert!(world.told(why), "{:#?}", world.story);
+    let roots: Vec<&str> = world.notices.iter().map(|it| it.incident.root.as_str()).collect();
+    assert_eq!(roots, ["network of vai"]);
+    assert_eq!(world.notices[0].incident.severity, Severity::Critical);
+    for n in 0..3 {
+        world.well.insert(format!("web-{n}"), true);
+    }
+    world.run(SECOND * 120);
+    assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert!(world.core.incidents.memories().next().is_none());
+}
+
+#[test]
+fn two_of_five_are_no_mass_failure() {
+    let mut world = world(web(5), Vec::new());
+    world.kill("web-0");
+    world.run(SECOND * 125);
+    world.kill("web-1");
+    world.run(SECOND * 300);
+    assert_eq!(world.restarts(), 2, "{:?}", world.acts);
+}
+
+#[test]
+fn mass_failure_with_a_known_cause_is_none() {
+    let mut services = web(5);
+    for web in &mut services[1..] {
+        web.dependencies = vec!["web-0".into()];
+    }
+    let mut world = world(services, Vec::new());
+    for n in 1..5 {
+        world.needs.insert(format!("web-{n}"), "web-0".into());
+    }
+    world.kill("web-0");
+    world.run(SECOND * 300);
+    assert_eq!(world.acts_on("web-0").len(), 1, "{:#?}", world.story);
+    assert_eq!(world.restarts(), 1, "{:?}", world.acts);
+}
+
+#[test]
+fn an_anchor_that_answers_says_that_it_is_not_us() {
+    let mut world = world(web(5), vec![over("1.1.1.1")]);
+    for n in 0..4 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 400);
+    assert_eq!(world.restarts(), 4, "{:#?}", world.story);
+}
+
+#[test]
+fn anchors_that_are_silent_make_the_outside_unknown() {
+    let services = vec![remote("shop", "shop.example.com"), service("redis")];
+    let mut world = world(services, vec![over("1.1.1.1"), over("9.9.9.9")]);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 120);
+    world.kill("(anchors)");
+    world.kill("shop");
+    world.run(SECOND * 100);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+    world.run(SECOND * 200);
+    assert_eq!(world.state("shop"), StateLabel::Unknown);
+    assert!(world.notices[0].incident.reason.contains("no anchor answers"));
+    world.well.insert("(anchors)".into(), true);
+    world.run(SECOND * 200);
+    assert_eq!(world.acts_on("shop").len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn all_that_is_outside_failing_together_is_unknown() {
+    let shops = ["a.example.com", "b.example.com"].map(|host| remote(&host[..1], host));
+    let mut world = world(shops.to_vec(), Vec::new());
+    world.kill("a");
+    world.kill("b");
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert_eq!(world.state("a"), StateLabel::Unknown);
+    world.well.insert("b".into(), true);
+    world.run(SECOND * 300);
+    assert_eq!(world.acts_on("a").len(), 1, "one alone is believed: {:#?}", world.story);
+}
+
+#[test]
+fn a_look_that_spans_a_suspend_is_dropped() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    let mut looked = false;
+    while !looked {
+        let wake = world.core.next_wake(world.now).unwrap();
+        world.advance(wake);
+        world.event(Event::Wake);
+        looked = !world.queue.is_empty();
+    }
+    // The host sleeps while the look is under way; its own clock did not run.
+    world.queue[0].0 = world.now.mono + SECOND * 3600;
+    world.advance(world.now.mono + SECOND * 3600);
+    world.well.insert("redis".into(), true);
+    world.run(SECOND * 30);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    assert!(!world.told("suspect"), "{:#?}", world.story);
+}
+
+#[test]
+fn a_look_that_never_ends_is_a_stale_monitor() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.queue.clear();
+    while world.queue.is_empty() {
+        let wake = world.core.next_wake(world.now).unwrap();
+        world.advance(wake);
+        world.event(Event::Wake);
+    }
+    world.queue.clear();
+    world.run(SECOND * 400);
+    assert_eq!(world.state("redis"), StateLabel::Unknown);
+    assert!(world.told("monitor stale"), "{:#?}", world.story);
+    assert!(world.acts.is_empty());
+    assert!(world.queue.is_empty(), "it is not looked at twice at once");
+}

@@ -1,0 +1,107 @@
+//! Flapping, error rates and unstable services.
+
+use super::*;
+
+/// Up and down, an interval each.
+fn flap(world: &mut World, times: u32) {
+    for n in 0..times {
+        let well = n % 2 == 1;
+        world.well.insert("web".into(), well);
+        world.run(SECOND * 60);
+    }
+}
+
+fn flapping_web() -> World {
+    let mut web = service("web");
+    // Alone, none of its failures is confirmed in time.
+    web.checks[0].fail_for = SECOND * 61;
+    let mut world = World::settled(vec![web]);
+    world.faults.insert("web".into(), FaultKind::Timeout);
+    flap(&mut world, 12);
+    world
+}
+
+#[test]
+fn flapping_is_one_message_until_it_has_been_calm() {
+    let mut world = flapping_web();
+    flap(&mut world, 20);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    assert_eq!(world.notices[0].incident.severity, Severity::Warning);
+    let reasons: Vec<&str> = world.incidents.values().map(|it| it.reason.as_str()).collect();
+    assert!(reasons[0].starts_with("flapping: changed"), "{reasons:?}");
+    world.well.insert("web".into(), true);
+    world.run(SECOND * 60 * 25);
+    assert!(!world.core.services[&ServiceName::from("web")].is_flapping());
+    world.run(SECOND * 60 * 80);
+    assert_eq!(world.state("web"), StateLabel::Healthy);
+    assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+}
+
+#[test]
+fn flapping_holds_what_is_not_proven_and_only_that() {
+    let mut world = flapping_web();
+    world.kill("web");
+    world.run(SECOND * 200);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert!(world.told("not attempted: it flaps"), "{:#?}", world.story);
+    assert_eq!(world.state("web"), StateLabel::Held);
+    assert_eq!(world.notices.len(), 1, "no message for a swing: {:#?}", world.notices);
+    world.well.insert("web".into(), true);
+    world.run(SECOND * 120);
+    world.faults.remove("web");
+    world.hint_death("web");
+    world.run(SECOND * 300);
+    assert_eq!(world.acts_on("web").len(), 1, "a death is a death: {:?}", world.acts);
+}
+
+#[test]
+fn an_error_rate_is_a_warning_and_restarts_nothing() {
+    let mut world = World::settled(vec![service("web")]);
+    for _ in 0..5 {
+        world.kill("web");
+        while world.state("web") != StateLabel::Suspect {
+            world.run(SECOND);
+            assert!(world.acts.is_empty(), "{:#?}", world.story);
+        }
+        world.well.insert("web".into(), true);
+        // More often, it would be flapping.
+        world.run(SECOND * 720);
+    }
+    assert_eq!(world.state("web"), StateLabel::Degraded);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    let reason = &world.notices[0].incident.reason;
+    assert!(reason.contains("5 of the last 100 looks failed"), "{reason}");
+    world.run(SECOND * 60 * 100);
+    assert_eq!(world.state("web"), StateLabel::Healthy);
+    assert_eq!(world.notices.len(), 2);
+    assert!(world.acts.is_empty());
+}
+
+#[test]
+fn killed_every_four_minutes_for_a_day_it_is_nearly_always_up_and_unstable_once() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut down = Duration::ZERO;
+    for _ in 0..360 {
+        world.hint_death("redis");
+        let mut waited = Duration::ZERO;
+        while !world.well["redis"] {
+            world.run(SECOND);
+            waited += SECOND;
+        }
+        down += waited;
+        world.run(SECOND * 240 - waited);
+    }
+    assert_eq!(world.restarts(), 360);
+    assert!(down <= SECOND * 360 * 2, "{down:?}");
+    let unstable: Vec<&Incident> =
+        world.incidents.values().filter(|it| it.state == StateLabel::Healthy).collect();
+    assert_eq!(unstable.len(), 1, "{unstable:#?}");
+    assert!(world.notices.len() <= 3, "{:#?}", world.notices);
+    assert_eq!(world.notices[0].kind, NoticeKind::Opened);
+    assert!(world.notices[0].incident.reason.contains("healed 3 times"));
+    world.run(SECOND * 3600 * 25);
+    let last = world.notices.last().unwrap();
+    let all: Vec<_> = world.notices.iter().map(|it| (it.kind, &it.incident.reason)).collect();
+    assert_eq!(last.kind, NoticeKind::Resolved, "a clean day ends it: {all:?}");
+}

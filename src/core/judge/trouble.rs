@@ -1,0 +1,91 @@
+//! What is wrong with the host or with `vai` itself, as opposed to a service.
+
+use super::*;
+use crate::model::{Notify, Severity, StateLabel};
+use host::UNCLEAN_WITHIN;
+use incident::{ENGINE_TOLD_AFTER, Root, Trouble};
+
+impl Core {
+    /// Everything of that kind that is worth telling now.
+    pub(super) fn troubles(&self, now: Now) -> Vec<Trouble> {
+        let host = [self.engine_trouble(now), self.store_trouble(), self.own_trouble(now)];
+        let unstable = self.services.values().filter_map(unstable);
+        host.into_iter().flatten().chain(self.network_trouble(now)).chain(unstable).collect()
+    }
+
+    fn engine_trouble(&self, now: Now) -> Option<Trouble> {
+        let EngineLink::Gone { since, why, .. } = &self.engine else { return None };
+        let needed = self.services.values().any(|it| it.is_watched() && it.container().is_some());
+        let long = now.mono.since(since.mono) >= ENGINE_TOLD_AFTER;
+        (needed && long).then(|| Trouble {
+            state: StateLabel::Unknown,
+            ..critical(
+                Root::Engine,
+                *since,
+                why.clone(),
+                "nothing in containers is restarted until it answers",
+            )
+        })
+    }
+
+    fn store_trouble(&self) -> Option<Trouble> {
+        let (since, why) = self.store_failed.as_ref()?;
+        Some(critical(
+            Root::Store,
+            *since,
+            format!("nothing can be stored: {why}"),
+            "vai checks and alerts from memory, and acts on nothing until it can be stored again",
+        ))
+    }
+
+    fn own_trouble(&self, now: Now) -> Option<Trouble> {
+        let since = self.host.mistrusted_since(now.mono)?;
+        let within = crate::words::duration(UNCLEAN_WITHIN);
+        Some(critical(
+            Root::Vai,
+            since,
+            format!("it ended unexpectedly three times in {within}"),
+            "it watches and alerts, and acts on nothing until it has run for 10 minutes",
+        ))
+    }
+
+    fn network_trouble(&self, now: Now) -> Option<Trouble> {
+        let gates = self.services.values().filter_map(Machine::gate);
+        let gate = gates.into_iter().find(|gate| matches!(gate, Gate::MassFailure { .. }))?;
+        let since = self.incidents.since(&Root::Network).unwrap_or(now);
+        Some(critical(
+            Root::Network,
+            since,
+            gate.words(now.mono),
+            "nothing that is only seen over the network is restarted until that is over",
+        ))
+    }
+}
+
+fn critical(root: Root, since: Now, reason: String, next: &str) -> Trouble {
+    Trouble {
+        root,
+        since,
+        severity: Severity::Critical,
+        state: StateLabel::Held,
+        place: String::new(),
+        reason,
+        next: next.to_owned(),
+        notify: Notify::Default,
+    }
+}
+
+fn unstable(machine: &Machine) -> Option<Trouble> {
+    let stability = &machine.kept.stability;
+    let (since, count) = stability.unstable()?;
+    Some(Trouble {
+        root: Root::Unstable(machine.service.name.clone()),
+        since,
+        severity: Severity::Warning.min(machine.service.severity),
+        state: StateLabel::Healthy,
+        place: machine.container().map_or_else(String::new, ToString::to_string),
+        reason: format!("it had to be healed {count} times and may need a closer look"),
+        next: "vai goes on healing it; a day without a failure ends this".to_owned(),
+        notify: machine.service.notify.clone(),
+    })
+}

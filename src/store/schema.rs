@@ -1,0 +1,37 @@
+//! The schema of the state file, and how an older one becomes it.
+
+use rusqlite::{Connection, Result, TransactionBehavior};
+
+/// Each makes a file of its own number, counted from 1, out of one of the
+/// number before. What was released is never edited.
+const MIGRATIONS: &[&str] = &[
+    // What the core remembers, each record as JSON, and the clock.
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+     CREATE TABLE records (
+         kind TEXT NOT NULL,
+         key  TEXT NOT NULL,
+         json TEXT NOT NULL,
+         PRIMARY KEY (kind, key)
+     ) WITHOUT ROWID;",
+];
+
+/// The number that this `vai` writes.
+pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// The number of a file; 0 is an empty one.
+pub(super) fn version(db: &Connection) -> Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings a file of an older number, or an empty one, up to [`VERSION`]; each
+/// migration is one transaction.
+pub(super) fn migrate(db: &mut Connection) -> Result<()> {
+    let found = version(db)?;
+    for (number, sql) in (1..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= found) {
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! A1–A4 and A6: incidents and what is told of them.
+
+use super::known::Known;
+use super::{Heard, Violation};
+use crate::plan::Ms;
+use std::collections::{BTreeMap, BTreeSet};
+use vai_core::judge::{Change, Record, RecordKey};
+use vai_core::model::{
+    Event, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind, ServiceName,
+    ServiceView, StateLabel,
+};
+
+#[derive(Debug, Default)]
+pub(crate) struct Alerts {
+    open: BTreeMap<IncidentId, Open>,
+    closed: BTreeSet<IncidentId>,
+    told: BTreeMap<IncidentId, Told>,
+    outbox: BTreeSet<MessageId>,
+    crashes: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    root: String,
+    since: Ms,
+}
+
+/// What was told of an incident, and what of it arrived.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    messages: u64,
+    escalations: u64,
+    opened: bool,
+    resolved: bool,
+    opened_delivered: u64,
+    resolved_delivered: u64,
+    /// Crashes before the first delivery.
+    crashes_then: u64,
+}
+
+impl Alerts {
+    pub(crate) fn crashed(&mut self, lossy: bool) {
+        self.crashes += 1;
+        if lossy {
+            // What could not be stored is not remembered; that is no news.
+            *self = Self { crashes: self.crashes, ..Self::default() };
+        }
+    }
+
+    pub(crate) fn follow(&mut self, now: Ms, heard: &Heard<'_>, known: &Known) -> crate::Step {
+        for change in &heard.delta.changes {
+            match change {
+                Change::Incident(incident) => self.recorded(now, incident)?,
+                Change::Keep(record) => {
+                    if let Record::Message(id, notice) = &**record {
+                        self.outbox.insert(*id);
+                        self.told(now, notice, known)?;
+                    }
+                }
+                Change::Forget(RecordKey::Message(id)) => _ = self.outbox.remove(id),
+                _ => {}
+            }
+        }
+        for change in &heard.delta.changes {
+            if let Change::Service(view) = change {
+                self.belongs(now, view)?;
+            }
+        }
+        match heard.event {
+            Some(Event::Checked { ticket, .. }) => confirmed(now, &ticket.service, known),
+            Some(Event::Configured(_)) => unchanged(now, known),
+            _ => Ok(()),
+        }
+    }
+
+    fn recorded(&mut self, now: Ms, incident: &Incident) -> crate::Step {
+        let violated = |words: String| {
+            let words = format!("{}: {words}", incident.id.0);
+            Err(Violation { invariant: "A2", at: now, words })
+        };
+        if self.closed.contains(&incident.id) {
+            return violated("it was closed before".into());
+        }
+        match &incident.phase {
+            IncidentPhase::Open => {
+                let open = Open { root: incident.root.clone(), since: now };
+                let twin = self
+                    .open
+                    .iter()
+                    .find(|(id, it)| **id != incident.id && it.root == incident.root);
+                if let Some((id, _)) = twin {
+                    let words = format!("{} and {} are both open", id.0, incident.id.0);
+                    return Err(Violation { invariant: "A1", at: now, words });
+                }
+                self.open.entry(incident.id.clone()).or_insert(open);
+                Ok(())
+            }
+            IncidentPhase::Closed { .. } => {
+                self.closed.insert(incident.id.clone());
+                if self.open.remove(&incident.id).is_none() {
+                    return violated("closed and never opened".into());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A1, as published.
+    fn belongs(&self, now: Ms, view: &ServiceView) -> crate::Step {
+        let broken = matches!(
+            view.state,
+            StateLabel::Down | StateLabel::GaveUp | StateLabel::Verifying | StateLabel::Healing
+        );
+        let is_open =
+            view.incident.as_ref().map(|id| self.open.contains_key(&IncidentId(id.clone())));
+        let words = match is_open {
+            None if broken => format!("{} is {} and in no incident", view.name, view.state.label()),
+            Some(false) => format!("{} is in {:?}, which is not open", view.name, view.incident),
+            _ => return Ok(()),
+        };
+        Err(Violation { invariant: "A1", at: now, words })
+    }
+
+    /// A message leaves: it is remembered until it has arrived.
+    pub(crate) fn sent(&self, now: Ms, id: MessageId) -> crate::Step {
+        if self.outbox.contains(&id) {
+            return Ok(());
+        }
+        let words = format!("{id:?} is sent and not remembered");
+        Err(Violation { invariant: "A2", at: now, words })
+    }
+
+    /// Something is told: the bound of messages.
+    fn told(&mut self, now: Ms, notice: &Notice, known: &Known) -> crate::Step {
+        // Good news is about no incident that was ever open.
+        if notice.kind == NoticeKind::Info {
+            return Ok(());
+        }
+        let id = &notice.incident.id;
+        let since = self.open.get(id).map_or(now, |open| open.since);
+        let told = self.told.entry(id.clone()).or_default();
+        told.messages += 1;
+        match notice.kind {
+            NoticeKind::Opened => told.opened = true,
+            NoticeKind::Escalated => told.escalations += 1,
+            NoticeKind::Resolved => told.resolved = true,
+            NoticeKind::Reminder(_) | NoticeKind::Info => {}
+        }
+        let repeat = known.watchlist.repeat_interval.as_millis() as Ms;
+        let most = 2 + (now - since).div_ceil(repeat.max(1)) + 1;
+        if told.messages > most {
+            let words =
+                format!("{} messages about {} by then, at most {most}", told.messages, id.0);
+            return Err(Violation { invariant: "A4", at: now, words });
+        }
+        if notice.kind == NoticeKind::Resolved && !told.opened {
+            let words = format!("the end of {} is told, its beginning was not", id.0);
+            return Err(Violation { invariant: "A3", at: now, words });
+        }
+        Ok(())
+    }
+
+    /// A message arrived at its sink.
+    pub(crate) fn delivered(&mut self, now: Ms, notice: &Notice) -> crate::Step {
+        let id = &notice.incident.id;
+        let crashes = self.crashes;
+        let Some(told) = self.told.get_mut(id) else { return Ok(()) };
+        let count = match notice.kind {
+            NoticeKind::Opened => &mut told.opened_delivered,
+            NoticeKind::Resolved => &mut told.resolved_delivered,
+            NoticeKind::Escalated | NoticeKind::Reminder(_) | NoticeKind::Info => {
+                return Ok(());
+            }
+        };
+        if *count == 0 {
+            told.crashes_then = crashes;
+        }
+        *count += 1;
+        let twice = *count - 1;
+        if twice > crashes - told.crashes_then {
+            let words = format!("{:?} of {} arrived {} times", notice.kind, id.0, twice + 1);
+            return Err(Violation { invariant: "A2", at: now, words });
+        }
+        if notice.kind == NoticeKind::Resolved && told.opened_delivered == 0 {
+            let words = format!("the end of {} arrived before its beginning", id.0);
+            return Err(Violation { invariant: "A3", at: now, words });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
+        let violated = |invariant, words: String| Err(Violation { invariant, at: now, words });
+        if let Some((id, _)) = self.open.first_key_value() {
+            return violated("L1", format!("{} is still open", id.0));
+        }
+        if let Some(id) = self.outbox.first() {
+            return violated("L1", format!("{id:?} is still to be sent"));
+        }
+        for (id, told) in &self.told {
+            if told.opened && told.opened_delivered == 0 {
+                return violated("A2", format!("nobody was told of {}", id.0));
+            }
+            if told.opened && (!told.resolved || told.resolved_delivered == 0) {
+                return violated("A2", format!("nobody was told of the end of {}", id.0));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A1, by an own count of the results.
+fn confirmed(now: Ms, name: &ServiceName, known: &Known) -> crate::Step {
+    let Some(view) = known.views.get(name) else { return Ok(()) };
+    let Some(service) = known.watchlist.services.get(name) else { return Ok(()) };
+    let left_alone = matches!(
+        view.state,
+        StateLabel::Paused
+            | StateLabel::StoppedByHand
+            | StateLabel::Maintenance
+            | StateLabel::Disabled
+            | StateLabel::Starting
+    );
+    let instance = known.instance_of(name);
+    let was_well = instance.is_some() && known.well_in.get(name) == Some(&instance);
+    let in_doubt = !known.engine_up || !known.container_runs(&service.place);
+    if left_alone || !was_well || in_doubt || view.incident.is_some() {
+        return Ok(());
+    }
+    match known.confirmed(name, now) {
+        Some(check) => {
+            let words = format!(
+                "{} of {name} is confirmed to fail; it is {} and in no incident",
+                check.name,
+                view.state.label()
+            );
+            Err(Violation { invariant: "A1", at: now, words })
+        }
+        None => Ok(()),
+    }
+}
+
+/// A6: what a reload does not change goes on as it was.
+fn unchanged(now: Ms, known: &Known) -> crate::Step {
+    let unedited = known.before.iter().filter(|(name, _)| !known.edited.contains(*name));
+    for (name, before) in unedited {
+        let Some(view) = known.views.get(name) else { continue };
+        let lost = before.checks.len() == view.checks.len()
+            && (before.checks != view.checks
+                || before.incident != view.incident
+                || before.failed_attempts != view.failed_attempts
+                || before.restarts_in_window < view.restarts_in_window);
+        if before.state == view.state && lost {
+            let words = format!("{name} was {before:?} and is {view:?}");
+            return Err(Violation { invariant: "A6", at: now, words });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,316 @@
+//! What anybody could know who reads along: the registry, the containers as
+//! told, the results as delivered, what operators asked, what was published.
+
+use super::restarts::Restarts;
+use crate::plan::Ms;
+use std::collections::{BTreeMap, BTreeSet};
+use vai_core::judge::{Change, Delta};
+use vai_core::model::{
+    Act, ActOutcome, Check, ContainerChange, ContainerKey, ContainerView, Event, FaultKind,
+    Instance, OnFail, OperatorRequest, Outcome, Place, Service, ServiceName, ServiceView,
+    StateLabel, Ticket, Watchlist,
+};
+
+/// Stops so shortly before the engine went were its own (behaviour.md, "By
+/// hand").
+const ENGINE_STOPS: Ms = 60_000;
+
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) watchlist: Watchlist,
+    pub(crate) views: BTreeMap<ServiceName, ServiceView>,
+    /// The states before the step, of services whose view changed in it.
+    pub(crate) before: BTreeMap<ServiceName, ServiceView>,
+    pub(crate) containers: BTreeMap<ContainerKey, ContainerView>,
+    pub(crate) paused: BTreeSet<String>,
+    pub(crate) stopped: BTreeSet<String>,
+    /// Containers that somebody stopped, and when that was told.
+    pub(crate) by_hand: BTreeMap<ContainerKey, Ms>,
+    /// Unless it was told that the engine does not answer.
+    pub(crate) engine_up: bool,
+    pub(crate) tallies: BTreeMap<(ServiceName, String), Tally>,
+    /// The instance in which a service was published as well.
+    pub(crate) well_in: BTreeMap<ServiceName, Option<Instance>>,
+    /// What the last registry changed.
+    pub(crate) edited: BTreeSet<ServiceName>,
+    next: u64,
+}
+
+/// Results of one check since its service was last touched.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) fails: u32,
+    pub(crate) first: Ms,
+    pub(crate) proven: bool,
+    seen_alive: bool,
+    /// Looks handed out earlier do not count.
+    since: u64,
+    handed_out: BTreeMap<u64, u64>,
+}
+
+impl Known {
+    pub(crate) fn new(watchlist: Watchlist) -> Self {
+        Self {
+            watchlist,
+            views: BTreeMap::new(),
+            before: BTreeMap::new(),
+            containers: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            by_hand: BTreeMap::new(),
+            engine_up: true,
+            tallies: BTreeMap::new(),
+            well_in: BTreeMap::new(),
+            edited: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
+    pub(crate) fn crashed(&mut self, lossy: bool) {
+        self.tallies.clear();
+        self.views.clear();
+        self.containers.clear();
+        self.by_hand.clear();
+        self.engine_up = true;
+        if lossy {
+            self.paused.clear();
+            self.stopped.clear();
+        }
+    }
+
+    pub(crate) fn hear(&mut self, now: Ms, event: &Event, restarts: &Restarts) {
+        match event {
+            Event::Configured(watchlist) => self.configured(watchlist),
+            Event::Checked { ticket, report } => self.checked(now, ticket, &report.outcome),
+            Event::Container { key, change } => self.container(now, key, change, restarts),
+            Event::EngineGone(_) => {
+                self.engine_up = false;
+                self.by_hand.retain(|_, at| now - *at >= ENGINE_STOPS);
+            }
+            Event::EngineBack => {
+                self.engine_up = true;
+                self.restart_tallies(|_| true);
+            }
+            Event::Acted { id, report } => {
+                let refused = matches!(report.outcome, ActOutcome::Refused { .. });
+                if let Some(flight) = restarts.flight(*id)
+                    && !refused
+                {
+                    let name = flight.service.clone();
+                    self.restart_tallies(|it| *it == name);
+                    if let (Some(instance), Place::Container(key)) =
+                        (&report.instance, &flight.place)
+                        && flight.act != Act::Stop
+                    {
+                        self.came_up(key.clone(), instance);
+                    }
+                }
+                if let Some(flight) = restarts.flight(*id)
+                    && flight.act == Act::Stop
+                    && matches!(report.outcome, ActOutcome::Refused { .. } | ActOutcome::Failed(_))
+                {
+                    self.stopped.remove(flight.service.as_str());
+                }
+            }
+            Event::Operator(request) => self.asked(request),
+            Event::Hint { service, died: Some(_), .. } => {
+                for ((name, _), tally) in &mut self.tallies {
+                    if name == service && tally.seen_alive {
+                        tally.proven = true;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn configured(&mut self, watchlist: &Watchlist) {
+        let before = std::mem::replace(&mut self.watchlist, watchlist.clone());
+        let changed: BTreeSet<ServiceName> = before
+            .services
+            .iter()
+            .filter(|(name, service)| watchlist.services.get(*name) != Some(*service))
+            .map(|(name, _)| name.clone())
+            .collect();
+        self.restart_tallies(|name| changed.contains(name));
+        self.views.retain(|name, _| watchlist.services.contains_key(name));
+        self.edited = changed;
+    }
+
+    fn checked(&mut self, now: Ms, ticket: &Ticket, outcome: &Outcome) {
+        let Some(service) = self.watchlist.services.get(&ticket.service) else { return };
+        let Some(check) = service.checks.get(ticket.check) else { return };
+        let key = (ticket.service.clone(), check.name.clone());
+        let Some(tally) = self.tallies.get_mut(&key) else { return };
+        let handed_out = tally.handed_out.remove(&ticket.number);
+        if handed_out.is_none_or(|at| at < tally.since) {
+            return;
+        }
+        match outcome {
+            Outcome::Pass | Outcome::Slow(_) => {
+                tally.fails = 0;
+                tally.proven = false;
+                tally.seen_alive = true;
+            }
+            Outcome::Fail(fault) => {
+                if tally.fails == 0 {
+                    tally.first = now;
+                }
+                tally.fails += 1;
+                tally.proven |= match fault.kind {
+                    FaultKind::ProcessAbsent => tally.seen_alive,
+                    FaultKind::Unhealthy => true,
+                    _ => false,
+                };
+            }
+            Outcome::Starting(_) | Outcome::Unknown(_) => {}
+        }
+    }
+
+    fn container(
+        &mut self,
+        now: Ms,
+        key: &ContainerKey,
+        change: &ContainerChange,
+        restarts: &Restarts,
+    ) {
+        match change {
+            ContainerChange::StopRequested => {
+                if !restarts.stops_container(key) {
+                    self.by_hand.insert(key.clone(), now);
+                }
+            }
+            ContainerChange::Seen(view) => {
+                if let ContainerView::Present(presence) = view
+                    && presence.status.is_running()
+                {
+                    self.by_hand.remove(key);
+                    self.came_up(key.clone(), &presence.instance);
+                }
+                self.containers.insert(key.clone(), view.clone());
+            }
+            ContainerChange::Signalled | ContainerChange::Died | ContainerChange::OutOfMemory => {}
+        }
+    }
+
+    /// Another instance: nothing seen before counts.
+    fn came_up(&mut self, key: ContainerKey, instance: &Instance) {
+        if self.instance(&key) == Some(instance) {
+            return;
+        }
+        if let Some(ContainerView::Present(presence)) = self.containers.get_mut(&key) {
+            presence.instance = instance.clone();
+        }
+        let place = Place::Container(key);
+        let inside: BTreeSet<ServiceName> = self
+            .watchlist
+            .services
+            .values()
+            .filter(|service| service.place == place)
+            .map(|service| service.name.clone())
+            .collect();
+        self.restart_tallies(|name| inside.contains(name));
+    }
+
+    fn restart_tallies(&mut self, of: impl Fn(&ServiceName) -> bool) {
+        let next = self.next;
+        for ((name, _), tally) in &mut self.tallies {
+            if of(name) {
+                *tally = Tally {
+                    since: next + 1,
+                    handed_out: std::mem::take(&mut tally.handed_out),
+                    ..Tally::default()
+                };
+            }
+        }
+        self.next += 1;
+    }
+
+    fn asked(&mut self, request: &OperatorRequest) {
+        let name = request.service().clone();
+        let text = name.to_string();
+        match request {
+            OperatorRequest::Pause(_) => _ = self.paused.insert(text),
+            OperatorRequest::Resume(_) => _ = self.paused.remove(&text),
+            OperatorRequest::Stop(_) => {
+                self.paused.remove(&text);
+                self.stopped.insert(text);
+            }
+            OperatorRequest::Start(_) => {
+                self.paused.remove(&text);
+                self.stopped.remove(&text);
+                self.restart_tallies(|it| *it == name);
+            }
+        }
+    }
+
+    pub(crate) fn handed_out(&mut self, ticket: &Ticket, service: &Service) {
+        let Some(check) = service.checks.get(ticket.check) else { return };
+        self.next += 1;
+        let key = (ticket.service.clone(), check.name.clone());
+        self.tallies.entry(key).or_default().handed_out.insert(ticket.number, self.next);
+    }
+
+    pub(crate) fn publish(&mut self, delta: &Delta) {
+        self.before.clear();
+        for change in &delta.changes {
+            match change {
+                Change::Service(view) => {
+                    let old = self.views.insert(view.name.clone(), (**view).clone());
+                    if let Some(old) = old {
+                        self.before.insert(view.name.clone(), old);
+                    }
+                    if matches!(view.state, StateLabel::Healthy | StateLabel::Degraded) {
+                        let instance = self.instance_of(&view.name);
+                        self.well_in.insert(view.name.clone(), instance);
+                    }
+                }
+                Change::Removed(name) => _ = self.views.remove(name),
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn state(&self, name: &ServiceName) -> Option<StateLabel> {
+        self.views.get(name).map(|view| view.state)
+    }
+
+    pub(crate) fn instance(&self, key: &ContainerKey) -> Option<&Instance> {
+        match self.containers.get(key) {
+            Some(ContainerView::Present(presence)) => Some(&presence.instance),
+            _ => None,
+        }
+    }
+
+    /// The instance that a service is in, as told.
+    pub(crate) fn instance_of(&self, name: &ServiceName) -> Option<Instance> {
+        match &self.watchlist.services.get(name)?.place {
+            Place::Local => Some(self.watchlist.local.clone()),
+            Place::Container(key) => self.instance(key).cloned(),
+        }
+    }
+
+    /// Whether its container was last seen running.
+    pub(crate) fn container_runs(&self, place: &Place) -> bool {
+        match place {
+            Place::Local => true,
+            Place::Container(key) => matches!(
+                self.containers.get(key),
+                Some(ContainerView::Present(presence)) if presence.status.is_running()
+            ),
+        }
+    }
+
+    /// The first check whose own results confirm that `name` is down.
+    pub(crate) fn confirmed(&self, name: &ServiceName, now: Ms) -> Option<&Check> {
+        self.watchlist.services.get(name)?.checks.iter().find(|check| {
+            let tally = self.tallies.get(&(name.clone(), check.name.clone()));
+            check.on_fail == OnFail::Restart
+                && tally.is_some_and(|tally| {
+                    tally.fails > 0
+                        && (tally.proven || tally.fails >= check.failure_threshold)
+                        && now - tally.first >= check.fail_for.as_millis() as Ms
+                })
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! C1, C4, C6: what is looked at, when, and what is made of it.
+
+use super::Violation;
+use super::known::Known;
+use super::restarts::Restarts;
+use crate::plan::Ms;
+use std::collections::{BTreeMap, BTreeSet};
+use vai_core::judge::{Change, Delta};
+use vai_core::model::{Event, OnFail, Service, ServiceKind, ServiceName, StateLabel, Ticket};
+
+/// What a start delay and the way there and back may add.
+const SLACK: Ms = 12_000;
+
+type Key = (ServiceName, String);
+
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    in_flight: BTreeMap<Key, u64>,
+    last: BTreeMap<Key, Ms>,
+    /// Nothing is held against a look missing before.
+    from: Ms,
+    exempt: BTreeSet<ServiceName>,
+}
+
+impl Looks {
+    pub(crate) fn hear(
+        &mut self,
+        now: Ms,
+        event: &Event,
+        delta: &Delta,
+        known: &Known,
+    ) -> crate::Step {
+        let samples = delta.changes.iter().filter_map(|change| match change {
+            Change::Sampled(sample) => Some(sample),
+            _ => None,
+        });
+        let result = match event {
+            Event::Checked { ticket, report } => {
+                self.in_flight.retain(|_, number| *number != ticket.number);
+                let service = known.watchlist.services.get(&ticket.service);
+                let check = service.and_then(|it| it.checks.get(ticket.check));
+                check.map(|check| (&ticket.service, &check.name, &report.outcome))
+            }
+            Event::Configured(watchlist) => {
+                // A look of a check that was edited is another check's.
+                self.in_flight.retain(|(name, _), _| {
+                    watchlist.services.get(name) == known.watchlist.services.get(name)
+                });
+                self.last.retain(|(name, _), _| {
+                    watchlist.services.get(name) == known.watchlist.services.get(name)
+                });
+                None
+            }
+            _ => None,
+        };
+        for sample in samples {
+            let same = result.is_some_and(|(service, check, outcome)| {
+                sample.service == *service && sample.check == *check && sample.outcome == *outcome
+            });
+            if !same {
+                let words = format!("{sample:?} is no result of a look");
+                return Err(Violation { invariant: "C6", at: now, words });
+            }
+        }
+        Ok(())
+    }
+
+    /// While a service is acted on or stopped it is not looked at.
+    pub(crate) fn follow(&mut self, now: Ms, delta: &Delta) {
+        for change in &delta.changes {
+            let Change::Service(view) = change else { continue };
+            let exempt = matches!(
+                view.state,
+                StateLabel::Healing | StateLabel::StoppedByHand | StateLabel::Disabled
+            );
+            if exempt {
+                self.exempt.insert(view.name.clone());
+            } else if self.exempt.remove(&view.name) {
+                for check in &view.checks {
+                    self.last.insert((view.name.clone(), check.name.clone()), now);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn handed_out(
+        &mut self,
+        now: Ms,
+        ticket: &Ticket,
+        service: &Service,
+    ) -> crate::Step {
+        let Some(check) = service.checks.get(ticket.check) else { return Ok(()) };
+        let key = (ticket.service.clone(), check.name.clone());
+        self.last.insert(key.clone(), now);
+        if self.in_flight.insert(key, ticket.number).is_some() {
+            let words = format!("{} of {} overlaps itself", check.name, ticket.service);
+            return Err(Violation { invariant: "C1", at: now, words });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn from(&mut self, now: Ms) {
+        self.from = now;
+    }
+
+    pub(crate) fn crashed(&mut self) {
+        self.in_flight.clear();
+        self.last.clear();
+        self.exempt.clear();
+    }
+
+    /// C4: every check runs within two intervals.
+    pub(crate) fn audit(&mut self, now: Ms, known: &Known, restarts: &Restarts) -> crate::Step {
+        for service in known.watchlist.services.values() {
+            let watched = service.enabled && service.kind == ServiceKind::Watched;
+            let shown = known.state(&service.name);
+            if !watched || self.exempt.contains(&service.name) || shown.is_none() {
+                continue;
+            }
+            for check in &service.checks {
+                let key = (service.name.clone(), check.name.clone());
+                if restarts.acts_on(&service.name) {
+                    self.last.insert(key, now);
+                    continue;
+                }
+                let since = (*self.last.entry(key).or_insert(now)).max(self.from);
+                let bound = check.interval * 2 + check.timeout;
+                let silent = now.saturating_sub(since);
+                if silent > bound.as_millis() as Ms + SLACK && shown != Some(StateLabel::Unknown) {
+                    let on_fail = if check.on_fail == OnFail::Alert { " (alerts)" } else { "" };
+                    let words = format!(
+                        "{}{on_fail} of {} was not looked at for {silent} ms and is {shown:?}",
+                        check.name, service.name
+                    );
+                    return Err(Violation { invariant: "C4", at: now, words });
+                }
+            }
+        }
+        Ok(())
+    }
+}

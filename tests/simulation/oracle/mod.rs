@@ -1,0 +1,131 @@
+//! Independent checks of the invariants (behaviour.md, section 9), by name,
+//! drawn from what the core was told, what it said and what the world did.
+
+mod alerts;
+mod known;
+mod looks;
+mod restarts;
+
+use crate::plan::{Ms, Plan};
+use alerts::Alerts;
+use known::Known;
+use looks::Looks;
+use restarts::Restarts;
+use std::fmt;
+use vai_core::judge::Delta;
+use vai_core::model::{Action, Event, Notice, StateLabel, Watchlist};
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) invariant: &'static str,
+    pub(crate) at: Ms,
+    pub(crate) words: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let second = self.at as f64 / 1000.0;
+        write!(f, "{} at second {second}: {}", self.invariant, self.words)
+    }
+}
+
+/// One step of the core: what it was told, what it said, and which of its
+/// actions were dispatched.
+pub(crate) struct Heard<'a> {
+    pub(crate) event: Option<&'a Event>,
+    pub(crate) delta: &'a Delta,
+    pub(crate) actions: &'a [Action],
+}
+
+/// All checks.
+pub(crate) struct Oracle {
+    known: Known,
+    restarts: Restarts,
+    looks: Looks,
+    alerts: Alerts,
+}
+
+impl Oracle {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Self {
+            known: Known::new(plan.watchlist()),
+            restarts: Restarts::default(),
+            looks: Looks::default(),
+            alerts: Alerts::default(),
+        }
+    }
+
+    /// A step that was stored, or could not be.
+    pub(crate) fn step(&mut self, now: Ms, heard: &Heard<'_>, stored: bool) -> crate::Step {
+        if let Some(event) = heard.event {
+            self.looks.hear(now, event, heard.delta, &self.known)?;
+            self.known.hear(now, event, &self.restarts);
+            self.restarts.hear(event, &self.known);
+        }
+        self.known.publish(heard.delta);
+        self.looks.follow(now, heard.delta);
+        self.restarts.follow(now, heard.delta, &self.known);
+        self.alerts.follow(now, heard, &self.known)?;
+        for action in heard.actions {
+            match action {
+                Action::Look { ticket, service } => {
+                    self.looks.handed_out(now, ticket, service)?;
+                    self.known.handed_out(ticket, service);
+                }
+                Action::Act(request) => {
+                    self.restarts.dispatched(now, request, stored, &self.known)?;
+                }
+                Action::Tell(id, _) => self.alerts.sent(now, *id)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// vai starts with this registry.
+    pub(crate) fn started(&mut self, now: Ms, watchlist: &Watchlist) {
+        self.known.watchlist = watchlist.clone();
+        self.looks.from(now);
+    }
+
+    /// vai is gone, and with it what it had not stored.
+    pub(crate) fn crashed(&mut self, lossy: bool) {
+        self.known.crashed(lossy);
+        self.looks.crashed();
+        self.restarts.crashed(lossy);
+        self.alerts.crashed(lossy);
+    }
+
+    pub(crate) fn suspended(&mut self, until: Ms) {
+        self.looks.from(until);
+    }
+
+    pub(crate) fn delivered(&mut self, now: Ms, notice: &Notice) -> crate::Step {
+        self.alerts.delivered(now, notice)
+    }
+
+    /// What time alone breaks.
+    pub(crate) fn audit(&mut self, now: Ms, up: bool) -> crate::Step {
+        if up { self.looks.audit(now, &self.known, &self.restarts) } else { Ok(()) }
+    }
+
+    pub(crate) fn is_paused(&self, service: &str) -> bool {
+        self.known.paused.contains(service)
+    }
+
+    pub(crate) fn is_stopped(&self, service: &str) -> bool {
+        self.known.stopped.contains(service)
+    }
+
+    /// L1: once faults stopped, everything converged.
+    pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
+        let violated = |words: String| Err(Violation { invariant: "L1", at: now, words });
+        for view in self.known.views.values() {
+            if view.state != StateLabel::Healthy {
+                let (name, state) = (&view.name, view.state.label());
+                return violated(format!("{name} is still {state}: {}", view.reason));
+            }
+        }
+        self.alerts.at_the_end(now)
+    }
+}

@@ -1,0 +1,376 @@
+//! R1–R9: what is done to services, and how often.
+
+use super::Violation;
+use super::known::Known;
+use crate::plan::Ms;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+use vai_core::judge::{Change, Delta, Record, RecordKey};
+use vai_core::model::{
+    Act, ActId, ActOutcome, ActRequest, ContainerKey, ContainerStatus, ContainerView, Event,
+    Instance, OperatorRequest, Place, Recovery, Service, ServiceName, StateLabel,
+};
+
+/// So long well forgets the delays (behaviour.md, "Limits").
+const RESET_AFTER: Ms = 600_000;
+/// The slow retry doubles up to this.
+const SLOWEST_RETRY: Ms = 1_800_000;
+/// Stop events that arrive so much after an act of vai are still its own.
+const OURS_SETTLES: Ms = 6_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Restarts {
+    in_flight: BTreeMap<ActId, Flight>,
+    intents: BTreeSet<ActId>,
+    ever: BTreeSet<ActId>,
+    efforts: BTreeMap<ServiceName, Effort>,
+    starts: BTreeMap<(ServiceName, Option<Instance>), ActId>,
+    asked: BTreeSet<ServiceName>,
+    stopped_lately: BTreeMap<ContainerKey, Ms>,
+    now: Ms,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Flight {
+    pub(crate) service: ServiceName,
+    pub(crate) place: Place,
+    pub(crate) act: Act,
+    container: Option<String>,
+}
+
+/// What was spent on a service.
+#[derive(Clone, Debug, Default)]
+struct Effort {
+    restarts: VecDeque<(ActId, Ms)>,
+    /// Failed verdicts since the reset.
+    level: u32,
+    failed_in_row: u32,
+    last_verdict: Option<Ms>,
+    slow: Option<Ms>,
+    well_since: Option<Ms>,
+    /// A dependency came back since the last verdict.
+    dependency_back: bool,
+}
+
+impl Restarts {
+    pub(crate) fn flight(&self, id: ActId) -> Option<&Flight> {
+        self.in_flight.get(&id)
+    }
+
+    pub(crate) fn acts_on(&self, service: &ServiceName) -> bool {
+        self.in_flight.values().any(|flight| flight.service == *service)
+    }
+
+    /// Whether an act of vai's own stops this container, or just did.
+    pub(crate) fn stops_container(&self, key: &ContainerKey) -> bool {
+        let place = Place::Container(key.clone());
+        self.in_flight.values().any(|it| it.place == place && it.act.may_stop_container())
+            || self.stopped_lately.get(key).is_some_and(|&at| self.now - at <= OURS_SETTLES)
+    }
+
+    pub(crate) fn crashed(&mut self, lossy: bool) {
+        self.in_flight.clear();
+        self.asked.clear();
+        if lossy {
+            self.intents.clear();
+            self.starts.clear();
+            for effort in self.efforts.values_mut() {
+                let restarts = std::mem::take(&mut effort.restarts);
+                *effort = Effort { restarts, ..Effort::default() };
+            }
+        }
+    }
+
+    pub(crate) fn hear(&mut self, event: &Event, known: &Known) {
+        match event {
+            Event::Acted { id, report } => {
+                let Some(flight) = self.in_flight.remove(id) else { return };
+                if let Place::Container(key) = &flight.place {
+                    self.stopped_lately.insert(key.clone(), self.now);
+                }
+                if matches!(report.outcome, ActOutcome::Refused { .. }) {
+                    self.efforts
+                        .entry(flight.service)
+                        .or_default()
+                        .restarts
+                        .retain(|it| it.0 != *id);
+                    self.starts.retain(|_, start| start != id);
+                } else if flight.act == Act::Start
+                    && let Some(instance) = &report.instance
+                {
+                    // It may have started the container.
+                    self.starts.insert((flight.service, Some(instance.clone())), *id);
+                }
+            }
+            Event::Operator(OperatorRequest::Start(name)) => {
+                self.asked.insert(name.clone());
+                let effort = self.efforts.entry(name.clone()).or_default();
+                effort.failed_in_row = 0;
+                effort.slow = None;
+                effort.last_verdict = None;
+            }
+            Event::Configured(_) => {
+                self.efforts.retain(|name, _| known.watchlist.services.contains_key(name));
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn follow(&mut self, now: Ms, delta: &Delta, known: &Known) {
+        self.now = now;
+        for change in &delta.changes {
+            match change {
+                Change::Keep(record) => {
+                    if let Record::Act(id, _) = &**record {
+                        self.intents.insert(*id);
+                    }
+                }
+                Change::Forget(RecordKey::Act(id)) => _ = self.intents.remove(id),
+                Change::Transition(it) => {
+                    let Some(service) = known.watchlist.services.get(&it.service) else { continue };
+                    let effort = self.efforts.entry(it.service.clone()).or_default();
+                    effort.moved(now, it.from, it.to, &service.recovery);
+                    if is_well(it.to) && !is_well(it.from) {
+                        self.came_back(&it.service, known);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn came_back(&mut self, dependency: &ServiceName, known: &Known) {
+        for service in known.watchlist.services.values() {
+            if service.dependencies.contains(dependency) {
+                self.efforts.entry(service.name.clone()).or_default().dependency_back = true;
+            }
+        }
+    }
+
+    pub(crate) fn dispatched(
+        &mut self,
+        now: Ms,
+        request: &ActRequest,
+        stored: bool,
+        known: &Known,
+    ) -> crate::Step {
+        let service = &request.service;
+        let violated = |invariant, words: String| {
+            let words = format!("{:?} of {}: {words}", request.act, service.name);
+            Err(Violation { invariant, at: now, words })
+        };
+        if !self.ever.insert(request.id) && stored {
+            return violated("R5", format!("{:?} was dispatched before", request.id));
+        }
+        if !self.intents.contains(&request.id) {
+            return violated("R5", "its intent was not stored".into());
+        }
+        if let Err(words) = self.is_alone(service, known) {
+            return violated("R5", words);
+        }
+        if let Place::Container(key) = &service.place
+            && let Some(ContainerView::Present(presence)) = known.containers.get(key)
+            && presence.is_self
+            && request.act != Act::Stop
+        {
+            return violated("R7", "it runs in vai's own container".into());
+        }
+        let asked = self.asked.remove(&service.name);
+        if request.act != Act::Stop && !asked {
+            if let Err(words) = dependencies_are_well(service, known, now) {
+                return violated("R3", words);
+            }
+            if let Err(words) = may_be_touched(service, known) {
+                return violated("R4", words);
+            }
+        }
+        match &request.act {
+            Act::Restart(_) => {
+                if let Err(words) = is_seen_failing(service, known, now) {
+                    return violated("R6", words);
+                }
+                self.restarted(now, request)?;
+            }
+            Act::Start if !asked => {
+                let instance = request.instance.clone();
+                let instance = instance.or_else(|| known.instance_of(&service.name));
+                let key = (service.name.clone(), instance);
+                if self.starts.insert(key, request.id).is_some() {
+                    return violated("R9", "it was started in this instance before".into());
+                }
+            }
+            Act::Start | Act::Stop => {}
+        }
+        let flight = Flight {
+            service: service.name.clone(),
+            place: service.place.clone(),
+            act: request.act.clone(),
+            container: container_id(&service.place, known),
+        };
+        self.in_flight.insert(request.id, flight);
+        Ok(())
+    }
+
+    fn is_alone(&self, service: &Service, known: &Known) -> Result<(), String> {
+        let container = container_id(&service.place, known);
+        for (id, flight) in &self.in_flight {
+            let same = container.is_some() && flight.container == container;
+            if flight.place == service.place || same {
+                return Err(format!("{id:?} of {} is under way there", flight.service));
+            }
+        }
+        Ok(())
+    }
+
+    fn restarted(&mut self, now: Ms, request: &ActRequest) -> crate::Step {
+        let service = &request.service;
+        let violated = |invariant, words: String| {
+            let words = format!("{:?} of {}: {words}", request.act, service.name);
+            Err(Violation { invariant, at: now, words })
+        };
+        let recovery = &service.recovery;
+        let effort = self.efforts.entry(service.name.clone()).or_default();
+        if let Some(last) = effort.last_verdict {
+            let waited = now - last;
+            match effort.slow {
+                Some(slow) if waited < slow && !effort.dependency_back => {
+                    let words = format!("{waited} ms after it was given up, for {slow} ms");
+                    return violated("R8", words);
+                }
+                None if waited < effort.least_delay(recovery) => {
+                    let least = effort.least_delay(recovery);
+                    return violated("R2", format!("{waited} ms after a failed one, not {least}"));
+                }
+                Some(_) | None => {}
+            }
+        }
+        effort.restarts.push_back((request.id, now));
+        let window = millis(recovery.window);
+        let within = effort.restarts.iter().filter(|&&(_, at)| now - at < window).count();
+        if within > recovery.max_restarts as usize {
+            let max = recovery.max_restarts;
+            return violated("R1", format!("{within} restarts in {window} ms, at most {max}"));
+        }
+        Ok(())
+    }
+}
+
+impl Effort {
+    fn moved(&mut self, now: Ms, from: StateLabel, to: StateLabel, recovery: &Recovery) {
+        use StateLabel as S;
+        let fails = matches!(to, S::Down | S::GaveUp | S::Held | S::Blocked);
+        if matches!(to, S::Paused | S::Maintenance) {
+            // What goes on behind that label cannot be followed.
+            let restarts = std::mem::take(&mut self.restarts);
+            *self = Self { restarts, ..Self::default() };
+        }
+        if is_well(to) {
+            self.well_since.get_or_insert(now);
+            self.failed_in_row = 0;
+            self.slow = None;
+            self.last_verdict = None;
+        }
+        if (fails || to == S::Suspect)
+            && let Some(since) = self.well_since.take()
+            && now - since >= RESET_AFTER
+        {
+            self.level = 0;
+        }
+        if from == S::Verifying && fails {
+            self.level += 1;
+            self.failed_in_row += 1;
+            self.last_verdict = Some(now);
+            self.dependency_back = false;
+            if self.failed_in_row >= recovery.max_attempts {
+                self.slow = Some(match self.slow {
+                    None => millis(recovery.retry_after_give_up),
+                    Some(slow) => (slow * 2).min(SLOWEST_RETRY.max(slow)),
+                });
+            }
+        }
+    }
+
+    fn least_delay(&self, recovery: &Recovery) -> Ms {
+        let doublings = self.level.saturating_sub(1).min(20);
+        let delay = millis(recovery.backoff_initial) << doublings;
+        delay.min(millis(recovery.backoff_max))
+    }
+}
+
+fn is_well(state: StateLabel) -> bool {
+    matches!(state, StateLabel::Healthy | StateLabel::Degraded)
+}
+
+fn container_id(place: &Place, known: &Known) -> Option<String> {
+    match place {
+        Place::Local => None,
+        Place::Container(key) => known.instance(key).map(|instance| instance.id.clone()),
+    }
+}
+
+fn dependencies_are_well(service: &Service, known: &Known, now: Ms) -> Result<(), String> {
+    for name in &service.dependencies {
+        let Some(dependency) = known.watchlist.services.get(name).filter(|it| it.enabled) else {
+            continue;
+        };
+        let fine = match known.state(name) {
+            None | Some(StateLabel::Healthy | StateLabel::Degraded) => true,
+            Some(StateLabel::StoppedByHand | StateLabel::Disabled) => true,
+            // What it is behind that label cannot be seen from outside.
+            Some(StateLabel::Paused | StateLabel::Maintenance) => {
+                known.confirmed(&dependency.name, now).is_none()
+            }
+            Some(_) => false,
+        };
+        if !fine {
+            let state = known.state(name).map_or("", StateLabel::label);
+            return Err(format!("it depends on {name}, which is {state}"));
+        }
+    }
+    Ok(())
+}
+
+fn may_be_touched(service: &Service, known: &Known) -> Result<(), String> {
+    let name = service.name.as_str();
+    if known.paused.contains(name) {
+        return Err("an operator paused it".into());
+    }
+    if known.stopped.contains(name) {
+        return Err("an operator stopped it".into());
+    }
+    let state = known.before.get(&service.name).map(|view| view.state);
+    if matches!(state, Some(StateLabel::Maintenance | StateLabel::Disabled)) {
+        return Err("it is in maintenance or disabled".into());
+    }
+    let Place::Container(key) = &service.place else { return Ok(()) };
+    if !known.engine_up {
+        return Err("the engine does not answer".into());
+    }
+    if known.by_hand.contains_key(key) {
+        return Err("its container was stopped by hand".into());
+    }
+    match known.containers.get(key) {
+        Some(ContainerView::Present(presence)) => match presence.status {
+            ContainerStatus::Running
+            | ContainerStatus::Created
+            | ContainerStatus::Exited { .. } => Ok(()),
+            ContainerStatus::Paused => Err("its container is paused".into()),
+            ContainerStatus::Restarting => Err("the engine is restarting it".into()),
+            ContainerStatus::Removing => Err("its container is being removed".into()),
+        },
+        Some(_) => Err("there is no such container".into()),
+        None => Err("its container was not seen yet".into()),
+    }
+}
+
+/// A restart follows enough failed looks at this very instance, or a proof.
+fn is_seen_failing(service: &Service, known: &Known, now: Ms) -> Result<(), String> {
+    if !known.container_runs(&service.place) || known.confirmed(&service.name, now).is_some() {
+        return Ok(());
+    }
+    Err("it was not seen failing in this instance".into())
+}
+
+fn millis(span: Duration) -> Ms {
+    span.as_millis() as Ms
+}

@@ -1,0 +1,184 @@
+//! What happens to whom, as data: drawn from a seed, written by hand, or shrunk.
+
+use crate::history;
+use crate::registry;
+use crate::rng::Rng;
+use std::sync::Arc;
+use vai_core::model::{Service, Watchlist};
+
+/// Milliseconds of virtual time.
+pub(crate) type Ms = u64;
+
+pub(crate) const SECOND: Ms = 1000;
+pub(crate) const MINUTE: Ms = 60 * SECOND;
+pub(crate) const HOUR: Ms = 60 * MINUTE;
+
+/// One simulated history.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) containers: Vec<ContainerPlan>,
+    pub(crate) services: Vec<ServicePlan>,
+    pub(crate) settings: Watchlist,
+    pub(crate) faults: Vec<Fault>,
+    /// Faults come until then; from then on everything is mended.
+    pub(crate) busy: Ms,
+    /// How long it has to converge.
+    pub(crate) quiet: Ms,
+}
+
+/// A container of the host.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerPlan {
+    /// Its name, which is a key of the registry, too.
+    pub(crate) name: String,
+    /// Another key that means the same container.
+    pub(crate) alias: Option<String>,
+    /// The engine starts it after it exits by itself.
+    pub(crate) policy: bool,
+    /// vai itself runs in it.
+    pub(crate) is_self: bool,
+}
+
+/// A service: how it is watched, and what it is really like.
+#[derive(Clone, Debug)]
+pub(crate) struct ServicePlan {
+    pub(crate) service: Arc<Service>,
+    /// The name of its container; `None` is local.
+    pub(crate) container: Option<String>,
+    /// Comes up with its container.
+    pub(crate) autostart: bool,
+    /// From its start until it answers.
+    pub(crate) start: Ms,
+    /// Services without which it fails, declared or not.
+    pub(crate) needs: Vec<String>,
+}
+
+impl ServicePlan {
+    pub(crate) fn name(&self) -> &str {
+        self.service.name.as_str()
+    }
+}
+
+/// Something that goes wrong, or that somebody does.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) at: Ms,
+    pub(crate) what: What,
+}
+
+/// Names are those of services (`service`) and containers (`container`); one
+/// that the plan does not have any more makes it a fault without effect.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Dies { service: String },
+    Hangs { service: String },
+    Revives { service: String },
+    BreaksFor { service: String, lasts: Ms },
+    DiesEvery { service: String, every: Ms, lasts: Ms },
+    StartsIn { service: String, takes: Ms },
+    CommandIs { service: String, command: Command, lasts: Ms },
+    MarkedFor { service: String, lasts: Ms },
+    LowOnDisk { service: String, lasts: Ms },
+    SlowFor { service: String, lasts: Ms },
+    AgentLost { container: String, lasts: Ms },
+    Crashes { container: String, oom: bool },
+    CrashLoops { container: String, times: u64 },
+    RestartedByHand { container: String },
+    StoppedByHand { container: String, back: Ms },
+    PausedByHand { container: String, lasts: Ms },
+    Recreated { container: String, gone: Ms },
+    EngineGone { lasts: Ms },
+    EngineRestarts { lasts: Ms, live_restore: bool },
+    NetworkLost { lasts: Ms },
+    Reboot { off: Ms },
+    KilledAt { point: CrashPoint, down: Ms },
+    Stopped { down: Ms },
+    DiskFails { lasts: Ms },
+    WallJumps { by: i64 },
+    Suspended { lasts: Ms },
+    SinkDown { lasts: Ms },
+    Reloaded { edit: Edit },
+    Asked { service: String, request: Request },
+    Maintenance { service: String, lasts: Ms },
+}
+
+impl What {
+    /// Its kind, for figures.
+    pub(crate) fn kind(&self) -> String {
+        let words = format!("{self:?}");
+        words.split([' ', '{']).next().unwrap_or_default().to_owned()
+    }
+}
+
+/// What `restart_cmd` comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Works,
+    Fails,
+    DoesNothing,
+    NeverEnds,
+}
+
+/// Where vai is killed: at the next step that gets there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CrashPoint {
+    BeforeStoring,
+    AfterStoring,
+    /// After this many actions of the step.
+    After(usize),
+    /// As `AfterStoring`, of a step that acts.
+    WithIntentStored,
+    /// As soon as an act was dispatched.
+    WithActDispatched,
+    /// Between the step and the next.
+    Idle,
+}
+
+/// What an operator edits in the registry.
+#[derive(Clone, Debug)]
+pub(crate) enum Edit {
+    Nothing,
+    MaxRestarts { service: String, to: u32 },
+    Threshold { service: String, to: u32 },
+    Disable { service: String, lasts: Ms },
+    Remove { service: String, lasts: Ms },
+}
+
+/// What an operator asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Request {
+    Pause,
+    Resume,
+    Stop,
+    Start,
+}
+
+impl Plan {
+    /// The history of a seed.
+    pub(crate) fn random(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let (containers, services, settings) = registry::random(&mut rng);
+        let busy = rng.range(3, 20) * HOUR;
+        let faults = history::random(&mut rng, &containers, &services, busy);
+        Self { seed, containers, services, settings, faults, busy, quiet: 4 * HOUR }
+    }
+
+    /// A history written by hand: services in one container named `main`.
+    pub(crate) fn of(services: Vec<ServicePlan>, faults: Vec<Fault>, busy: Ms) -> Self {
+        let main =
+            ContainerPlan { name: "main".into(), alias: None, policy: false, is_self: false };
+        let settings = registry::settings();
+        Self { seed: 0, containers: vec![main], services, settings, faults, busy, quiet: 4 * HOUR }
+    }
+
+    pub(crate) fn watchlist(&self) -> Watchlist {
+        let services = self.services.iter();
+        Watchlist {
+            services: services
+                .map(|it| (it.service.name.clone(), Arc::clone(&it.service)))
+                .collect(),
+            ..self.settings.clone()
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! The world in virtual time: everything that will happen stands in one queue,
+//! and the core is driven from it by hand.
+
+use crate::disk::Disk;
+use crate::engine::{Container, Link};
+use crate::oracle::{Heard, Oracle, Violation};
+use crate::plan::{CrashPoint, HOUR, Ms, Plan, SECOND};
+use crate::rng::Rng;
+use crate::story::Story;
+use crate::target::{Life, Target};
+use std::collections::{BTreeMap, VecDeque};
+use vai_core::judge::{Core, Delta, Memory};
+use vai_core::model::{
+    ActOutcome, ActRequest, Action, ContainerChange, Event, MessageId, Notice, Now, ProcId, Report,
+    Ticket, Time, Wall, Watchlist,
+};
+
+/// The boot clock when the history begins.
+const BOOT: Ms = 1_000_000;
+/// The wall clock then.
+const EPOCH: i64 = 1_700_000_000_000;
+/// How often the containers are listed anew.
+const LIST_EVERY: Ms = 60 * SECOND;
+/// How often everything is held against the invariants that time alone breaks.
+const AUDIT_EVERY: Ms = 30 * SECOND;
+
+/// What will happen. What carries a `run` is lost with that run of vai.
+#[derive(Debug)]
+pub(crate) enum Thing {
+    Fault(usize),
+    Quiet,
+    Mended,
+    Audit,
+    Dies { service: String },
+    Ends { container: String, code: i64, oom: bool },
+    Starts { container: String },
+    Crash { container: String, oom: bool, again: u64 },
+    Unpause { container: String },
+    Returns { service: String },
+    EngineIs { up: bool, restart: Vec<String> },
+    DiskBack,
+    SinkBack,
+    MaintenanceOver { service: String },
+    Follow { run: u32 },
+    List { run: u32 },
+    Said { container: String, change: Option<ContainerChange>, run: u32 },
+    Hint { service: String, process: ProcId, run: u32 },
+    Looked { ticket: Ticket, report: Report, run: u32 },
+    Gate { request: Box<ActRequest>, run: u32 },
+    Effect { request: Box<ActRequest>, run: u32 },
+    Second { request: Box<ActRequest>, run: u32 },
+    Acted { request: Box<ActRequest>, outcome: ActOutcome, run: u32 },
+    Deliver { run: u32 },
+    Told { id: MessageId, run: u32 },
+    Boot,
+}
+
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) rng: Rng,
+    pub(crate) now: Ms,
+    pub(crate) wall_offset: i64,
+    queue: BTreeMap<(Ms, u64), Thing>,
+    next_thing: u64,
+    /// Nothing happens before: the host is suspended.
+    pub(crate) frozen_until: Ms,
+    pub(crate) core: Option<Core>,
+    pub(crate) run: u32,
+    pub(crate) watchlist: Watchlist,
+    pub(crate) containers: BTreeMap<String, Container>,
+    pub(crate) targets: BTreeMap<String, Target>,
+    pub(crate) engine_up: bool,
+    pub(crate) link: Link,
+    pub(crate) network_lost_until: Ms,
+    pub(crate) disk: Disk,
+    pub(crate) sink_up: bool,
+    outbox: VecDeque<(MessageId, Box<Notice>)>,
+    pub(crate) armed: Option<(CrashPoint, Ms)>,
+    pub(crate) boots: u32,
+    pub(crate) mended: bool,
+    pub(crate) maintenance: BTreeMap<String, Ms>,
+    pub(crate) oracle: Oracle,
+    pub(crate) story: Story,
+    pub(crate) steps: u64,
+    /// What was decided and when, to compare two runs by.
+    pub(crate) decisions: Vec<(Ms, String)>,
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan, story: Story) -> Self {
+        let watchlist = plan.watchlist();
+        let containers = plan.containers.iter();
+        let mut world = Self {
+            rng: Rng::new(plan.seed ^ 0x5eed),
+            now: 0,
+            wall_offset: 0,
+            queue: BTreeMap::new(),
+            next_thing: 0,
+            frozen_until: 0,
+            core: None,
+            run: 0,
+            oracle: Oracle::new(&plan),
+            containers: containers
+                .map(|it| (it.name.clone(), Container::new(it.clone())))
+                .collect(),
+            targets: plan
+                .services
+                .iter()
+                .map(|it| (it.name().to_owned(), Target::new(it.clone())))
+                .collect(),
+            watchlist,
+            engine_up: true,
+            link: Link::Unknown,
+            network_lost_until: 0,
+            disk: Disk::default(),
+            sink_up: true,
+            outbox: VecDeque::new(),
+            armed: None,
+            boots: 1,
+            mended: false,
+            maintenance: BTreeMap::new(),
+            story,
+            steps: 0,
+            decisions: Vec::new(),
+            plan,
+        };
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        let names: Vec<String> = self.containers.keys().cloned().collect();
+        for name in names {
+            self.container_starts(&name);
+        }
+        for target in self.targets.values_mut() {
+            if target.plan.container.is_none() {
+                target.arrive(0);
+            }
+        }
+        for (index, fault) in self.plan.faults.clone().iter().enumerate() {
+            self.queue_at(fault.at, Thing::Fault(index));
+        }
+        self.queue_at(self.plan.busy, Thing::Quiet);
+        self.queue_at(AUDIT_EVERY, Thing::Audit);
+        self.later(SECOND, Thing::Boot);
+    }
+
+    pub(crate) fn later(&mut self, after: Ms, thing: Thing) {
+        self.queue_at(self.now + after, thing);
+    }
+
+    fn queue_at(&mut self, at: Ms, thing: Thing) {
+        self.next_thing += 1;
+        self.queue.insert((at, self.next_thing), thing);
+    }
+
+    pub(crate) fn clock(&self) -> Now {
+        Now {
+            mono: Time::from_millis(BOOT + self.now),
+            wall: Wall::from_millis(EPOCH + self.now as i64 + self.wall_offset),
+        }
+    }
+
+    /// Runs the whole history.
+    pub(crate) fn run(&mut self) -> crate::Step {
+        let end = self.plan.busy + self.plan.quiet;
+        let mut stuck = 0_u32;
+        loop {
+            let wake = self.core.as_ref().and_then(|core| core.next_wake(self.clock()));
+            let wake = wake.map(|at| at.as_millis().saturating_sub(BOOT));
+            let next = self.queue.first_key_value().map(|(&(at, _), _)| at);
+            let at = match (wake, next) {
+                (Some(wake), Some(next)) => wake.min(next),
+                (wake, next) => match wake.or(next) {
+                    Some(at) => at,
+                    None => break,
+                },
+            };
+            let at = at.max(self.now).max(self.frozen_until);
+            if at > end {
+                break;
+            }
+            stuck = if at == self.now { stuck + 1 } else { 0 };
+            if stuck > 20_000 {
+                return Err(self.violation("next_wake", "it asks to be woken for ever".into()));
+            }
+            self.now = at;
+            let due = self.queue.first_entry().filter(|first| first.key().0 <= at);
+            match due {
+                Some(first) => {
+                    let thing = first.remove();
+                    self.happens(thing)?;
+                }
+                None => self.feed(Event::Wake)?,
+            }
+        }
+        self.now = end;
+        self.oracle.at_the_end(self.now)
+    }
+
+    fn happens(&mut self, thing: Thing) -> crate::Step {
+        if let Some(run) = thing.run()
+            && run != self.run
+            && !matches!(thing, Thing::Effect { .. } | Thing::Second { .. })
+        {
+            return Ok(());
+        }
+        match thing {
+            Thing::Fault(index) => {
+                let fault = self.plan.faults[index].clone();
+                self.story.tell(self.now, || format!("FAULT {:?}", fault.what));
+                self.befalls(fault.what)
+            }
+            Thing::Quiet => self.quiet(),
+            Thing::Mended => self.release(),
+            Thing::Audit => {
+                self.later(AUDIT_EVERY, Thing::Audit);
+                let up = self.core.is_some() && self.link == Link::Up && self.engine_up;
+                self.oracle.audit(self.now, up)
+            }
+            Thing::Dies { service } => {
+                self.process_dies(&service);
+                Ok(())
+            }
+            Thing::Ends { container, code, oom } => {
+                self.container_ends(&container, code, oom);
+                Ok(())
+            }
+            Thing::Starts { container } => {
+                self.container_starts(&container);
+                Ok(())
+            }
+            Thing::Crash { container, oom, again } => {
+                self.container_crashes(&container, oom, again);
+                Ok(())
+            }
+            Thing::Unpause { container } => {
+                self.unpause(&container);
+                Ok(())
+            }
+            Thing::Returns { service } => self.returns(&service),
+            Thing::EngineIs { up, restart } => {
+                for name in restart {
+                    self.container_starts(&name);
+                }
+                self.engine_is(up);
+                Ok(())
+            }
+            Thing::DiskBack => {
+                if self.disk.fails {
+                    self.disk.back();
+                    self.feed(Event::StoreBack)?;
+                }
+                Ok(())
+            }
+            Thing::SinkBack => {
+                self.sink_up = true;
+                self.later(SECOND, Thing::Deliver { run: self.run });
+                Ok(())
+            }
+            Thing::MaintenanceOver { service } => self.maintenance_over(&service),
+            Thing::Follow { .. } => self.follow(),
+            Thing::List { run } => {
+                self.later(LIST_EVERY, Thing::List { run });
+                if self.link == Link::Up && self.engine_up { self.list() } else { Ok(()) }
+            }
+            Thing::Said { container, change, .. } => self.said(&container, change),
+            Thing::Hint { service, process, .. } => self.feed(Event::Hint {
+                service: service.as_str().into(),
+                why: "a watched process ended".into(),
+                died: Some(process),
+            }),
+            Thing::Looked { ticket, report, .. } => self.feed(Event::Checked { ticket, report }),
+            Thing::Gate { request, .. } => {
+                self.act_gate(request);
+                Ok(())
+            }
+            Thing::Effect { request, run } => {
+                self.act_effect(request, run);
+                Ok(())
+            }
+            Thing::Second { request, run } => {
+                self.act_second(request, run);
+                Ok(())
+            }
+            Thing::Acted { request, outcome, .. } => self.act_ended(&request, outcome),
+            Thing::Deliver { .. } => self.deliver(),
+            Thing::Told { id, .. } => self.feed(Event::Told(id)),
+            Thing::Boot => self.boot(),
+        }
+    }
+
+    /// Hands an event to the core, stores what comes of it, dispatches.
+    pub(crate) fn feed(&mut self, event: Event) -> crate::Step {
+        let Some(mut core) = self.core.take() else { return Ok(()) };
+        let now = self.clock();
+        let (delta, actions) = core.handle(now, event.clone());
+        self.steps += 1;
+        self.story.event(self.now, &event);
+        let crash = self.crash_due(&delta, &actions);
+        if crash == Some(CrashPoint::BeforeStoring) {
+            self.dies();
+            return Ok(());
+        }
+        self.core = Some(core);
+        let stored = self.disk.store(&delta);
+        self.story.delta(self.now, &delta);
+        let dispatched = match crash {
+            None | Some(CrashPoint::Idle) => actions.len(),
+            Some(CrashPoint::After(n)) => n.min(actions.len()),
+            Some(CrashPoint::WithActDispatched) => {
+                actions.iter().position(|it| matches!(it, Action::Act(_))).map_or(0, |it| it + 1)
+            }
+            Some(_) => 0,
+        };
+        let heard = Heard { event: Some(&event), delta: &delta, actions: &actions[..dispatched] };
+        self.note_decisions(&delta, &actions);
+        self.oracle.step(self.now, &heard, stored)?;
+        for action in actions.into_iter().take(dispatched) {
+            self.dispatch(action, stored);
+        }
+        if crash.is_some() {
+            self.dies();
+        }
+        Ok(())
+    }
+
+    /// Whether the crash that is armed comes in this step.
+    fn crash_due(&mut self, delta: &Delta, actions: &[Action]) -> Option<CrashPoint> {
+        let (point, _) = self.armed?;
+        let acts = || actions.iter().any(|it| matches!(it, Action::Act(_)));
+        let due = match point {
+            CrashPoint::Idle => true,
+            CrashPoint::BeforeStoring => !delta.changes.is_empty(),
+            CrashPoint::AfterStoring | CrashPoint::After(_) => !actions.is_empty(),
+            CrashPoint::WithIntentStored | CrashPoint::WithActDispatched => acts(),
+        };
+        due.then_some(point)
+    }
+
+    fn dispatch(&mut self, action: Action, stored: bool) {
+        let run = self.run;
+        match action {
+            Action::Look { ticket, service } => {
+                let (report, takes) = self.look(&service, &ticket);
+                self.later(takes, Thing::Looked { ticket, report, run });
+            }
+            Action::Act(request) if stored => {
+                let takes = self.rng.range(1, 40);
+                self.later(takes, Thing::Gate { request, run });
+            }
+            Action::Act(request) => {
+                let gate = "its intent could not be stored".to_owned();
+                let outcome = ActOutcome::Refused { gate, by_hand: false };
+                self.later(1, Thing::Acted { request, outcome, run });
+            }
+            Action::Tell(id, notice) => self.send(id, notice),
+        }
+    }
+
+    fn send(&mut self, id: MessageId, notice: Box<Notice>) {
+        if self.outbox.is_empty() {
+            let takes = self.rng.range(50, 3000);
+            self.later(takes, Thing::Deliver { run: self.run });
+        }
+        self.outbox.push_back((id, notice));
+    }
+
+    fn deliver(&mut self) -> crate::Step {
+        if !self.sink_up {
+            return Ok(());
+        }
+        let Some((id, notice)) = self.outbox.pop_front() else { return Ok(()) };
+        self.story
+            .tell(self.now, || format!("delivered {:?} of {}", notice.kind, notice.incident.id.0));
+        self.oracle.delivered(self.now, &notice)?;
+        self.later(5, Thing::Told { id, run: self.run });
+        if !self.outbox.is_empty() {
+            let takes = self.rng.range(50, 3000);
+            self.later(takes, Thing::Deliver { run: self.run });
+        }
+        Ok(())
+    }
+
+    /// vai is gone from one moment to the next.
+    pub(crate) fn dies(&mut self) {
+        let down = self.armed.take().map_or(10 * SECOND, |(_, down)| down);
+        self.gone();
+        self.later(down, Thing::Boot);
+    }
+
+    pub(crate) fn gone(&mut self) {
+        self.story.tell(self.now, || "vai is gone".into());
+        self.core = None;
+        self.run += 1;
+        self.link = Link::Unknown;
+        self.outbox.clear();
+        let lossy = self.disk.crash();
+        self.oracle.crashed(lossy);
+    }
+
+    /// vai starts.
+    pub(crate) fn boot(&mut self) -> crate::Step {
+        if self.core.is_some() {
+            return Ok(());
+        }
+        let memory: Memory = self.disk.load().map_err(|words| self.violation("storage", words))?;
+        let (core, delta) = Core::new(self.clock(), self.watchlist.clone(), memory);
+        self.story.tell(self.now, || "vai starts".into());
+        self.story.delta(self.now, &delta);
+        self.core = Some(core);
+        self.disk.store(&delta);
+        let heard = Heard { event: None, delta: &delta, actions: &[] };
+        self.oracle.started(self.now, &self.watchlist);
+        self.oracle.step(self.now, &heard, true)?;
+        let memory = self.disk.load().map_err(|words| self.violation("storage", words))?;
+        for (&id, notice) in memory.messages() {
+            self.send(id, Box::new(notice.clone()));
+        }
+        let run = self.run;
+        self.maintenance_again()?;
+        self.feed(Event::Wake)?;
+        if run != self.run {
+            return Ok(());
+        }
+        if self.disk.fails {
+            self.feed(Event::StoreFailed("the disk is full".into()))?;
+        }
+        let listed = self.rng.range(20, 1500);
+        self.later(listed, Thing::Follow { run });
+        self.later(LIST_EVERY, Thing::List { run });
+        Ok(())
+    }
+
+    fn note_decisions(&mut self, delta: &Delta, actions: &[Action]) {
+        use vai_core::judge::Change;
+        for change in &delta.changes {
+            if let Change::Transition(it) = change
+                && it.from != it.to
+            {
+                let words = format!("{}: {} → {}", it.service, it.from.label(), it.to.label());
+                self.decisions.push((self.now, words));
+            }
+        }
+        for action in actions {
+            let words = match action {
+                Action::Look { ticket, .. } => format!("look {}/{}", ticket.service, ticket.check),
+                Action::Act(it) => format!("{:?} {}", it.act, it.service.name),
+                Action::Tell(_, notice) => format!("{:?} {}", notice.kind, notice.incident.root),
+            };
+            self.decisions.push((self.now, words));
+        }
+    }
+
+    pub(crate) fn violation(&self, invariant: &'static str, words: String) -> Violation {
+        Violation { invariant, at: self.now, words }
+    }
+
+    /// A process ends by itself; whoever watches it is told.
+    pub(crate) fn process_dies(&mut self, service: &str) {
+        let now = self.now;
+        let Some(target) = self.targets.get_mut(service) else { return };
+        let Some(process) = target.end(now) else { return };
+        if self.engine_up && self.rng.chance(80) {
+            let run = self.run;
+            let service = service.to_owned();
+            self.later(20, Thing::Hint { service, process, run });
+        }
+    }
+
+    /// Whether what is wrong with a service is something that vai can heal.
+    pub(crate) fn vai_can_heal(&self, name: &str) -> bool {
+        use vai_core::model::Rung;
+        let Some(target) = self.targets.get(name) else { return false };
+        let service = &target.plan.service;
+        let container = target.plan.container.as_ref().and_then(|it| self.containers.get(it));
+        let ladder = &service.recovery.ladder;
+        let hung = target.life == Life::Hung;
+        let rung_helps = ladder.contains(&Rung::KillAndCommand)
+            || (ladder.contains(&Rung::Command) && !hung)
+            || (ladder.contains(&Rung::Container) && target.plan.autostart);
+        rung_helps && service.held.is_none() && !container.is_some_and(|it| it.plan.is_self)
+    }
+
+    pub(crate) fn hours(&self) -> u64 {
+        (self.plan.busy + self.plan.quiet) / HOUR
+    }
+}
+
+impl Thing {
+    fn run(&self) -> Option<u32> {
+        match self {
+            Self::Follow { run }
+            | Self::List { run }
+            | Self::Said { run, .. }
+            | Self::Hint { run, .. }
+            | Self::Looked { run, .. }
+            | Self::Gate { run, .. }
+            | Self::Effect { run, .. }
+            | Self::Second { run, .. }
+            | Self::Acted { run, .. }
+            | Self::Deliver { run }
+            | Self::Told { run, .. } => Some(*run),
+            _ => None,
+        }
+    }
+}

@@ -107,6 +107,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     reach.follow(&config);
     tasks.spawn(follower.run(shutdown.clone()));
 
+    let mark = opened.mark.clone();
     let (store, memory, told) = Store::start(opened)?;
     let (alerter, reports) =
         Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told).await?;
@@ -114,6 +115,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         Arc::clone(&reach.engine),
         Arc::clone(&reach) as _,
         Arc::clone(&registry) as _,
+        mark,
     ));
     let shown = Shown::new(as_remembered(options.observe, &memory));
     let heartbeat = Arc::new(Heartbeat::new(clock::boot_time()));

@@ -1,6 +1,7 @@
 //! The state file itself.
 
 use super::boot::{self, Boot, Continued};
+use super::mark;
 use super::pending::{Pending, RowKey, TOLD};
 use super::schema;
 use crate::alert::Reached;
@@ -38,6 +39,8 @@ pub(super) struct Loaded {
     pub(super) memory: Memory,
     /// Who was told of which incident.
     pub(super) told: Vec<Reached>,
+    /// What tells the file from every other one.
+    pub(super) mark: String,
 }
 
 /// Why a state file cannot be opened.
@@ -80,7 +83,8 @@ impl StateFile {
         check(&db).map_err(unusable)?;
         schema::migrate(&mut db).map_err(sql)?;
         let continued = boot.go_on(&db).map_err(sql)?;
-        let loaded = load(&db).map_err(unusable)?;
+        let mark = mark::of(&db).map_err(sql)?;
+        let loaded = Loaded { mark, ..load(&db).map_err(unusable)? };
         Ok((Self { db, path, boot, continued }, loaded))
     }
 

@@ -7,6 +7,7 @@
 
 mod boot;
 mod file;
+mod mark;
 mod meta;
 mod pending;
 mod schema;
@@ -59,6 +60,9 @@ pub struct Opened {
     pub rebooted: bool,
     /// What the boots before this one add to the boot clock.
     pub clock_base: Duration,
+    /// What tells this state file, which numbers the acts, from every other
+    /// one.
+    pub mark: String,
     file: Result<StateFile, String>,
 }
 
@@ -89,6 +93,7 @@ impl Opened {
                 told: loaded.told,
                 rebooted: file.continued().rebooted,
                 clock_base: file.continued().base,
+                mark: loaded.mark,
                 file: Ok(file),
             }),
             Err(newer @ OpenError::Newer { .. }) => Err(StoreError::Newer(newer.to_string())),
@@ -97,6 +102,7 @@ impl Opened {
                 told: Vec::new(),
                 rebooted: false,
                 clock_base: Duration::ZERO,
+                mark: mark::random(),
                 file: Err(why),
             }),
         }

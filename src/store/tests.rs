@@ -56,6 +56,19 @@ fn state_file(dir: &TempDir) -> PathBuf {
     dir.path().join("state.db")
 }
 
+#[test]
+fn a_state_file_keeps_its_mark_and_each_has_its_own() {
+    let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mark = open(one.path()).mark;
+    assert_eq!(mark.len(), 16, "{mark}");
+    assert_eq!(open(one.path()).mark, mark);
+    assert_ne!(open(other.path()).mark, mark);
+    fs::write(state_file(&one), "no database").unwrap();
+    let damaged = open(one.path()).mark;
+    assert_eq!(damaged.len(), 16);
+    assert_ne!(damaged, mark);
+}
+
 #[tokio::test]
 async fn what_was_kept_is_there_after_a_restart_and_what_was_forgotten_is_not() {
     let dir = tempfile::tempdir().unwrap();

@@ -20,6 +20,8 @@ mod lab;
 mod lifecycle;
 mod mail;
 mod operator;
+mod own_network;
+mod pauses;
 mod reach;
 mod refused;
 mod services;

@@ -7,15 +7,22 @@
 
 mod boot;
 mod file;
+mod history;
+mod keep;
+mod load;
 mod meta;
 mod pending;
+mod rollup;
 mod schema;
 mod shown;
+mod write;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use history::{Raw, RawKind};
+pub use keep::{CHECK_CEILING, FIXED_CEILING, SERVICE_CEILING};
 pub use shown::Shown;
 pub use writer::Progress;
 
@@ -23,14 +30,15 @@ use crate::alert::Reached;
 use crate::clock;
 use boot::Boot;
 use file::{OpenError, StateFile};
-use pending::News;
+use history::History;
+use pending::{News, Weight};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
 use vai_core::judge::{Delta, Memory};
-use vai_core::model::{IncidentId, Now, Time};
+use vai_core::model::{IncidentId, Now, ServiceName, Time};
 use vai_core::words;
 use writer::Writer;
 
@@ -59,6 +67,7 @@ pub struct Opened {
     pub rebooted: bool,
     /// What the boots before this one add to the boot clock.
     pub clock_base: Duration,
+    history: History,
     file: Result<StateFile, String>,
 }
 
@@ -66,6 +75,7 @@ pub struct Opened {
 #[derive(Debug)]
 pub struct Store {
     writer: Writer,
+    history: History,
     /// The last job that was seen to be stored.
     stored: u64,
     /// Since when what was handed in after it waits.
@@ -89,6 +99,7 @@ impl Opened {
                 told: loaded.told,
                 rebooted: file.continued().rebooted,
                 clock_base: file.continued().base,
+                history: loaded.history,
                 file: Ok(file),
             }),
             Err(newer @ OpenError::Newer { .. }) => Err(StoreError::Newer(newer.to_string())),
@@ -97,6 +108,7 @@ impl Opened {
                 told: Vec::new(),
                 rebooted: false,
                 clock_base: Duration::ZERO,
+                history: History::default(),
                 file: Err(why),
             }),
         }
@@ -109,8 +121,9 @@ impl Store {
     /// # Errors
     /// There can be no thread.
     pub fn start(opened: Opened) -> Result<(Self, Memory, Vec<Reached>), StoreError> {
-        let Opened { memory, told, file, .. } = opened;
-        let mut store = Self { writer: Writer::start(file)?, stored: 0, waits_since: None };
+        let Opened { memory, told, history, file, .. } = opened;
+        let writer = Writer::start(file)?;
+        let mut store = Self { writer, history, stored: 0, waits_since: None };
         let still_told: BTreeSet<&IncidentId> = memory
             .incidents()
             .chain(memory.messages().values().map(|notice| &notice.incident))
@@ -125,8 +138,11 @@ impl Store {
 
     /// Stores one step of the core, after all before it.
     pub fn apply(&mut self, now: Now, delta: Delta) -> Written {
-        if pending::is_storable(&delta) {
-            self.hand_in(now, News::Delta(delta));
+        self.history.apply(&delta, now.wall);
+        match pending::weight(&delta) {
+            Weight::Nothing => {}
+            Weight::Samples => self.writer.hand_in_beside(now, News::Delta(delta)),
+            Weight::News => self.hand_in(now, News::Delta(delta)),
         }
         Written { number: self.writer.handed_in(), progress: self.writer.progress().clone() }
     }
@@ -139,6 +155,11 @@ impl Store {
     /// Forgets that a sink was told of an incident, for it was told the end.
     pub fn over(&mut self, now: Now, incident: IncidentId, sink: String) {
         self.hand_in(now, News::Over { incident, sink });
+    }
+
+    /// The last results of a check, oldest first: up to 200.
+    pub fn results(&self, service: &ServiceName, check: &str) -> impl Iterator<Item = &Raw> {
+        self.history.of(service, check)
     }
 
     /// How far the writer is, now and from now on.
@@ -164,11 +185,13 @@ impl Store {
         })
     }
 
-    /// Stores what is left, and ends.
+    /// Stores what is left, the last results of all checks among it, and ends.
     ///
     /// # Errors
     /// It took longer than `within`, or why it could not be stored.
-    pub async fn close(self, within: Duration) -> Result<(), String> {
+    pub async fn close(mut self, now: Now, within: Duration) -> Result<(), String> {
+        let history = Box::new(std::mem::take(&mut self.history));
+        self.hand_in(now, News::History(history));
         let last = self.writer.handed_in();
         let mut progress = self.writer.close();
         let ended = async { while progress.changed().await.is_ok() {} };

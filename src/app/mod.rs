@@ -106,6 +106,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     reach.follow(&config);
     tasks.spawn(follower.run(shutdown.clone()));
 
+    let rebooted = opened.rebooted;
     let (store, memory, told) = Store::start(opened)?;
     let (alerter, reports) =
         Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told).await?;
@@ -130,6 +131,9 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     });
 
     summary::tell(&config, &options);
+    if rebooted {
+        tracing::info!("the host was rebooted since vai ran last");
+    }
     let signals = |kind| signal(kind).map_err(AppError::Signals);
     let watchlist = watchlist(&config, options.observe);
     let undelivered = memory.messages().clone();

@@ -80,6 +80,8 @@ pub struct Store {
     stored: u64,
     /// Since when what was handed in after it waits.
     waits_since: Option<Time>,
+    /// Whether the writer has waited for the disk for too long.
+    hung: bool,
 }
 
 impl Opened {
@@ -123,7 +125,7 @@ impl Store {
     pub fn start(opened: Opened) -> Result<(Self, Memory, Vec<Reached>), StoreError> {
         let Opened { memory, told, history, file, .. } = opened;
         let writer = Writer::start(file)?;
-        let mut store = Self { writer, history, stored: 0, waits_since: None };
+        let mut store = Self { writer, history, stored: 0, waits_since: None, hung: false };
         let still_told: BTreeSet<&IncidentId> = memory
             .incidents()
             .chain(memory.messages().values().map(|notice| &notice.incident))
@@ -141,6 +143,8 @@ impl Store {
         self.history.apply(&delta, now.wall);
         match pending::weight(&delta) {
             Weight::Nothing => {}
+            // Nobody knows for how long it would have to be held in memory.
+            Weight::Samples if self.hung => {}
             Weight::Samples => self.writer.hand_in_beside(now, News::Delta(delta)),
             Weight::News => self.hand_in(now, News::Delta(delta)),
         }
@@ -178,11 +182,10 @@ impl Store {
             self.stored = stored;
             self.waits_since = (stored < self.writer.handed_in()).then_some(now);
         }
-        trouble.or_else(|| {
-            let waits = now.since(self.waits_since?);
-            (waits >= HUNG_AFTER)
-                .then(|| format!("the disk has not answered for {}", words::duration(waits)))
-        })
+        let waits = self.waits_since.map_or(Duration::ZERO, |since| now.since(since));
+        self.hung = waits >= HUNG_AFTER;
+        let hung = || format!("the disk has not answered for {}", words::duration(waits));
+        trouble.or_else(|| self.hung.then(hung))
     }
 
     /// Stores what is left, the last results of all checks among it, and ends.

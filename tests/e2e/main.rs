@@ -23,4 +23,5 @@ mod operator;
 mod reach;
 mod refused;
 mod services;
+mod state;
 mod warnings;

@@ -25,4 +25,5 @@ mod pauses;
 mod reach;
 mod refused;
 mod services;
+mod state;
 mod warnings;

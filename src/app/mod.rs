@@ -107,6 +107,8 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     reach.follow(&config);
     tasks.spawn(follower.run(shutdown.clone()));
 
+    let mark = opened.mark.clone();
+    let rebooted = opened.rebooted;
     let (store, memory, told) = Store::start(opened)?;
     let (alerter, reports) =
         Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told).await?;
@@ -114,6 +116,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         Arc::clone(&reach.engine),
         Arc::clone(&reach) as _,
         Arc::clone(&registry) as _,
+        mark,
     ));
     let shown = Shown::new(as_remembered(options.observe, &memory));
     let heartbeat = Arc::new(Heartbeat::new(clock::boot_time()));
@@ -131,6 +134,9 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     });
 
     summary::tell(&config, &options);
+    if rebooted {
+        tracing::info!("the host was rebooted since vai ran last");
+    }
     let signals = |kind| signal(kind).map_err(AppError::Signals);
     let watchlist = watchlist(&config, options.observe);
     let undelivered = memory.messages().clone();

@@ -6,6 +6,7 @@ mod connect;
 mod custom;
 mod disk;
 mod http;
+pub(crate) mod identity;
 mod owner;
 pub(crate) mod process;
 pub(crate) mod processes;
@@ -86,6 +87,12 @@ pub async fn behind(kind: &CheckKind) -> Vec<ProcId> {
     let mut found = blocking::run("proc", deadline, scan).await.unwrap_or_default();
     found.truncate(PROCESSES_LIMIT);
     found
+}
+
+/// Whether a check asks for something beyond this very network namespace.
+#[must_use]
+pub fn goes_over_network(kind: &CheckKind) -> bool {
+    matches!(kind, CheckKind::Http(_) | CheckKind::Tcp(_)) && local_port(kind).is_none()
 }
 
 /// Host and port of an `http` or `tcp` check that looks at this very network

@@ -1,12 +1,11 @@
 //! Who listens on a port of this network namespace, as far as can be seen.
 
+use super::identity::FsIdentity;
 use super::processes::{Processes, is_living};
-use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::unix::fs::MetadataExt;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use vai_core::model::ProcId;
 
@@ -114,41 +113,12 @@ fn holds(pid: i32, sockets: &HashSet<u64>) -> bool {
         .any(|inode| sockets.contains(&inode))
 }
 
-/// The thread's file system identity, borrowed from a process. Root in a
-/// container lacks `CAP_SYS_PTRACE`: it may look at the descriptors of its own
-/// kind only. Given back on drop, since the thread belongs to a pool.
-struct FsIdentity {
-    previous: (Uid, Gid),
-}
-
-impl FsIdentity {
-    /// `None` if the process is of our own kind already, or gone.
-    fn of_process(pid: i32) -> Option<Self> {
-        let owner = fs::metadata(format!("/proc/{pid}")).ok()?;
-        let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
-        if uid == Uid::effective() && gid == Gid::effective() {
-            return None;
-        }
-        // The group first: without root's identity it could not be changed.
-        let gid = setfsgid(gid);
-        let uid = setfsuid(uid);
-        Some(Self { previous: (uid, gid) })
-    }
-}
-
-impl Drop for FsIdentity {
-    fn drop(&mut self) {
-        let (uid, gid) = self.previous;
-        setfsuid(uid);
-        setfsgid(gid);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Service, free_port};
     use super::*;
     use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn nobody_owns_a_port_that_nobody_listens_on() {

@@ -22,9 +22,13 @@ pub(crate) struct Living {
 impl Living {
     /// The time since its start, in steps of 10 ms.
     pub(crate) fn age(&self) -> Duration {
+        clock::uptime().saturating_sub(self.started())
+    }
+
+    /// The host's uptime at its start, rounded down to 10 ms.
+    pub(crate) fn started(&self) -> Duration {
         let ticks_per_second = procfs::ticks_per_second().max(1);
-        let started = Duration::from_millis(self.id.start_ticks * 1000 / ticks_per_second);
-        clock::uptime().saturating_sub(started)
+        Duration::from_millis(self.id.start_ticks * 1000 / ticks_per_second)
     }
 }
 

@@ -188,10 +188,39 @@ impl Acting<'_> {
     }
 
     async fn run_restart_cmd(&mut self) -> Result<(), ActOutcome> {
-        match &self.request.service.restart_cmd {
-            Some(restart_cmd) => self.run("restart_cmd", restart_cmd).await,
-            None => Err(failed("it has no restart_cmd")),
-        }
+        let Some(restart_cmd) = &self.request.service.restart_cmd else {
+            return Err(failed("it has no restart_cmd"));
+        };
+        self.end_superseded().await?;
+        self.run("restart_cmd", restart_cmd).await
+    }
+
+    /// Ends what the act before this one started: there are never two copies.
+    /// Where nobody can look for it, the command runs all the same, or nothing
+    /// would ever be healed there.
+    async fn end_superseded(&mut self) -> Result<(), ActOutcome> {
+        let Some(before) = self.request.supersedes else { return Ok(()) };
+        let end = Op::EndStarted {
+            mark: self.healer.marks.of(before),
+            since: self.healer.marks.began(before),
+            behind: self.behind_checks(),
+            grace: GRACE,
+        };
+        let began = clock::boot_time();
+        let answer = self.healer.ask(&self.request.service.place, end, END_DEADLINE).await;
+        let took = clock::boot_time().since(began);
+        let why = match answer {
+            Ok(Answer::Ended { ended, left }) => {
+                let whose = ", which the attempt before had started,";
+                return self.tell_ended(&ended, whose, &left, took).map_err(|words| {
+                    failed(format!("{words}; a second copy is not started beside it"))
+                });
+            }
+            Ok(_) => "an answer to another question".to_owned(),
+            Err(why) => why,
+        };
+        self.steps.push(format!("could not look for what the attempt before had started: {why}"));
+        Ok(())
     }
 
     /// Stopping what is dead already may well fail: that holds up nothing.
@@ -205,7 +234,7 @@ impl Acting<'_> {
     /// step tells each.
     async fn run(&mut self, label: &str, command: &str) -> Result<(), ActOutcome> {
         let service = &self.request.service;
-        match command::run(self.healer, service, &self.scene, label, command).await {
+        match command::run(self.healer, self.request, &self.scene, label, command).await {
             CommandEnd::Succeeded(words) => {
                 self.steps.push(words);
                 Ok(())
@@ -232,7 +261,7 @@ impl Acting<'_> {
         let answer = self.healer.ask(&self.request.service.place, end, END_DEADLINE).await;
         let took = clock::boot_time().since(began);
         let why = match answer {
-            Ok(Answer::Ended { ended, left }) => return self.tell_ended(&ended, &left, took),
+            Ok(Answer::Ended { ended, left }) => return self.tell_ended(&ended, "", &left, took),
             Ok(_) => "an answer to another question".to_owned(),
             Err(why) => why,
         };
@@ -244,6 +273,7 @@ impl Acting<'_> {
     fn tell_ended(
         &mut self,
         ended: &[ProcId],
+        whose: &str,
         left: &[(ProcId, String)],
         took: Duration,
     ) -> Result<(), String> {
@@ -253,7 +283,7 @@ impl Acting<'_> {
             } else {
                 format!("by KILL after {}", words::duration(GRACE))
             };
-            self.steps.push(format!("ended {} {how}", list(ended)));
+            self.steps.push(format!("ended {}{whose} {how}", list(ended)));
         }
         if left.is_empty() {
             return Ok(());

@@ -5,7 +5,7 @@ use crate::check::shell::ShellCommand;
 use crate::clock;
 use crate::docker::{ExecEnd, ExecSpec};
 use std::time::Duration;
-use vai_core::model::Service;
+use vai_core::model::{ActRequest, Secret, Service};
 use vai_core::words;
 
 /// Output that is quoted in a sentence, in characters.
@@ -21,29 +21,36 @@ pub(super) enum CommandEnd {
     Overdue(String),
 }
 
-/// Runs `command`, the service's field `label`, where the service runs.
+/// Runs `command`, the field `label` of the service that `request` is about,
+/// where that runs. What it starts carries the mark of the act.
 pub(super) async fn run(
     healer: &Healer,
-    service: &Service,
+    request: &ActRequest,
     scene: &Scene,
     label: &str,
     command: &str,
 ) -> CommandEnd {
+    let service = &*request.service;
     let deadline = service.recovery.command_timeout;
+    let (variable, mark) = healer.marks.variable(request.id);
     let began = clock::boot_time();
     let end = match scene {
         Scene::Local => {
+            let mut environment = service.environment.clone();
+            environment.push((variable.to_owned(), Secret::from(mark.as_str())));
             let command = ShellCommand {
                 text: command,
                 user: service.user.as_deref(),
                 working_dir: service.working_dir.as_deref(),
-                environment: &service.environment,
+                environment: &environment,
             };
             local::run(&command, deadline, &healer.drains).await
         }
         Scene::Container(details) => {
             let id = &details.presence.instance.id;
-            let end = healer.engine.exec(id, &exec_spec(service, command), deadline).await;
+            let mut spec = exec_spec(service, command);
+            spec.environment.push(format!("{variable}={mark}"));
+            let end = healer.engine.exec(id, &spec, deadline).await;
             end.map_err(|error| error.to_string())
         }
     };

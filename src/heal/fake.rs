@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) answers: Mutex<Vec<(&'static str, Option<Answer>)>>,
     pub(super) wanted: Mutex<Result<(), String>>,
     pub(super) shared: bool,
+    /// The marks in the environment of what was run.
+    pub(super) marks: Mutex<Vec<String>>,
     pub(super) calls: Mutex<Vec<String>>,
 }
 
@@ -47,6 +49,7 @@ impl World {
             answers: Mutex::new(Vec::new()),
             wanted: Mutex::new(Ok(())),
             shared: true,
+            marks: Mutex::new(Vec::new()),
             calls: Mutex::new(Vec::new()),
         }
     }
@@ -128,6 +131,10 @@ impl Places for World {
     async fn ask(&self, _: &Place, op: Op, _: Duration) -> Result<Answer, String> {
         let (name, call) = match &op {
             Op::End { processes, .. } => ("end", format!("end {}", processes.len())),
+            Op::EndStarted { mark, since, .. } => {
+                let known = if since.is_some() { " since" } else { "" };
+                ("end_started", format!("end_started {mark}{known}"))
+            }
             Op::Behind(checks) => ("behind", format!("behind {}", checks.len())),
             Op::Tail { path, .. } => ("tail", format!("tail {path}")),
             Op::Exists(path) => ("exists", format!("exists {path}")),
@@ -193,6 +200,8 @@ impl Engine for World {
 
     async fn exec(&self, _: &str, spec: &ExecSpec, _: Duration) -> Result<ExecEnd, EngineError> {
         self.called(format!("exec {}", spec.argv.last().unwrap()));
+        let marks = spec.environment.iter().filter(|it| it.starts_with("VAI_ACT="));
+        self.marks.lock().unwrap().extend(marks.cloned());
         let scripted = self.execs.lock().unwrap().pop_front();
         scripted.unwrap_or_else(|| Ok(ExecEnd { exit_code: Some(0), output: String::new() }))
     }

@@ -7,6 +7,7 @@ mod command;
 mod evidence;
 mod gate;
 mod local;
+mod marks;
 
 #[cfg(test)]
 mod fake;
@@ -20,6 +21,7 @@ use crate::docker::Engine;
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use local::Drains;
+use marks::Marks;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -65,16 +67,19 @@ pub struct Healer {
     places: Arc<dyn Places>,
     registry: Arc<dyn Registry>,
     drains: Drains,
+    marks: Marks,
 }
 
 impl Healer {
-    /// Acts through these.
+    /// Acts through these. `mark` tells the state file that numbers the acts
+    /// from every other one.
     pub fn new(
         engine: Arc<dyn Engine>,
         places: Arc<dyn Places>,
         registry: Arc<dyn Registry>,
+        mark: String,
     ) -> Self {
-        Self { engine, places, registry, drains: Drains::default() }
+        Self { engine, places, registry, drains: Drains::default(), marks: Marks::new(mark) }
     }
 
     /// Performs `request` to its end. Everything in it has a deadline.

@@ -1,3 +1,5 @@
+mod copies;
+
 use super::fake::{World, details, presence};
 use super::fixture::{nginx, request, service};
 use super::*;
@@ -8,7 +10,7 @@ use vai_core::model::{Act, ContainerStatus, Instance, Rung};
 const EXITED: ContainerStatus = ContainerStatus::Exited { code: 137, oom: false };
 
 async fn perform(world: &Arc<World>, request: &ActRequest) -> ActReport {
-    let healer = Healer::new(world.clone(), world.clone(), world.clone());
+    let healer = Healer::new(world.clone(), world.clone(), world.clone(), "feed".to_owned());
     let report = healer.perform(request).await;
     healer.stop().await;
     report

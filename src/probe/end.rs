@@ -2,10 +2,11 @@
 //! another, never one that is no longer behind it.
 
 use super::pidfd::PidFd;
+use super::started;
 use super::wire::Answer;
-use crate::check;
 use crate::check::processes::{Processes, is_living};
 use crate::check::words::plain;
+use crate::check::{self, blocking};
 use crate::clock::Deadline;
 use rustix::process::Signal;
 use std::collections::HashSet;
@@ -15,6 +16,9 @@ use vai_core::model::{CheckKind, ProcId};
 
 /// After KILL only a process stuck in the kernel is still there.
 const KILL_WITHIN: Duration = Duration::from_secs(2);
+
+/// For reading the environment of all processes.
+const FOUND_WITHIN: Duration = Duration::from_secs(1);
 
 /// Ends those of `processes` that live and are behind one of `behind`, and
 /// their workers with them: TERM and CONT, after `grace` KILL.
@@ -52,6 +56,34 @@ pub(super) async fn end(processes: Vec<ProcId>, behind: &[CheckKind], grace: Dur
                 ending.take(worker);
             }
         }
+    }
+    ending.carry_out(grace).await;
+    Answer::Ended { ended: ending.ended, left: ending.left }
+}
+
+/// Ends what carries `mark` and all that came from it, and what is behind one
+/// of `behind`, began after `since` and shows no environment.
+pub(super) async fn end_started(
+    mark: String,
+    since: Option<Duration>,
+    behind: &[CheckKind],
+    grace: Duration,
+) -> Answer {
+    let mut candidates = HashSet::new();
+    for kind in behind {
+        candidates.extend(check::behind(kind).await);
+    }
+    let found = blocking::run("proc", Deadline::after(FOUND_WITHIN), move || {
+        started::by(&mark, since, &candidates)
+    });
+    let found = match found.await {
+        Some(Ok(found)) => found,
+        Some(Err(error)) => return Answer::Failed(format!("no /proc: {}", plain(&error))),
+        None => return Answer::Failed("/proc does not answer".to_owned()),
+    };
+    let mut ending = Ending::default();
+    for process in found {
+        ending.take(process);
     }
     ending.carry_out(grace).await;
     Answer::Ended { ended: ending.ended, left: ending.left }

@@ -9,11 +9,13 @@ mod evidence;
 mod file;
 mod frames;
 mod hints;
+mod network;
 mod outside;
 pub mod perform;
 mod pidfd;
 mod pool;
 mod prober;
+mod started;
 pub mod watch;
 pub mod wire;
 

@@ -14,7 +14,7 @@ use vai_core::model::Outcome;
 /// How long files and `/proc` may take to answer.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
-/// Performs `op`. A check ends by its timeout + 100 ms, an `End` by its grace
+/// Performs `op`. A check ends by its timeout + 100 ms, an end by its grace
 /// and some seconds, everything else within 5 s.
 pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
     match op {
@@ -33,6 +33,9 @@ pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
             Answer::Done
         }
         Op::End { processes, behind, grace } => end::end(processes, &behind, grace).await,
+        Op::EndStarted { mark, since, behind, grace } => {
+            end::end_started(mark, since, &behind, grace).await
+        }
         Op::Behind(kinds) => {
             let mut seen = HashSet::new();
             let mut processes = Vec::new();

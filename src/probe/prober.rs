@@ -3,6 +3,7 @@
 use super::client::ProbeError;
 use super::container::{enterable, judge, missing, present};
 use super::hints::{Hints, Watches};
+use super::network::OwnNetwork;
 use super::outside::Outside;
 use super::perform::perform;
 use super::pool::{Agent, NoAgent, Pool};
@@ -38,6 +39,7 @@ pub struct Prober {
     directory: Directory,
     pool: Pool,
     outside: Outside,
+    network: OwnNetwork,
     watcher: Watcher,
     watches: Arc<Watches>,
     hints: Hints,
@@ -61,6 +63,7 @@ impl Prober {
         Self {
             pool: Pool::new(Arc::clone(&engine), executable, hints.clone()),
             outside: Outside::new(Arc::clone(&engine), directory.clone()),
+            network: OwnNetwork::new(directory.clone()),
             watcher: Watcher::new(sender),
             watches,
             hints,
@@ -78,6 +81,7 @@ impl Prober {
         expected: Option<&Instance>,
     ) -> Report {
         let began = clock::boot_time();
+        self.network.remember();
         let looking = self.look_from(service, check, expected);
         let mut report = match timeout(check.timeout + GRACE, looking).await {
             Ok(report) => report,
@@ -143,9 +147,12 @@ impl Prober {
             (Vantage::Here, Place::Local) => {
                 let watch = watch_name(service, check);
                 self.watches.insert(&watch, &service.name);
-                report_of(perform(check_op(check, watch), &self.watcher).await)
+                let report = report_of(perform(check_op(check, watch), &self.watcher).await);
+                self.doubt(check, report)
             }
-            (Vantage::Here, Place::Container(_)) => check::look(&check.kind, check.timeout).await,
+            (Vantage::Here, Place::Container(_)) => {
+                self.doubt(check, check::look(&check.kind, check.timeout).await)
+            }
             (Vantage::Inside, Place::Container(key)) => {
                 self.look_inside(key, service, check, expected).await
             }
@@ -154,6 +161,14 @@ impl Prober {
                 unseen(Outcome::Unknown("a local service has no container to look into".to_owned()))
             }
         }
+    }
+
+    /// A look from here says nothing while our own network is gone.
+    fn doubt(&self, check: &Check, report: Report) -> Report {
+        if !check::goes_over_network(&check.kind) {
+            return report;
+        }
+        Report { outcome: self.network.doubt(report.outcome), ..report }
     }
 
     async fn look_inside(
@@ -180,8 +195,14 @@ impl Prober {
             Ok(agent) => agent,
             Err(NoAgent::Lost(why)) => return unseen(Outcome::Unknown(why)),
             Err(NoAgent::Refused(why)) => {
-                let outside = self.outside.look(&container, check, &watch, &why);
-                return unseen(outside.await);
+                let outcome = self.outside.look(&container, check, &watch, &why).await;
+                return unseen(match check.kind {
+                    CheckKind::Http(_) | CheckKind::Tcp(_) => self.network.doubt(outcome),
+                    CheckKind::Process(_)
+                    | CheckKind::Custom(_)
+                    | CheckKind::Docker
+                    | CheckKind::Disk(_) => outcome,
+                });
             }
         };
         agent.watch(&watch, &service.name);

@@ -6,7 +6,10 @@ use std::time::Duration;
 use vai_core::model::{CheckKind, ProcId, Report};
 
 /// Raised with every change that an older agent would misunderstand.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
+
+/// The environment variable that everything has which an act started.
+pub const ACT_VARIABLE: &str = "VAI_ACT";
 
 /// A frame may be no longer, in bytes.
 pub const MAX_FRAME: usize = 1 << 20;
@@ -46,6 +49,20 @@ pub enum Op {
         /// The processes seen alive before.
         processes: Vec<ProcId>,
         /// The `process`, `http` and `tcp` checks they were seen behind.
+        behind: Vec<CheckKind>,
+        /// Between TERM and KILL.
+        grace: Duration,
+    },
+    /// End what an act started and left behind, with all that came from it:
+    /// TERM and CONT, after `grace` KILL.
+    EndStarted {
+        /// [`ACT_VARIABLE`] in its environment.
+        mark: String,
+        /// The host's uptime when the act began, where that is known: since then a process that
+        /// is behind one of `behind` and has overwritten its environment, as
+        /// redis and nginx do for their titles, is taken for one of it.
+        since: Option<Duration>,
+        /// The `process`, `http` and `tcp` checks of the service.
         behind: Vec<CheckKind>,
         /// Between TERM and KILL.
         grace: Duration,
@@ -99,7 +116,7 @@ pub enum Answer {
     Done,
     /// To `Check`.
     Report(Report),
-    /// To `End`: what was ended and what could not be, in words.
+    /// To `End` and `EndStarted`: what was ended and what could not be, in words.
     Ended {
         /// Gone by TERM or KILL.
         ended: Vec<ProcId>,

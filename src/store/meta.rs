@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
+/// What tells this file from every other one.
+pub(super) const MARK: &str = "mark";
 /// The boot that wrote last.
 pub(super) const BOOT: &str = "boot_id";
 /// What that boot's clock began with, in milliseconds.

@@ -58,3 +58,19 @@ pub(crate) fn hopeless() -> Value {
         "recovery": { "max_attempts": 3, "backoff_initial_seconds": 2 },
     })
 }
+
+/// A real redis that is looked at from vai's own network, by the name of its
+/// container there.
+pub(crate) fn over_the_network() -> Value {
+    json!({
+        "container": "services",
+        "health_check": {
+            "type": "tcp", "host": "services-container", "port": 6380,
+            "send": "PING\r\n", "expect": "PONG",
+            "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
+        },
+        "restart_cmd": "redis-server --port 6380 --protected-mode no --save '' \
+                        --enable-debug-command yes --pidfile /tmp/cache.pid --daemonize yes",
+        "startup_delay_seconds": 1,
+    })
+}

@@ -72,6 +72,21 @@ fn key() -> ContainerKey {
 }
 
 #[tokio::test]
+async fn whose_network_a_container_shares_is_seen() {
+    let owner = Container::sleeping();
+    let network = format!("--network=container:{}", owner.name);
+    let helper = Container::run(&unique("helper"), &[&network], &["sleep", "600"]);
+    let mut following = Following::start(engine(), &helper.name);
+    let presence = following.present(|_| true).await;
+    assert_eq!(presence.network_of, Some(owner.id()));
+    following.stop().await;
+
+    let mut following = Following::start(engine(), &owner.name);
+    assert_eq!(following.present(|_| true).await.network_of, None);
+    following.stop().await;
+}
+
+#[tokio::test]
 async fn every_container_is_seen_before_the_engine_is_back() {
     let container = Container::sleeping();
     let mut following = Following::start(engine(), &container.name);

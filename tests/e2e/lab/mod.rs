@@ -97,6 +97,16 @@ impl Lab {
         json!({ "containers": containers, "services": services })
     }
 
+    /// Takes a container out of the lab's network.
+    pub(crate) fn disconnect(&self, short: &str) {
+        docker(["network", "disconnect", &self.prefix, &self.name_of(short)]);
+    }
+
+    /// Puts a container back into the lab's network.
+    pub(crate) fn connect(&self, short: &str) {
+        docker(["network", "connect", &self.prefix, &self.name_of(short)]);
+    }
+
     fn name_of(&self, short: &str) -> String {
         format!("{}-{short}", self.prefix)
     }

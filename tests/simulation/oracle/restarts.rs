@@ -133,7 +133,9 @@ impl Restarts {
                     let Some(service) = known.watchlist.services.get(&it.service) else { continue };
                     let effort = self.efforts.entry(it.service.clone()).or_default();
                     effort.moved(now, it.from, it.to, &service.recovery);
-                    if is_well(it.to) && !is_well(it.from) {
+                    // Behind these labels it may have come back as well.
+                    let hidden = matches!(it.to, StateLabel::Paused | StateLabel::Maintenance);
+                    if hidden || (is_well(it.to) && !is_well(it.from)) {
                         self.came_back(&it.service, known);
                     }
                 }

@@ -27,4 +27,5 @@ mod pauses;
 mod reach;
 mod refused;
 mod services;
+mod state;
 mod warnings;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use vai_core::model::{
     ContainerChange, ContainerStatus, Event, Instance, MaintenanceWindow, OperatorRequest, Service,
-    ServiceName, Wall,
+    ServiceName, StateLabel, Wall,
 };
 
 impl World {
@@ -358,6 +358,9 @@ impl World {
             }
         }
         self.watchlist.services = self.plan.watchlist().services;
+        for service in self.watchlist.services.values_mut().filter(|it| it.held.is_some()) {
+            Arc::make_mut(service).held = None;
+        }
         self.feed(Event::Configured(self.watchlist.clone()))?;
         self.later(5 * SECOND, Thing::Mended);
         Ok(())
@@ -376,11 +379,10 @@ impl World {
             let can = self.vai_can_heal(name);
             let now = self.now;
             self.target(name, |it| it.mend(now, can));
-            if self.oracle.is_paused(name) {
-                self.asks(name, Request::Resume)?;
-            }
-            if self.oracle.is_stopped(name) {
-                self.asks(name, Request::Start)?;
+            match self.oracle.shown(name) {
+                Some(StateLabel::Paused) => self.asks(name, Request::Resume)?,
+                Some(StateLabel::StoppedByHand) => self.asks(name, Request::Start)?,
+                _ => {}
             }
         }
         if self.now + 30 * SECOND < self.plan.busy + self.plan.quiet / 2 {

@@ -186,6 +186,11 @@ impl Vai {
         self.folder.path().join(REGISTRY)
     }
 
+    /// Where it keeps its state.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        state_of(self.folder.path())
+    }
+
     /// Its process, on this machine.
     pub(crate) fn pid(&self) -> u32 {
         let Place::Host(child) = &self.place else {

@@ -12,24 +12,21 @@ use vai_core::model::{
 
 #[derive(Debug, Default)]
 pub(crate) struct Alerts {
-    open: BTreeMap<IncidentId, Open>,
+    /// The open ones and their roots.
+    open: BTreeMap<IncidentId, String>,
+    began: BTreeMap<IncidentId, Ms>,
+    /// After a crash that lost something, incidents may be older than known.
+    unsure: bool,
     closed: BTreeSet<IncidentId>,
     told: BTreeMap<IncidentId, Told>,
     outbox: BTreeSet<MessageId>,
     crashes: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Open {
-    root: String,
-    since: Ms,
-}
-
 /// What was told of an incident, and what of it arrived.
 #[derive(Clone, Debug, Default)]
 struct Told {
     messages: u64,
-    escalations: u64,
     opened: bool,
     resolved: bool,
     opened_delivered: u64,
@@ -43,7 +40,7 @@ impl Alerts {
         self.crashes += 1;
         if lossy {
             // What could not be stored is not remembered; that is no news.
-            *self = Self { crashes: self.crashes, ..Self::default() };
+            *self = Self { crashes: self.crashes, unsure: true, ..Self::default() };
         }
     }
 
@@ -83,21 +80,21 @@ impl Alerts {
         }
         match &incident.phase {
             IncidentPhase::Open => {
-                let open = Open { root: incident.root.clone(), since: now };
                 let twin = self
                     .open
                     .iter()
-                    .find(|(id, it)| **id != incident.id && it.root == incident.root);
+                    .find(|(id, root)| **id != incident.id && **root == incident.root);
                 if let Some((id, _)) = twin {
                     let words = format!("{} and {} are both open", id.0, incident.id.0);
                     return Err(Violation { invariant: "A1", at: now, words });
                 }
-                self.open.entry(incident.id.clone()).or_insert(open);
+                self.began.entry(incident.id.clone()).or_insert(now);
+                self.open.entry(incident.id.clone()).or_insert(incident.root.clone());
                 Ok(())
             }
             IncidentPhase::Closed { .. } => {
                 self.closed.insert(incident.id.clone());
-                if self.open.remove(&incident.id).is_none() {
+                if self.open.remove(&incident.id).is_none() && !self.unsure {
                     return violated("closed and never opened".into());
                 }
                 Ok(())
@@ -115,7 +112,9 @@ impl Alerts {
             view.incident.as_ref().map(|id| self.open.contains_key(&IncidentId(id.clone())));
         let words = match is_open {
             None if broken => format!("{} is {} and in no incident", view.name, view.state.label()),
-            Some(false) => format!("{} is in {:?}, which is not open", view.name, view.incident),
+            Some(false) if !self.unsure => {
+                format!("{} is in {:?}, which is not open", view.name, view.incident)
+            }
             _ => return Ok(()),
         };
         Err(Violation { invariant: "A1", at: now, words })
@@ -137,14 +136,13 @@ impl Alerts {
             return Ok(());
         }
         let id = &notice.incident.id;
-        let since = self.open.get(id).map_or(now, |open| open.since);
+        let since = self.began.get(id).copied().unwrap_or(0);
         let told = self.told.entry(id.clone()).or_default();
         told.messages += 1;
         match notice.kind {
             NoticeKind::Opened => told.opened = true,
-            NoticeKind::Escalated => told.escalations += 1,
             NoticeKind::Resolved => told.resolved = true,
-            NoticeKind::Reminder(_) | NoticeKind::Info => {}
+            NoticeKind::Escalated | NoticeKind::Reminder(_) | NoticeKind::Info => {}
         }
         let repeat = known.watchlist.repeat_interval.as_millis() as Ms;
         let most = 2 + (now - since).div_ceil(repeat.max(1)) + 1;
@@ -153,7 +151,7 @@ impl Alerts {
                 format!("{} messages about {} by then, at most {most}", told.messages, id.0);
             return Err(Violation { invariant: "A4", at: now, words });
         }
-        if notice.kind == NoticeKind::Resolved && !told.opened {
+        if notice.kind == NoticeKind::Resolved && !told.opened && !self.unsure {
             let words = format!("the end of {} is told, its beginning was not", id.0);
             return Err(Violation { invariant: "A3", at: now, words });
         }
@@ -181,7 +179,7 @@ impl Alerts {
             let words = format!("{:?} of {} arrived {} times", notice.kind, id.0, twice + 1);
             return Err(Violation { invariant: "A2", at: now, words });
         }
-        if notice.kind == NoticeKind::Resolved && told.opened_delivered == 0 {
+        if notice.kind == NoticeKind::Resolved && told.opened_delivered == 0 && !self.unsure {
             let words = format!("the end of {} arrived before its beginning", id.0);
             return Err(Violation { invariant: "A3", at: now, words });
         }
@@ -227,7 +225,7 @@ fn confirmed(now: Ms, name: &ServiceName, known: &Known) -> crate::Step {
         return Ok(());
     }
     match known.confirmed(name, now) {
-        Some(check) => {
+        Some((check, tally)) if !tally.in_doubt => {
             let words = format!(
                 "{} of {name} is confirmed to fail; it is {} and in no incident",
                 check.name,
@@ -235,7 +233,7 @@ fn confirmed(now: Ms, name: &ServiceName, known: &Known) -> crate::Step {
             );
             Err(Violation { invariant: "A1", at: now, words })
         }
-        None => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

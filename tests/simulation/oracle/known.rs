@@ -22,6 +22,8 @@ pub(crate) struct Known {
     /// The states before the step, of services whose view changed in it.
     pub(crate) before: BTreeMap<ServiceName, ServiceView>,
     pub(crate) containers: BTreeMap<ContainerKey, ContainerView>,
+    /// The run of each container that was last told of.
+    instances: BTreeMap<ContainerKey, Instance>,
     pub(crate) paused: BTreeSet<String>,
     pub(crate) stopped: BTreeSet<String>,
     /// Containers that somebody stopped, and when that was told.
@@ -42,6 +44,7 @@ pub(crate) struct Tally {
     pub(crate) fails: u32,
     pub(crate) first: Ms,
     pub(crate) proven: bool,
+    pub(crate) in_doubt: bool,
     seen_alive: bool,
     /// Looks handed out earlier do not count.
     since: u64,
@@ -55,6 +58,7 @@ impl Known {
             views: BTreeMap::new(),
             before: BTreeMap::new(),
             containers: BTreeMap::new(),
+            instances: BTreeMap::new(),
             paused: BTreeSet::new(),
             stopped: BTreeSet::new(),
             by_hand: BTreeMap::new(),
@@ -88,8 +92,9 @@ impl Known {
                 self.by_hand.retain(|_, at| now - *at >= ENGINE_STOPS);
             }
             Event::EngineBack => {
-                self.engine_up = true;
-                self.restart_tallies(|_| true);
+                if !std::mem::replace(&mut self.engine_up, true) {
+                    self.count_anew();
+                }
             }
             Event::Acted { id, report } => {
                 let refused = matches!(report.outcome, ActOutcome::Refused { .. });
@@ -132,7 +137,14 @@ impl Known {
             .filter(|(name, service)| watchlist.services.get(*name) != Some(*service))
             .map(|(name, _)| name.clone())
             .collect();
-        self.restart_tallies(|name| changed.contains(name));
+        self.tallies.retain(|(name, check), _| {
+            let find = |list: &Watchlist| {
+                let service = list.services.get(name)?;
+                let check = service.checks.iter().find(|it| it.name == *check)?;
+                Some((service.enabled, check.clone()))
+            };
+            find(&before) == find(watchlist)
+        });
         self.views.retain(|name, _| watchlist.services.contains_key(name));
         self.edited = changed;
     }
@@ -149,6 +161,7 @@ impl Known {
         match outcome {
             Outcome::Pass | Outcome::Slow(_) => {
                 tally.fails = 0;
+                tally.in_doubt = false;
                 tally.proven = false;
                 tally.seen_alive = true;
             }
@@ -195,11 +208,8 @@ impl Known {
 
     /// Another instance: nothing seen before counts.
     fn came_up(&mut self, key: ContainerKey, instance: &Instance) {
-        if self.instance(&key) == Some(instance) {
+        if self.instances.insert(key.clone(), instance.clone()).as_ref() == Some(instance) {
             return;
-        }
-        if let Some(ContainerView::Present(presence)) = self.containers.get_mut(&key) {
-            presence.instance = instance.clone();
         }
         let place = Place::Container(key);
         let inside: BTreeSet<ServiceName> = self
@@ -210,6 +220,13 @@ impl Known {
             .map(|service| service.name.clone())
             .collect();
         self.restart_tallies(|name| inside.contains(name));
+    }
+
+    /// The core may want fails before the engine's return confirmed again.
+    fn count_anew(&mut self) {
+        for tally in self.tallies.values_mut() {
+            tally.in_doubt = true;
+        }
     }
 
     fn restart_tallies(&mut self, of: impl Fn(&ServiceName) -> bool) {
@@ -276,10 +293,7 @@ impl Known {
     }
 
     pub(crate) fn instance(&self, key: &ContainerKey) -> Option<&Instance> {
-        match self.containers.get(key) {
-            Some(ContainerView::Present(presence)) => Some(&presence.instance),
-            _ => None,
-        }
+        self.instances.get(key)
     }
 
     /// The instance that a service is in, as told.
@@ -302,15 +316,14 @@ impl Known {
     }
 
     /// The first check whose own results confirm that `name` is down.
-    pub(crate) fn confirmed(&self, name: &ServiceName, now: Ms) -> Option<&Check> {
-        self.watchlist.services.get(name)?.checks.iter().find(|check| {
-            let tally = self.tallies.get(&(name.clone(), check.name.clone()));
-            check.on_fail == OnFail::Restart
-                && tally.is_some_and(|tally| {
-                    tally.fails > 0
-                        && (tally.proven || tally.fails >= check.failure_threshold)
-                        && now - tally.first >= check.fail_for.as_millis() as Ms
-                })
+    pub(crate) fn confirmed(&self, name: &ServiceName, now: Ms) -> Option<(&Check, &Tally)> {
+        self.watchlist.services.get(name)?.checks.iter().find_map(|check| {
+            let tally = self.tallies.get(&(name.clone(), check.name.clone()))?;
+            let confirmed = check.on_fail == OnFail::Restart
+                && tally.fails > 0
+                && (tally.proven || tally.fails >= check.failure_threshold)
+                && now - tally.first >= check.fail_for.as_millis() as Ms;
+            confirmed.then_some((check, tally))
         })
     }
 }

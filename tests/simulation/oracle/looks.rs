@@ -119,7 +119,9 @@ impl Looks {
             }
             for check in &service.checks {
                 let key = (service.name.clone(), check.name.clone());
-                if restarts.acts_on(&service.name) {
+                let hidden =
+                    shown == Some(StateLabel::Paused) && !known.container_runs(&service.place);
+                if hidden || restarts.acts_on(&service.name) {
                     self.last.insert(key, now);
                     continue;
                 }

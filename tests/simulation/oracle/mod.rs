@@ -109,12 +109,9 @@ impl Oracle {
         if up { self.looks.audit(now, &self.known, &self.restarts) } else { Ok(()) }
     }
 
-    pub(crate) fn is_paused(&self, service: &str) -> bool {
-        self.known.paused.contains(service)
-    }
-
-    pub(crate) fn is_stopped(&self, service: &str) -> bool {
-        self.known.stopped.contains(service)
+    /// How a service is shown.
+    pub(crate) fn shown(&self, service: &str) -> Option<StateLabel> {
+        self.known.state(&service.into())
     }
 
     /// L1: once faults stopped, everything converged.

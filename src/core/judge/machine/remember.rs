@@ -1,5 +1,12 @@
 use super::*;
 
+impl ServiceMemory {
+    /// How long ago its state last changed.
+    pub(crate) fn age(&self, now: Now) -> Duration {
+        now.mono.since(self.kept.since.mono)
+    }
+}
+
 impl Machine {
     /// Goes on from what was remembered of it. What was under way when `vai`
     /// ended is not done again: its check tells what came of it.
@@ -60,8 +67,9 @@ impl Machine {
     }
 
     /// It left the registry: what it was in the middle of is over.
-    pub(crate) fn forget_outage(&mut self) {
+    pub(crate) fn forget_outage(&mut self, now: Now) {
         self.kept.outage = None;
+        self.kept.since = now;
         self.kept.state = State::Unknown("not looked at yet".into());
     }
 

@@ -116,6 +116,20 @@ fn an_entry_that_leaves_and_comes_back_has_spent_what_it_spent() {
 }
 
 #[test]
+fn what_left_the_registry_is_forgotten_after_a_week() {
+    let mut world = World::settled(vec![service("redis"), service("web")]);
+    world.watchlist = watchlist(vec![service("web")]);
+    world.event(Event::Configured(world.watchlist.clone()));
+    for days in [6, 2] {
+        assert!(world.memory.services.contains_key(&ServiceName::from("redis")));
+        world.advance(world.now.mono + SECOND * 86_400 * days);
+        world.event(Event::Stopping);
+        world.restart();
+    }
+    assert!(!world.memory.services.contains_key(&ServiceName::from("redis")));
+}
+
+#[test]
 fn a_stop_by_hand_outlives_a_crash_of_vai() {
     let mut world = World::settled(vec![service("redis")]);
     world.container(ContainerChange::Signalled);

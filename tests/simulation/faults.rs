@@ -100,6 +100,7 @@ impl World {
             }
             What::WallJumps { by } => self.wall_offset += by,
             What::Suspended { lasts } => {
+                let lasts = lasts.min(self.plan.busy - now);
                 self.frozen_until = now + lasts;
                 self.oracle.suspended(now + lasts);
             }
@@ -279,6 +280,8 @@ impl World {
             }
         }
         self.watchlist = edited;
+        // What time alone brings comes first, so that the rest is the edit's.
+        self.feed(Event::Wake)?;
         self.feed(Event::Configured(self.watchlist.clone()))
     }
 

@@ -11,6 +11,7 @@ use alerts::Alerts;
 use known::Known;
 use looks::Looks;
 use restarts::Restarts;
+use std::collections::BTreeSet;
 use std::fmt;
 use vai_core::judge::Delta;
 use vai_core::model::{Action, Event, Notice, StateLabel, Watchlist};
@@ -71,7 +72,7 @@ impl Oracle {
             match action {
                 Action::Look { ticket, service } => {
                     self.looks.handed_out(now, ticket, service)?;
-                    self.known.handed_out(ticket, service);
+                    self.known.handed_out(now, ticket, service);
                 }
                 Action::Act(request) => {
                     self.restarts.dispatched(now, request, stored, &self.known)?;
@@ -117,12 +118,17 @@ impl Oracle {
     /// L1: once faults stopped, everything converged.
     pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
         let violated = |words: String| Err(Violation { invariant: "L1", at: now, words });
+        let mut unreliable = BTreeSet::new();
         for view in self.known.views.values() {
-            if view.state != StateLabel::Healthy {
+            // Its last hundred looks may reach back before the quiet.
+            let by_rate = view.reason.ends_with("looks failed");
+            if view.state == StateLabel::Degraded && by_rate {
+                unreliable.insert(view.incident.clone());
+            } else if view.state != StateLabel::Healthy {
                 let (name, state) = (&view.name, view.state.label());
                 return violated(format!("{name} is still {state}: {}", view.reason));
             }
         }
-        self.alerts.at_the_end(now)
+        self.alerts.at_the_end(now, &unreliable)
     }
 }

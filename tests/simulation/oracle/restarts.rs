@@ -348,9 +348,11 @@ fn may_be_touched(service: &Service, known: &Known) -> Result<(), String> {
     if known.stopped.contains(name) {
         return Err("an operator stopped it".into());
     }
-    let state = known.before.get(&service.name).map(|view| view.state);
-    if matches!(state, Some(StateLabel::Maintenance | StateLabel::Disabled)) {
-        return Err("it is in maintenance or disabled".into());
+    if known.maintenance.contains(&service.name) {
+        return Err("it is in maintenance".into());
+    }
+    if !known.watchlist.services.get(&service.name).is_some_and(|it| it.enabled) {
+        return Err("it is disabled".into());
     }
     let Place::Container(key) = &service.place else { return Ok(()) };
     if !known.engine_up {

@@ -9,6 +9,7 @@
 mod command_line;
 mod commands;
 mod containers;
+mod copies;
 mod dependencies;
 mod deploys;
 mod edits;
@@ -19,6 +20,7 @@ mod healing;
 mod lab;
 mod lifecycle;
 mod mail;
+mod maintenance;
 mod operator;
 mod own_network;
 mod pauses;

@@ -17,7 +17,7 @@ pub(crate) use image::Image;
 pub(crate) use mail::{Mail, MailCatcher};
 pub(crate) use relay::Relay;
 pub(crate) use vai::{Vai, pretty, vai_once};
-pub(crate) use wait::{eventually, never};
+pub(crate) use wait::{eventually, never, until};
 
 use docker::{docker, remove};
 use serde_json::{Map, Value, json};

@@ -270,7 +270,7 @@ impl Machine {
             }
         }
         self.was_well(now);
-        step.became_well = true;
+        step.became_well |= !self.is_well();
         self.enter(now, State::Healthy, how, step);
     }
 

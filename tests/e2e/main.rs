@@ -14,6 +14,7 @@ mod deploys;
 mod edits;
 mod engine;
 mod engine_calls;
+mod engine_restarts;
 mod giving_up;
 mod healing;
 mod lab;

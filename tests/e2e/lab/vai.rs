@@ -69,7 +69,7 @@ impl Vai {
             .option("--security-opt=no-new-privileges")
             .option("--volume=/var/lib/vai")
             .option(registry)
-            .option(mount(&docker_socket(), "/var/run/docker.sock"))
+            .option(mount(lab.engine.socket(), "/var/run/docker.sock"))
             .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
             .option(format!("--env=VAI_LOG={VAI_LOG}"))
             .command(["run"])
@@ -86,7 +86,7 @@ impl Vai {
             .init(true)
             .option(mount(&vai_binary(), "/workspace/vai/vai:ro"))
             .option(mount(folder.path(), "/config:ro"))
-            .option(mount(&docker_socket(), "/var/run/docker.sock"))
+            .option(mount(lab.engine.socket(), "/var/run/docker.sock"))
             .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
             .option(format!("--env=VAI_LOG={VAI_LOG}"))
             .command([BINARY, "run"])
@@ -96,9 +96,7 @@ impl Vai {
 
     fn in_container(folder: TempDir, container: Container, binary: &'static str) -> Self {
         let lines = Lines::default();
-        let mut logs = Command::new("docker");
-        logs.args(["logs", "--follow", container.name()]);
-        let follower = spawn(logs, &lines);
+        let follower = spawn(container.logs(&[]), &lines);
         let place = Place::Container { container, binary, follower };
         Self { folder, environment: Vec::new(), place, lines, read: 0 }
     }
@@ -144,11 +142,7 @@ impl Vai {
                 command.envs(self.environment.iter().cloned());
                 command
             }
-            Place::Container { container, binary, .. } => {
-                let mut command = Command::new("docker");
-                command.args(["exec", container.name(), binary]);
-                command
-            }
+            Place::Container { container, binary, .. } => container.exec(binary),
         };
         command.args(arguments).output().expect("it can be run")
     }
@@ -228,6 +222,18 @@ impl Vai {
         self.place = Place::Host(run_on_host(self.folder.path(), &self.environment, &self.lines));
     }
 
+    /// Reads on after the engine was away, which ended its container and the
+    /// stream of its lines.
+    pub(crate) fn follow_again(&mut self) {
+        let Place::Container { container, follower, .. } = &mut self.place else {
+            panic!("only the lines of a container come by way of an engine");
+        };
+        // It ended with the stream.
+        let _ = follower.kill();
+        let _ = follower.wait();
+        *follower = spawn(container.logs(&["--since", &container.started_at()]), &self.lines);
+    }
+
     fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
         self.wait_for_end()
@@ -304,10 +310,4 @@ fn spawn(mut command: Command, lines: &Lines) -> Child {
 
 fn mount(from: &Path, to: &str) -> String {
     format!("--volume={}:{to}", from.display())
-}
-
-/// The engine's socket.
-pub(crate) fn docker_socket() -> PathBuf {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }

@@ -9,6 +9,7 @@
 mod command_line;
 mod commands;
 mod containers;
+mod crashes;
 mod dependencies;
 mod deploys;
 mod edits;

@@ -110,17 +110,23 @@ fn ensure(engine: &Engine, kind: &str, recipe: &str, fill: impl FnOnce(&Path)) -
 /// The commands of busybox that the tests and vai use.
 const APPLETS: &[&str] =
     &["cat", "cut", "date", "echo", "kill", "mkdir", "rm", "sh", "sleep", "tail", "test", "touch"];
-const WORKER: &str = include_str!("../images/worker-tiny.sh");
+/// Scripts of the image, by name.
+const SCRIPTS: Files = &[
+    ("mayfly", include_str!("../images/mayfly.sh")),
+    ("worker.sh", include_str!("../images/worker-tiny.sh")),
+];
 /// What the worker is known by.
 const WORKERS: &[&str] = &["cache", "database", "gateway"];
 
 fn tiny(engine: &Engine) -> String {
     let busybox = fs::read("/bin/busybox").expect("busybox-static is installed; tests/run does it");
-    ensure(engine, "tiny", &recipe(&(&busybox, APPLETS, WORKER, WORKERS)), |context| {
+    ensure(engine, "tiny", &recipe(&(&busybox, APPLETS, SCRIPTS, WORKERS)), |context| {
         let bin = context.join("bin");
         fs::create_dir(&bin).expect("the build's folder can be written");
         fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox can be copied");
-        write(&bin, "worker.sh", WORKER.as_bytes());
+        for (name, script) in SCRIPTS {
+            write_program(&bin, name, script.as_bytes());
+        }
         let link = |name: &str, to: &str| symlink(to, bin.join(name)).expect("a link can be made");
         APPLETS.iter().for_each(|applet| link(applet, "busybox"));
         WORKERS.iter().for_each(|worker| link(worker, "worker.sh"));
@@ -129,10 +135,18 @@ fn tiny(engine: &Engine) -> String {
 }
 
 fn write(context: &Path, name: &str, content: &[u8]) {
+    let mode = if name.ends_with(".sh") { 0o755 } else { 0o644 };
+    write_with_mode(context, name, content, mode);
+}
+
+fn write_program(context: &Path, name: &str, content: &[u8]) {
+    write_with_mode(context, name, content, 0o755);
+}
+
+fn write_with_mode(context: &Path, name: &str, content: &[u8], mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     let path = context.join(name);
     fs::write(&path, content).expect("the build's folder can be written");
-    let mode = if name.ends_with(".sh") { 0o755 } else { 0o644 };
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("own files have modes");
 }
 

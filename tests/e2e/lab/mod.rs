@@ -20,7 +20,7 @@ pub(crate) use mail::{Mail, MailCatcher};
 pub(crate) use private_engine::{Containers, PrivateEngine};
 pub(crate) use relay::Relay;
 pub(crate) use vai::{Vai, pretty, vai_once};
-pub(crate) use wait::{eventually, never};
+pub(crate) use wait::{eventually, never, until};
 
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;

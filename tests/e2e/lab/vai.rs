@@ -42,7 +42,7 @@ impl Vai {
     pub(crate) fn on_host_with(registry: &Value, environment: Vec<(String, String)>) -> Self {
         let folder = folder_with(registry);
         let lines = Lines::default();
-        let child = run_on_host(folder.path(), &environment, &lines);
+        let child = run_on_host(folder.path(), 0, &environment, &lines);
         Self { folder, environment, place: Place::Host(child), lines, read: 0 }
     }
 
@@ -218,8 +218,22 @@ impl Vai {
 
     /// Runs it again over the same registry and state.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_ahead(0, self.environment.clone());
+    }
+
+    /// Runs it again with these variables, and with its boot clock so many
+    /// seconds ahead of this machine's; the wall clock is everybody's.
+    pub(crate) fn start_again_ahead(&mut self, seconds: u64, environment: Vec<(String, String)>) {
         self.skip_lines();
-        self.place = Place::Host(run_on_host(self.folder.path(), &self.environment, &self.lines));
+        self.environment = environment;
+        let folder = self.folder.path();
+        let child = run_on_host(folder, seconds, &self.environment, &self.lines);
+        self.place = Place::Host(child);
+    }
+
+    /// Its state folder.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        state_of(self.folder.path())
     }
 
     /// Reads on after the engine was away, which ended its container and the
@@ -283,8 +297,21 @@ fn state_of(folder: &Path) -> PathBuf {
     folder.join("state")
 }
 
-fn run_on_host(folder: &Path, environment: &[(String, String)], lines: &Lines) -> Child {
-    let mut command = Command::new(vai_binary());
+fn run_on_host(
+    folder: &Path,
+    seconds_ahead: u64,
+    environment: &[(String, String)],
+    lines: &Lines,
+) -> Child {
+    let mut command = match seconds_ahead {
+        0 => Command::new(vai_binary()),
+        // Becomes vai itself, under the same number.
+        ahead => {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--time", "--boottime", &ahead.to_string()]).arg(vai_binary());
+            unshare
+        }
+    };
     command
         .env("VAI_LOG", VAI_LOG)
         .arg("run")

@@ -1,7 +1,8 @@
 //! Measures what a user waits for and what it costs: the real binary, a real
 //! engine, a real redis. `tests/figures` makes what this needs; see there.
 //!
-//! Arguments pick figures by name: `healing`, `engine`, `footprint`.
+//! Arguments pick figures by name: `healing`, `engine`, `footprint`,
+//! `state`.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -16,12 +17,17 @@ mod healing;
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
 mod lab;
 mod processes;
+mod state;
 mod table;
 
 use std::env;
 
-const FIGURES: [(&str, fn()); 3] =
-    [("healing", healing::measure), ("engine", engine::measure), ("footprint", footprint::measure)];
+const FIGURES: [(&str, fn()); 4] = [
+    ("healing", healing::measure),
+    ("engine", engine::measure),
+    ("footprint", footprint::measure),
+    ("state", state::measure),
+];
 
 fn main() {
     // cargo adds a --bench of its own.

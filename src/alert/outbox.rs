@@ -102,3 +102,38 @@ impl Outbox {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_done_with_once_every_sink_is() {
+        let [first, second] = crate::alert::router::two_sinks();
+        let [one, two] = [1, 2].map(MessageId);
+        let mut outbox = Outbox::default();
+        outbox.hand_out(one, &[first, second]);
+        outbox.hand_out(two, &[first]);
+        assert_eq!(outbox.settle(first, &[one, two]), [two]);
+        assert_eq!(outbox.settle(first, &[one, two]), [], "it said so before");
+        assert_eq!(outbox.settle(second, &[one]), [one]);
+    }
+
+    #[test]
+    fn a_message_moves_from_a_sink_that_goes_to_one_that_stays() {
+        let [gone, stays] = crate::alert::router::two_sinks();
+        let one = MessageId(1);
+        let mut outbox = Outbox::default();
+        outbox.hand_out(one, &[gone]);
+        outbox.hand_out(one, &[stays]);
+        assert_eq!(outbox.settle(gone, &[one]), []);
+        assert_eq!(outbox.settle(stays, &[one]), [one]);
+    }
+
+    #[test]
+    fn a_message_for_nobody_is_done_with_at_once() {
+        let mut outbox = Outbox::default();
+        outbox.hand_out(MessageId(1), &[]);
+        assert_eq!(outbox.settle(SinkId::default(), &[MessageId(1)]), [MessageId(1)]);
+    }
+}

@@ -58,9 +58,9 @@ impl Router {
     /// Goes on from what the sinks were told by a `vai` before this one.
     pub(super) fn resume(&mut self, told: &[Reached]) {
         for Reached { incident, sink, .. } in told {
-            if let Some(route) = self.routes.iter().find(|route| route.sink.name == *sink) {
-                self.told.entry(incident.clone()).or_default().insert(route.id);
-            }
+            let route = self.routes.iter().find(|route| route.sink.name == *sink);
+            let told = self.told.entry(incident.clone()).or_default();
+            told.extend(route.map(|route| route.id));
         }
     }
 
@@ -146,6 +146,12 @@ impl Route {
     fn has_the_same_name(&self, _: &str, sink: &Sink) -> bool {
         self.sink.name == sink.name
     }
+}
+
+/// Two different ones, for tests.
+#[cfg(test)]
+pub(super) fn two_sinks() -> [SinkId; 2] {
+    [SinkId(1), SinkId(2)]
 }
 
 #[cfg(test)]

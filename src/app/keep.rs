@@ -59,7 +59,7 @@ impl Keeping {
 
     /// Stores what is left.
     pub(super) async fn close(self) {
-        if let Err(why) = self.store.close(LEFT_STORED_WITHIN).await {
+        if let Err(why) = self.store.close(clock::now(), LEFT_STORED_WITHIN).await {
             error!("the last changes are not stored: {why}");
         }
     }

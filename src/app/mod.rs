@@ -108,6 +108,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     tasks.spawn(follower.run(shutdown.clone()));
 
     let mark = opened.mark.clone();
+    let rebooted = opened.rebooted;
     let (store, memory, told) = Store::start(opened)?;
     let (alerter, reports) =
         Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told).await?;
@@ -133,6 +134,9 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     });
 
     summary::tell(&config, &options);
+    if rebooted {
+        tracing::info!("the host was rebooted since vai ran last");
+    }
     let signals = |kind| signal(kind).map_err(AppError::Signals);
     let watchlist = watchlist(&config, options.observe);
     let undelivered = memory.messages().clone();

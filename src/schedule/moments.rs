@@ -179,6 +179,36 @@ mod tests {
         );
     }
 
+    /// Against every minute of a month with a change of the clocks, looked at
+    /// one by one.
+    #[test]
+    fn what_goes_on_in_real_time_misses_and_adds_nothing() {
+        type Says = fn(jiff::civil::DateTime) -> bool;
+        let table: [(&str, Says); 3] = [
+            ("*/20 * * * *", |it| it.minute() % 20 == 0),
+            ("15 */2 * * *", |it| it.minute() == 15 && it.hour() % 2 == 0),
+            ("* 2 * * sun", |it| it.hour() == 2 && it.weekday() == jiff::civil::Weekday::Sunday),
+        ];
+        for ((text, says), zone_name) in table
+            .iter()
+            .flat_map(|row| ["Europe/Berlin", "Australia/Lord_Howe"].map(|zone| (*row, zone)))
+        {
+            let (crontab, zone): (Crontab, _) = (text.parse().unwrap(), zone(zone_name));
+            for from in ["2026-03-20T00:00:00Z", "2026-10-01T00:00:00Z"] {
+                let mut at: Timestamp = from.parse().unwrap();
+                let mut next = crontab.next_after(at, &zone).unwrap();
+                for _ in 0..30 * 24 * 60 {
+                    at += SECOND * 60;
+                    let is_due = says(zone.to_offset(at).to_datetime(at));
+                    assert_eq!(next == at, is_due, "{text} in {zone_name} at {at}");
+                    if is_due {
+                        next = crontab.next_after(at, &zone).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
     /// Walking back meets the same moments as walking on, and the one that is
     /// asked at counts.
     #[test]

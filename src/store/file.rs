@@ -1,16 +1,18 @@
 //! The state file itself.
 
 use super::boot::{self, Boot, Continued};
+use super::keep;
+use super::load::{Loaded, load};
 use super::mark;
-use super::pending::{Pending, RowKey, TOLD};
+use super::pending::Pending;
 use super::schema;
-use crate::alert::Reached;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use super::write::{self, Extent};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use vai_core::judge::{Memory, Record};
+use vai_core::model::Wall;
 
 const NAME: &str = "state.db";
 
@@ -30,17 +32,6 @@ pub(super) struct StateFile {
     path: PathBuf,
     boot: Boot,
     continued: Continued,
-}
-
-/// What a state file holds.
-#[derive(Debug, Default)]
-pub(super) struct Loaded {
-    /// What the core remembers.
-    pub(super) memory: Memory,
-    /// Who was told of which incident.
-    pub(super) told: Vec<Reached>,
-    /// What tells the file from every other one.
-    pub(super) mark: String,
 }
 
 /// Why a state file cannot be opened.
@@ -84,8 +75,15 @@ impl StateFile {
         schema::migrate(&mut db).map_err(sql)?;
         let continued = boot.go_on(&db).map_err(sql)?;
         let mark = mark::of(&db).map_err(sql)?;
-        let loaded = Loaded { mark, ..load(&db).map_err(unusable)? };
+        let loaded = load(&db).map_err(|error| unusable(error.to_string()))?;
+        let loaded = Loaded { mark, ..loaded };
         Ok((Self { db, path, boot, continued }, loaded))
+    }
+
+    /// The connection, to look into the file and to spoil it.
+    #[cfg(test)]
+    pub(super) fn db(&self) -> &Connection {
+        &self.db
     }
 
     /// How the clock goes on.
@@ -93,36 +91,30 @@ impl StateFile {
         &self.continued
     }
 
-    /// Stores everything that waits, or nothing.
+    /// Stores so much of what waits, or nothing.
     ///
     /// # Errors
     /// Why nothing could be stored.
-    pub(super) fn commit(&mut self, pending: &Pending) -> Result<(), WriteError> {
-        let result = self.write(pending);
+    pub(super) fn commit(&mut self, pending: &Pending, extent: Extent) -> Result<(), WriteError> {
+        let result = self.write(pending, extent);
         result.map_err(|error| WriteError::new(&self.path, &error))
     }
 
-    fn write(&mut self, pending: &Pending) -> rusqlite::Result<()> {
+    /// Forgets what is too old at `now`.
+    ///
+    /// # Errors
+    /// Why it could not be forgotten.
+    pub(super) fn sweep(&mut self, now: Wall) -> Result<(), WriteError> {
+        let result = keep::sweep(&mut self.db, now);
+        result.map_err(|error| WriteError::new(&self.path, &error))
+    }
+
+    fn write(&mut self, pending: &Pending, extent: Extent) -> rusqlite::Result<()> {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        rows(&transaction, &pending.rows)?;
+        write::pending(&transaction, pending, extent)?;
         boot::store(&transaction, &self.boot.id, self.continued.base, pending.latest)?;
         transaction.commit()
     }
-}
-
-fn rows(
-    to: &Transaction<'_>,
-    rows: &std::collections::BTreeMap<RowKey, Option<String>>,
-) -> rusqlite::Result<()> {
-    let mut keep = to.prepare_cached("INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3)")?;
-    let mut forget = to.prepare_cached("DELETE FROM records WHERE kind = ?1 AND key = ?2")?;
-    for (RowKey { kind, key }, json) in rows {
-        match json {
-            Some(json) => keep.execute([kind, key.as_str(), json])?,
-            None => forget.execute([kind, key.as_str()])?,
-        };
-    }
-    Ok(())
 }
 
 /// Why a transaction failed.
@@ -193,22 +185,4 @@ fn check(db: &Connection) -> Result<(), String> {
         Ok(damage) => Err(damage),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn load(db: &Connection) -> Result<Loaded, String> {
-    let mut loaded = Loaded::default();
-    let words = |error: rusqlite::Error| error.to_string();
-    let mut all = db.prepare("SELECT kind, key, json FROM records").map_err(words)?;
-    let mut rows = all.query([]).map_err(words)?;
-    while let Some(row) = rows.next().map_err(words)? {
-        let text = |column| row.get::<_, String>(column).map_err(words);
-        let (kind, key, json) = (text(0)?, text(1)?, text(2)?);
-        let wrong = |error| format!("the record {kind} {key}: {error}");
-        if kind == TOLD {
-            loaded.told.push(serde_json::from_str(&json).map_err(wrong)?);
-        } else {
-            loaded.memory.keep(serde_json::from_str::<Record>(&json).map_err(wrong)?);
-        }
-    }
-    Ok(loaded)
 }

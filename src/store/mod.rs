@@ -7,16 +7,23 @@
 
 mod boot;
 mod file;
+mod history;
+mod keep;
+mod load;
 mod mark;
 mod meta;
 mod pending;
+mod rollup;
 mod schema;
 mod shown;
+mod write;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use history::{Raw, RawKind};
+pub use keep::{CHECK_CEILING, FIXED_CEILING, SERVICE_CEILING};
 pub use shown::Shown;
 pub use writer::Progress;
 
@@ -24,14 +31,15 @@ use crate::alert::Reached;
 use crate::clock;
 use boot::Boot;
 use file::{OpenError, StateFile};
-use pending::News;
+use history::History;
+use pending::{News, Weight};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
 use vai_core::judge::{Delta, Memory};
-use vai_core::model::{IncidentId, Now, Time};
+use vai_core::model::{IncidentId, Now, ServiceName, Time};
 use vai_core::words;
 use writer::Writer;
 
@@ -63,6 +71,7 @@ pub struct Opened {
     /// What tells this state file, which numbers the acts, from every other
     /// one.
     pub mark: String,
+    history: History,
     file: Result<StateFile, String>,
 }
 
@@ -70,10 +79,13 @@ pub struct Opened {
 #[derive(Debug)]
 pub struct Store {
     writer: Writer,
+    history: History,
     /// The last job that was seen to be stored.
     stored: u64,
     /// Since when what was handed in after it waits.
     waits_since: Option<Time>,
+    /// Whether the writer has waited for the disk for too long.
+    hung: bool,
 }
 
 impl Opened {
@@ -94,6 +106,7 @@ impl Opened {
                 rebooted: file.continued().rebooted,
                 clock_base: file.continued().base,
                 mark: loaded.mark,
+                history: loaded.history,
                 file: Ok(file),
             }),
             Err(newer @ OpenError::Newer { .. }) => Err(StoreError::Newer(newer.to_string())),
@@ -103,6 +116,7 @@ impl Opened {
                 rebooted: false,
                 clock_base: Duration::ZERO,
                 mark: mark::random(),
+                history: History::default(),
                 file: Err(why),
             }),
         }
@@ -115,8 +129,9 @@ impl Store {
     /// # Errors
     /// There can be no thread.
     pub fn start(opened: Opened) -> Result<(Self, Memory, Vec<Reached>), StoreError> {
-        let Opened { memory, told, file, .. } = opened;
-        let mut store = Self { writer: Writer::start(file)?, stored: 0, waits_since: None };
+        let Opened { memory, told, history, file, .. } = opened;
+        let writer = Writer::start(file)?;
+        let mut store = Self { writer, history, stored: 0, waits_since: None, hung: false };
         let still_told: BTreeSet<&IncidentId> = memory
             .incidents()
             .chain(memory.messages().values().map(|notice| &notice.incident))
@@ -131,8 +146,13 @@ impl Store {
 
     /// Stores one step of the core, after all before it.
     pub fn apply(&mut self, now: Now, delta: Delta) -> Written {
-        if pending::is_storable(&delta) {
-            self.hand_in(now, News::Delta(delta));
+        self.history.apply(&delta, now.wall);
+        match pending::weight(&delta) {
+            Weight::Nothing => {}
+            // Nobody knows for how long it would have to be held in memory.
+            Weight::Samples if self.hung => {}
+            Weight::Samples => self.writer.hand_in_beside(now, News::Delta(delta)),
+            Weight::News => self.hand_in(now, News::Delta(delta)),
         }
         Written { number: self.writer.handed_in(), progress: self.writer.progress().clone() }
     }
@@ -145,6 +165,11 @@ impl Store {
     /// Forgets that a sink was told of an incident, for it was told the end.
     pub fn over(&mut self, now: Now, incident: IncidentId, sink: String) {
         self.hand_in(now, News::Over { incident, sink });
+    }
+
+    /// The last results of a check, oldest first: up to 200.
+    pub fn results(&self, service: &ServiceName, check: &str) -> impl Iterator<Item = &Raw> {
+        self.history.of(service, check)
     }
 
     /// How far the writer is, now and from now on.
@@ -163,18 +188,19 @@ impl Store {
             self.stored = stored;
             self.waits_since = (stored < self.writer.handed_in()).then_some(now);
         }
-        trouble.or_else(|| {
-            let waits = now.since(self.waits_since?);
-            (waits >= HUNG_AFTER)
-                .then(|| format!("the disk has not answered for {}", words::duration(waits)))
-        })
+        let waits = self.waits_since.map_or(Duration::ZERO, |since| now.since(since));
+        self.hung = waits >= HUNG_AFTER;
+        let hung = || format!("the disk has not answered for {}", words::duration(waits));
+        trouble.or_else(|| self.hung.then(hung))
     }
 
-    /// Stores what is left, and ends.
+    /// Stores what is left, the last results of all checks among it, and ends.
     ///
     /// # Errors
     /// It took longer than `within`, or why it could not be stored.
-    pub async fn close(self, within: Duration) -> Result<(), String> {
+    pub async fn close(mut self, now: Now, within: Duration) -> Result<(), String> {
+        let history = Box::new(std::mem::take(&mut self.history));
+        self.hand_in(now, News::History(history));
         let last = self.writer.handed_in();
         let mut progress = self.writer.close();
         let ended = async { while progress.changed().await.is_ok() {} };

@@ -1,9 +1,20 @@
 //! What waits to be written.
 
+use super::history::{History, cut};
+use super::keep::REASON;
+use super::rollup::{self, Slot, SlotKey};
+use super::write::Extent;
 use crate::alert::Reached;
-use std::collections::BTreeMap;
-use vai_core::judge::{Change, Delta, RecordKey};
-use vai_core::model::{IncidentId, Now, Time};
+use std::collections::{BTreeMap, VecDeque};
+use vai_core::judge::{Change, Delta, RecordKey, Sample};
+use vai_core::model::{Incident, IncidentId, IncidentPhase, Now, Time, Transition, Wall};
+
+/// While nothing can be stored, the oldest of what is more than this is lost.
+const TRANSITIONS: usize = 10_000;
+/// The same for closed incidents.
+const CLOSED: usize = 1_000;
+/// The same for five minutes of a check: 100 checks for 16 hours.
+const SLOTS: usize = 20_000;
 
 /// Names a row of the table `records`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +51,23 @@ pub(super) enum News {
         /// The sink's name.
         sink: String,
     },
+    /// The last results of all checks, at the end.
+    History(Box<History>),
+}
+
+/// A transition and when it was.
+#[derive(Debug)]
+pub(super) struct Happened {
+    pub(super) at: Wall,
+    pub(super) transition: Transition,
+}
+
+/// An incident that is over.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) id: IncidentId,
+    pub(super) at: Wall,
+    pub(super) json: String,
 }
 
 /// All jobs that are not stored yet, as one.
@@ -48,10 +76,18 @@ pub(super) struct Pending {
     /// What each row is to become; none where it is to go. Never dropped: there
     /// are no more of them than things that the core knows.
     pub(super) rows: BTreeMap<RowKey, Option<String>>,
+    pub(super) transitions: VecDeque<Happened>,
+    pub(super) closed: VecDeque<Closed>,
+    pub(super) slots: BTreeMap<SlotKey, Slot>,
+    pub(super) history: Option<Box<History>>,
     /// The last job in it.
     pub(super) number: u64,
     /// The latest moment in it.
     pub(super) latest: Time,
+    /// When the last job was.
+    pub(super) wall: Wall,
+    /// How many transitions, closed incidents and slots were lost.
+    pub(super) lost: u64,
 }
 
 impl Pending {
@@ -59,6 +95,7 @@ impl Pending {
     pub(super) fn take_in(&mut self, job: Job) {
         self.number = job.number;
         self.latest = self.latest.max(job.now.mono);
+        self.wall = job.now.wall;
         match job.news {
             News::Delta(delta) => {
                 for change in delta.changes {
@@ -72,34 +109,87 @@ impl Pending {
             News::Over { incident, sink } => {
                 self.rows.insert(told_key(&incident, &sink), None);
             }
+            News::History(history) => self.history = Some(history),
         }
+        self.bound();
     }
 
     fn change(&mut self, change: Change) {
         match change {
             Change::Keep(record) => _ = self.rows.insert(key_of(&record.key()), json(&*record)),
             Change::Forget(key) => _ = self.rows.insert(key_of(&key), None),
-            Change::Service(_)
-            | Change::Removed(_)
-            | Change::Transition(_)
-            | Change::Sampled(_)
-            | Change::Incident(_) => {}
+            Change::Transition(mut transition) => {
+                transition.reason.truncate(cut(&transition.reason, REASON).len());
+                self.transitions.push_back(Happened { at: self.wall, transition });
+            }
+            Change::Sampled(sample) => self.sampled(&sample),
+            Change::Incident(incident) => self.incident(&incident),
+            Change::Service(_) | Change::Removed(_) => {}
         }
     }
 
-    /// Whether there is something to be stored now.
-    pub(super) fn is_due(&self) -> bool {
-        !self.rows.is_empty()
+    fn sampled(&mut self, sample: &Sample) {
+        let key = SlotKey {
+            number: rollup::number(self.wall),
+            service: sample.service.clone(),
+            check: sample.check.clone(),
+        };
+        self.slots.entry(key).or_default().add(sample);
     }
 
-    /// Everything in it was stored.
-    pub(super) fn stored(&mut self) {
+    /// One that is open is in the records.
+    fn incident(&mut self, incident: &Incident) {
+        if let (IncidentPhase::Closed { at, .. }, Some(json)) = (&incident.phase, json(incident)) {
+            self.closed.push_back(Closed { id: incident.id.clone(), at: *at, json });
+        }
+    }
+
+    fn bound(&mut self) {
+        while self.transitions.len() > TRANSITIONS && self.transitions.pop_front().is_some() {
+            self.lost += 1;
+        }
+        while self.closed.len() > CLOSED && self.closed.pop_front().is_some() {
+            self.lost += 1;
+        }
+        while self.slots.len() > SLOTS && self.slots.pop_first().is_some() {
+            self.lost += 1;
+        }
+    }
+
+    /// Whether it should be stored before more is taken in.
+    pub(super) fn is_full(&self) -> bool {
+        self.transitions.len() > TRANSITIONS / 2
+            || self.closed.len() > CLOSED / 2
+            || self.slots.len() > SLOTS / 2
+    }
+
+    /// What is to be stored now, if anything: statistics once their five
+    /// minutes are over.
+    pub(super) fn due(&self) -> Option<Extent> {
+        let over = |key: &SlotKey| key.number != rollup::number(self.wall);
+        if self.history.is_some() || self.slots.keys().next().is_some_and(over) {
+            return Some(Extent::All);
+        }
+        let waits =
+            !self.rows.is_empty() || !self.transitions.is_empty() || !self.closed.is_empty();
+        waits.then_some(Extent::WithoutSlots)
+    }
+
+    /// So much of it was stored. How much was lost before.
+    pub(super) fn stored(&mut self, extent: Extent) -> u64 {
         self.rows.clear();
+        self.transitions.clear();
+        self.closed.clear();
+        if extent == Extent::All {
+            self.slots.clear();
+            self.history = None;
+        }
+        std::mem::take(&mut self.lost)
     }
 }
 
 /// Plain data with string keys is always JSON.
-fn json(value: &impl serde::Serialize) -> Option<String> {
+pub(super) fn json(value: &impl serde::Serialize) -> Option<String> {
     serde_json::to_string(value).ok()
 }
 
@@ -119,14 +209,26 @@ fn key_of(key: &RecordKey) -> RowKey {
     RowKey { kind, key }
 }
 
-/// Whether there is anything in a step that outlives the process.
-pub(super) fn is_storable(delta: &Delta) -> bool {
-    delta.changes.iter().any(|change| match change {
-        Change::Keep(_) | Change::Forget(_) => true,
-        Change::Service(_)
-        | Change::Removed(_)
-        | Change::Transition(_)
-        | Change::Sampled(_)
-        | Change::Incident(_) => false,
-    })
+/// What a step has for the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Nothing.
+    Nothing,
+    /// Statistics, which wait for company.
+    Samples,
+    /// What is to be stored at once.
+    News,
+}
+
+/// What `delta` has for the store.
+pub(super) fn weight(delta: &Delta) -> Weight {
+    let each = delta.changes.iter().map(|change| match change {
+        Change::Keep(_) | Change::Forget(_) | Change::Transition(_) => Weight::News,
+        Change::Incident(incident) if matches!(incident.phase, IncidentPhase::Closed { .. }) => {
+            Weight::News
+        }
+        Change::Sampled(_) => Weight::Samples,
+        Change::Service(_) | Change::Removed(_) | Change::Incident(_) => Weight::Nothing,
+    });
+    each.max().unwrap_or(Weight::Nothing)
 }

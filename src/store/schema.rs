@@ -13,6 +13,32 @@ const MIGRATIONS: &[&str] = &[
          json TEXT NOT NULL,
          PRIMARY KEY (kind, key)
      ) WITHOUT ROWID;",
+    // What happened. The `id` of `fine` and `coarse` is day × 2^20 + check, so
+    // that a day's rows stand together and go together.
+    "CREATE TABLE transitions (
+         id      INTEGER PRIMARY KEY,
+         service TEXT NOT NULL,
+         at      INTEGER NOT NULL,
+         before  TEXT NOT NULL,
+         after   TEXT NOT NULL,
+         reason  TEXT NOT NULL
+     );
+     CREATE INDEX transitions_of ON transitions (service);
+     CREATE TABLE incidents (
+         id     TEXT NOT NULL UNIQUE,
+         closed INTEGER NOT NULL,
+         json   TEXT NOT NULL
+     );
+     CREATE TABLE checks (
+         id       INTEGER PRIMARY KEY,
+         service  TEXT NOT NULL,
+         name     TEXT NOT NULL,
+         last_day INTEGER NOT NULL,
+         UNIQUE (service, name)
+     );
+     CREATE TABLE fine (id INTEGER PRIMARY KEY, slots BLOB NOT NULL);
+     CREATE TABLE coarse (id INTEGER PRIMARY KEY, slots BLOB NOT NULL);
+     CREATE TABLE results (check_id INTEGER PRIMARY KEY, json TEXT NOT NULL);",
 ];
 
 /// The number that this `vai` writes.

@@ -1,13 +1,16 @@
 //! The one writer: a thread that stores what the loop hands it, in order.
 
-use super::file::StateFile;
+use super::file::{StateFile, WriteError};
+use super::keep::SWEEP_EVERY;
 use super::pending::{Job, News, Pending};
+use super::write::Extent;
 use crate::clock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 use tokio::sync::watch;
-use vai_core::model::{Now, Time};
+use tracing::warn;
+use vai_core::model::{Now, Time, Wall};
 
 /// After a failure it is tried again this often.
 const RETRY: Duration = Duration::from_secs(5);
@@ -36,17 +39,30 @@ impl Writer {
         let (jobs, inbox) = channel();
         let trouble = file.as_ref().err().cloned();
         let (shown, progress) = watch::channel(Progress { stored: 0, trouble });
-        let thread = Thread { inbox, shown, pending: Pending::default() };
+        let thread = Thread::new(inbox, shown);
         thread::Builder::new().name("store".to_owned()).spawn(move || thread.run(file.ok()))?;
         Ok(Self { jobs, progress, handed_in: 0 })
     }
 
-    /// Hands in one job; the number that tells when it is stored.
-    pub(super) fn hand_in(&mut self, now: Now, news: News) -> u64 {
+    /// One that never does anything.
+    #[cfg(test)]
+    pub(super) fn stuck() -> Self {
+        let (jobs, inbox) = channel();
+        let (shown, progress) = watch::channel(Progress::default());
+        std::mem::forget((inbox, shown));
+        Self { jobs, progress, handed_in: 0 }
+    }
+
+    /// Hands in what is to be stored at once; it has a number of its own.
+    pub(super) fn hand_in(&mut self, now: Now, news: News) {
         self.handed_in += 1;
+        self.hand_in_beside(now, news);
+    }
+
+    /// Hands in what may wait for something else to be stored.
+    pub(super) fn hand_in_beside(&mut self, now: Now, news: News) {
         // A thread that is gone is seen by `progress` being closed.
         let _ = self.jobs.send(Job { number: self.handed_in, now, news });
-        self.handed_in
     }
 
     /// The last job that was handed in.
@@ -70,35 +86,29 @@ struct Thread {
     inbox: Receiver<Job>,
     shown: watch::Sender<Progress>,
     pending: Pending,
+    retry_at: Option<Time>,
+    /// When what is too old was forgotten last.
+    swept: Option<Wall>,
 }
 
 impl Thread {
-    fn run(mut self, file: Option<StateFile>) {
-        let mut file = file;
-        let mut retry_at: Option<Time> = None;
+    fn new(inbox: Receiver<Job>, shown: watch::Sender<Progress>) -> Self {
+        Self { inbox, shown, pending: Pending::default(), retry_at: None, swept: None }
+    }
+
+    fn run(mut self, mut file: Option<StateFile>) {
         loop {
-            let closed = self.take_in(retry_at);
-            let Some(open) = &mut file else {
-                self.pending = Pending::default();
-                if closed {
-                    return;
-                }
-                continue;
-            };
-            let may_try = closed || retry_at.is_none_or(|at| clock::boot_time() >= at);
-            if may_try && self.pending.is_due() {
-                match open.commit(&self.pending) {
-                    Ok(()) => {
-                        self.pending.stored();
-                        retry_at = None;
-                        self.show(None);
-                    }
-                    Err(error) => {
-                        retry_at = Some(clock::boot_time() + RETRY);
-                        self.show(Some(error.why));
-                        if error.is_final {
+            let closed = self.take_in();
+            match &mut file {
+                None => self.pending = Pending::default(),
+                Some(open) => {
+                    if let Err(WriteError { why, is_final }) = self.store(open, closed) {
+                        if is_final {
                             file = None;
+                        } else {
+                            self.retry_at = Some(clock::boot_time() + RETRY);
                         }
+                        self.show(Some(why));
                     }
                 }
             }
@@ -108,10 +118,10 @@ impl Thread {
         }
     }
 
-    /// Waits for a job, or until it is time to try again, and takes in
-    /// everything that is there. Whether there will be no more.
-    fn take_in(&mut self, retry_at: Option<Time>) -> bool {
-        let first = match retry_at {
+    /// Waits for a job, or until it is time to try again, and takes in what is
+    /// there. Whether there will be no more.
+    fn take_in(&mut self) -> bool {
+        let first = match self.retry_at {
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => self.inbox.recv_timeout(at.since(clock::boot_time())),
         };
@@ -120,10 +130,36 @@ impl Thread {
             Err(RecvTimeoutError::Timeout) => return false,
             Err(RecvTimeoutError::Disconnected) => return true,
         }
-        while let Ok(job) = self.inbox.try_recv() {
+        while !self.pending.is_full()
+            && let Ok(job) = self.inbox.try_recv()
+        {
             self.pending.take_in(job);
         }
         false
+    }
+
+    fn store(&mut self, file: &mut StateFile, closed: bool) -> Result<(), WriteError> {
+        if !closed && self.retry_at.is_some_and(|at| clock::boot_time() < at) {
+            return Ok(());
+        }
+        let failed_before = self.retry_at.take().is_some();
+        let due = if closed { Some(Extent::All) } else { self.pending.due() };
+        if let Some(extent) = due {
+            file.commit(&self.pending, extent)?;
+            let lost = self.pending.stored(extent);
+            if lost > 0 {
+                warn!("{lost} transitions, closed incidents and statistics were lost meanwhile");
+            }
+            self.show(None);
+        }
+        if self.swept.is_none_or(|at| is_long_ago(at, self.pending.wall)) && !closed {
+            file.sweep(self.pending.wall)?;
+            self.swept = Some(self.pending.wall);
+        }
+        if failed_before {
+            self.show(None);
+        }
+        Ok(())
     }
 
     fn show(&self, trouble: Option<String>) {
@@ -133,4 +169,10 @@ impl Thread {
             progress.trouble = trouble;
         });
     }
+}
+
+/// Also where the wall clock was set back.
+fn is_long_ago(at: Wall, now: Wall) -> bool {
+    let since = now.as_millis().abs_diff(at.as_millis());
+    u128::from(since) >= SWEEP_EVERY.as_millis()
 }

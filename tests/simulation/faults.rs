@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use vai_core::model::{
     ContainerChange, ContainerStatus, Event, Instance, MaintenanceWindow, OperatorRequest, Service,
-    ServiceName, Wall,
+    ServiceName, StateLabel, Wall,
 };
 
 impl World {
@@ -100,6 +100,7 @@ impl World {
             }
             What::WallJumps { by } => self.wall_offset += by,
             What::Suspended { lasts } => {
+                let lasts = lasts.min(self.plan.busy - now);
                 self.frozen_until = now + lasts;
                 self.oracle.suspended(now + lasts);
             }
@@ -279,6 +280,8 @@ impl World {
             }
         }
         self.watchlist = edited;
+        // What time alone brings comes first, so that the rest is the edit's.
+        self.feed(Event::Wake)?;
         self.feed(Event::Configured(self.watchlist.clone()))
     }
 
@@ -358,6 +361,9 @@ impl World {
             }
         }
         self.watchlist.services = self.plan.watchlist().services;
+        for service in self.watchlist.services.values_mut().filter(|it| it.held.is_some()) {
+            Arc::make_mut(service).held = None;
+        }
         self.feed(Event::Configured(self.watchlist.clone()))?;
         self.later(5 * SECOND, Thing::Mended);
         Ok(())
@@ -376,11 +382,10 @@ impl World {
             let can = self.vai_can_heal(name);
             let now = self.now;
             self.target(name, |it| it.mend(now, can));
-            if self.oracle.is_paused(name) {
-                self.asks(name, Request::Resume)?;
-            }
-            if self.oracle.is_stopped(name) {
-                self.asks(name, Request::Start)?;
+            match self.oracle.shown(name) {
+                Some(StateLabel::Paused) => self.asks(name, Request::Resume)?,
+                Some(StateLabel::StoppedByHand) => self.asks(name, Request::Start)?,
+                _ => {}
             }
         }
         if self.now + 30 * SECOND < self.plan.busy + self.plan.quiet / 2 {

@@ -4,7 +4,7 @@ use crate::campaign::verdict;
 use crate::plan::{HOUR, Plan};
 
 /// So many shorter histories are tried.
-const MOST_TRIES: u32 = 400;
+const MOST_TRIES: u32 = 150;
 
 /// Drops faults, services and time as long as `invariant` is still broken.
 pub(crate) fn shrink(plan: &Plan, invariant: &str) -> Plan {

@@ -3,7 +3,7 @@
 use crate::plan::Ms;
 use std::collections::VecDeque;
 use vai_core::judge::{Change, Delta};
-use vai_core::model::Event;
+use vai_core::model::{ContainerChange, ContainerView, Event};
 
 /// Kept only where somebody will read it.
 #[derive(Debug, Default)]
@@ -36,10 +36,14 @@ impl Story {
                 format!("{}/{} #{}: {outcome:?}", ticket.service, ticket.check, ticket.number)
             }),
             Event::Configured(_) => self.tell(now, || "a new registry".into()),
-            Event::Container { key, change } => self.tell(now, || {
-                let mut words = format!("{key}: {change:?}");
-                words.truncate(160);
-                words
+            Event::Container { key, change: ContainerChange::Seen(view) } => self.tell(now, || {
+                let what = match view {
+                    ContainerView::Present(it) => {
+                        format!("{} {:?}", it.instance.started_at, it.status)
+                    }
+                    other => format!("{other:?}"),
+                };
+                format!("{key}: seen {what}")
             }),
             other => self.tell(now, || format!("{other:?}")),
         }

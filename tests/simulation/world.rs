@@ -11,8 +11,8 @@ use crate::target::{Life, Target};
 use std::collections::{BTreeMap, VecDeque};
 use vai_core::judge::{Core, Delta, Memory};
 use vai_core::model::{
-    ActOutcome, ActRequest, Action, ContainerChange, Event, MessageId, Notice, Now, ProcId, Report,
-    Ticket, Time, Wall, Watchlist,
+    ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, MessageId, Notice, Now,
+    ProcId, Report, Ticket, Time, Wall, Watchlist,
 };
 
 /// The boot clock when the history begins.
@@ -405,8 +405,9 @@ impl World {
         if self.core.is_some() {
             return Ok(());
         }
-        let memory: Memory = self.disk.load().map_err(|words| self.violation("storage", words))?;
-        let (core, delta) = Core::new(self.clock(), self.watchlist.clone(), memory);
+        let mut memory: Memory =
+            self.disk.load().map_err(|words| self.violation("storage", words))?;
+        let (core, delta) = Core::new(self.clock(), self.watchlist.clone(), memory.clone());
         self.story.tell(self.now, || "vai starts".into());
         self.story.delta(self.now, &delta);
         self.core = Some(core);
@@ -414,7 +415,9 @@ impl World {
         let heard = Heard { event: None, delta: &delta, actions: &[] };
         self.oracle.started(self.now, &self.watchlist);
         self.oracle.step(self.now, &heard, true)?;
-        let memory = self.disk.load().map_err(|words| self.violation("storage", words))?;
+        for change in &delta.changes {
+            memory.apply(change);
+        }
         for (&id, notice) in memory.messages() {
             self.send(id, Box::new(notice.clone()));
         }
@@ -480,7 +483,11 @@ impl World {
         let rung_helps = ladder.contains(&Rung::KillAndCommand)
             || (ladder.contains(&Rung::Command) && !hung)
             || (ladder.contains(&Rung::Container) && target.plan.autostart);
-        rung_helps && service.held.is_none() && !container.is_some_and(|it| it.plan.is_self)
+        let seen = service.checks.iter().any(|check| matches!(check.kind, CheckKind::Tcp(_)));
+        (seen || !hung)
+            && rung_helps
+            && service.held.is_none()
+            && !container.is_some_and(|it| it.plan.is_self)
     }
 
     pub(crate) fn hours(&self) -> u64 {

@@ -224,3 +224,49 @@ fn in_a_hurry_nothing_waits() {
     queue.push(notice("b", Opened, Critical), at(101));
     assert_eq!(queue.drain().len(), 2, "in flight counts as undelivered");
 }
+
+#[test]
+fn after_a_restart_the_end_follows_what_was_told_before_it() {
+    let mut queue = queue();
+    let incident = notice("a", Opened, Warning).incident.id;
+    let told =
+        Reached { incident, sink: String::new(), opening: "m1".to_owned(), severity: Warning };
+    queue.resume(&[told], at(0));
+    let end = notice("a", Resolved, Warning);
+    assert_eq!(queue.openings(&[end]), ["m1"]);
+    queue.push(notice("a", Escalated, Warning), at(5));
+    assert_eq!(queue.next_due(), Some(at(300)), "it may have been told a moment ago");
+}
+
+#[test]
+fn every_message_is_done_with_once_however_it_ends() {
+    let parcel = |name: &str, kind, id| Parcel {
+        ids: vec![MessageId(id)],
+        ..notice(name, kind, Critical).into()
+    };
+    let settled = |queue: &mut Queue| -> Vec<u64> {
+        let news = queue.take_news().into_iter();
+        let ids = news.filter_map(|it| if let News::Settled(ids) = it { Some(ids) } else { None });
+        ids.flatten().map(|id| id.0).collect()
+    };
+    let mut queue = Queue::new(timing(false));
+    queue.push(parcel("a", Opened, 1), at(0));
+    queue.push(parcel("a", Escalated, 2), at(1));
+    queue.take();
+    assert!(queue.failed(at(2), None).is_empty());
+    assert_eq!(settled(&mut queue), [0; 0], "it is tried again");
+    queue.take();
+    queue.delivered("m1", at(3));
+    assert_eq!(settled(&mut queue), [1, 2], "one message for both");
+    queue.push(parcel("a", Resolved, 3), at(4));
+    assert!(queue.take().is_empty());
+    assert_eq!(settled(&mut queue), [3], "it is not wanted here");
+    queue.push(parcel("b", Opened, 4), at(5));
+    queue.take();
+    queue.rejected();
+    assert_eq!(settled(&mut queue), [4]);
+    queue.push(parcel("c", Opened, 5), at(6));
+    queue.take();
+    queue.failed(at(6 + 24 * 3600), None);
+    assert_eq!(settled(&mut queue), [5], "given up");
+}

@@ -143,3 +143,19 @@ fn the_end_goes_to_the_new_sinks_if_those_that_were_told_are_gone() {
     router.reconfigure(&other);
     assert_eq!(names(&mut router, &notice("a", Resolved, Warning)), ["mail[0]"]);
 }
+
+#[test]
+fn after_a_restart_the_end_goes_to_whoever_was_told_before_it() {
+    let mut router = router(&two_channels());
+    let reached = |incident: &str, sink: &str| Reached {
+        incident: IncidentId(incident.to_owned()),
+        sink: sink.to_owned(),
+        opening: String::new(),
+        severity: Critical,
+    };
+    router.resume(&[reached("a", "pager[0]"), reached("b", "removed[0]")]);
+    assert_eq!(names(&mut router, &notice("a", Resolved, Critical)), ["pager[0]"]);
+    let told_by_one_that_is_gone = notice("b", Resolved, Critical);
+    assert_eq!(names(&mut router, &told_by_one_that_is_gone), ["alerts[0]"]);
+    assert_eq!(names(&mut router, &notice("c", Resolved, Critical)), [""; 0]);
+}

@@ -220,11 +220,15 @@ impl Container {
     }
 
     /// The engine or `vai` is going. A graceful end of the engine stops every container just as
-    /// a person would, so stops of the last minute prove nothing.
+    /// a person would, so stops of the last minute prove nothing, nor do the deaths that came of
+    /// them: whether somebody wished them is told by what the engine's policy brings back.
     pub(crate) fn stops_prove_nothing(&mut self, now: Time) {
         let is_recent = |at: &mut Time| now.since(*at) < STOPS_BEFORE_ENGINE;
-        self.kept.stop.take_if(is_recent);
         self.signalled.take_if(is_recent);
+        if self.kept.stop.take_if(is_recent).is_some() {
+            self.kept.died = None;
+            self.seen_running = false;
+        }
     }
 
     /// An act of ours begins that may stop it: what stops now is our doing.

@@ -58,6 +58,7 @@ pub struct Sample {
 /// the core's own business; whoever stores it keeps it as it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a record travels in the box of its change")]
 pub enum Record {
     /// About the host and `vai` itself.
     Host(HostMemory),
@@ -119,6 +120,7 @@ pub struct ActMemory {
     /// When it was admitted.
     pub at: Time,
     /// Whether it counts under the ceiling of the host.
+    #[serde(default)]
     pub spends_host: bool,
 }
 

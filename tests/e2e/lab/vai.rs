@@ -64,6 +64,7 @@ impl Vai {
     fn in_its_image_over(lab: &Lab, folder: TempDir, registry: String) -> Self {
         let container = lab
             .container("vai", Image::Vai)
+            .option("--restart=unless-stopped")
             .option("--read-only")
             .option("--cap-drop=ALL")
             .option("--security-opt=no-new-privileges")
@@ -180,6 +181,11 @@ impl Vai {
         self.folder.path().join(REGISTRY)
     }
 
+    /// Where it keeps its state.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        state_of(self.folder.path())
+    }
+
     /// Its process, on this machine.
     pub(crate) fn pid(&self) -> u32 {
         let Place::Host(child) = &self.place else {
@@ -245,6 +251,7 @@ impl Vai {
         // It ended with the stream.
         let _ = follower.kill();
         let _ = follower.wait();
+        eventually("vai runs again", PATIENCE, || container.runs().then_some(()));
         *follower = spawn(container.logs(&["--since", &container.started_at()]), &self.lines);
     }
 

@@ -4,6 +4,7 @@
 use super::restarts::Restarts;
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use vai_core::judge::{Change, Delta};
 use vai_core::model::{
     Act, ActOutcome, Check, ContainerChange, ContainerKey, ContainerView, Event, FaultKind,
@@ -14,6 +15,8 @@ use vai_core::model::{
 /// Stops so shortly before the engine went were its own (behaviour.md, "By
 /// hand").
 const ENGINE_STOPS: Ms = 60_000;
+/// A look so much longer away than it took spans a suspend and does not count.
+const SUSPENDED: Ms = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -22,8 +25,11 @@ pub(crate) struct Known {
     /// The states before the step, of services whose view changed in it.
     pub(crate) before: BTreeMap<ServiceName, ServiceView>,
     pub(crate) containers: BTreeMap<ContainerKey, ContainerView>,
+    /// The run of each container that was last told of.
+    instances: BTreeMap<ContainerKey, Instance>,
     pub(crate) paused: BTreeSet<String>,
     pub(crate) stopped: BTreeSet<String>,
+    pub(crate) maintenance: BTreeSet<ServiceName>,
     /// Containers that somebody stopped, and when that was told.
     pub(crate) by_hand: BTreeMap<ContainerKey, Ms>,
     /// Unless it was told that the engine does not answer.
@@ -42,10 +48,14 @@ pub(crate) struct Tally {
     pub(crate) fails: u32,
     pub(crate) first: Ms,
     pub(crate) proven: bool,
+    /// Fails since the core last wanted them confirmed again, and the first.
+    recent: u32,
+    recent_first: Ms,
+    in_doubt: bool,
     seen_alive: bool,
     /// Looks handed out earlier do not count.
     since: u64,
-    handed_out: BTreeMap<u64, u64>,
+    handed_out: BTreeMap<u64, (u64, Ms)>,
 }
 
 impl Known {
@@ -55,8 +65,10 @@ impl Known {
             views: BTreeMap::new(),
             before: BTreeMap::new(),
             containers: BTreeMap::new(),
+            instances: BTreeMap::new(),
             paused: BTreeSet::new(),
             stopped: BTreeSet::new(),
+            maintenance: BTreeSet::new(),
             by_hand: BTreeMap::new(),
             engine_up: true,
             tallies: BTreeMap::new(),
@@ -71,6 +83,7 @@ impl Known {
         self.views.clear();
         self.containers.clear();
         self.by_hand.clear();
+        self.maintenance.clear();
         self.engine_up = true;
         if lossy {
             self.paused.clear();
@@ -81,15 +94,18 @@ impl Known {
     pub(crate) fn hear(&mut self, now: Ms, event: &Event, restarts: &Restarts) {
         match event {
             Event::Configured(watchlist) => self.configured(watchlist),
-            Event::Checked { ticket, report } => self.checked(now, ticket, &report.outcome),
+            Event::Checked { ticket, report } => {
+                self.checked(now, ticket, &report.outcome, report.took);
+            }
             Event::Container { key, change } => self.container(now, key, change, restarts),
             Event::EngineGone(_) => {
                 self.engine_up = false;
                 self.by_hand.retain(|_, at| now - *at >= ENGINE_STOPS);
             }
             Event::EngineBack => {
-                self.engine_up = true;
-                self.restart_tallies(|_| true);
+                if !std::mem::replace(&mut self.engine_up, true) {
+                    self.count_anew();
+                }
             }
             Event::Acted { id, report } => {
                 let refused = matches!(report.outcome, ActOutcome::Refused { .. });
@@ -112,6 +128,10 @@ impl Known {
                     self.stopped.remove(flight.service.as_str());
                 }
             }
+            Event::Maintenance(windows) => {
+                let services = windows.iter().flat_map(|window| window.services.clone());
+                self.maintenance = services.collect();
+            }
             Event::Operator(request) => self.asked(request),
             Event::Hint { service, died: Some(_), .. } => {
                 for ((name, _), tally) in &mut self.tallies {
@@ -132,23 +152,34 @@ impl Known {
             .filter(|(name, service)| watchlist.services.get(*name) != Some(*service))
             .map(|(name, _)| name.clone())
             .collect();
-        self.restart_tallies(|name| changed.contains(name));
+        self.tallies.retain(|(name, check), _| {
+            let find = |list: &Watchlist| {
+                let service = list.services.get(name)?;
+                let check = service.checks.iter().find(|it| it.name == *check)?;
+                Some((service.enabled, check.clone()))
+            };
+            find(&before) == find(watchlist)
+        });
         self.views.retain(|name, _| watchlist.services.contains_key(name));
         self.edited = changed;
     }
 
-    fn checked(&mut self, now: Ms, ticket: &Ticket, outcome: &Outcome) {
+    fn checked(&mut self, now: Ms, ticket: &Ticket, outcome: &Outcome, took: Duration) {
         let Some(service) = self.watchlist.services.get(&ticket.service) else { return };
         let Some(check) = service.checks.get(ticket.check) else { return };
         let key = (ticket.service.clone(), check.name.clone());
         let Some(tally) = self.tallies.get_mut(&key) else { return };
         let handed_out = tally.handed_out.remove(&ticket.number);
-        if handed_out.is_none_or(|at| at < tally.since) {
+        let Some((number, at)) = handed_out else { return };
+        let away = (now - at).saturating_sub(took.as_millis() as Ms);
+        if number < tally.since || away >= SUSPENDED {
             return;
         }
         match outcome {
             Outcome::Pass | Outcome::Slow(_) => {
                 tally.fails = 0;
+                tally.recent = 0;
+                tally.in_doubt = false;
                 tally.proven = false;
                 tally.seen_alive = true;
             }
@@ -156,7 +187,11 @@ impl Known {
                 if tally.fails == 0 {
                     tally.first = now;
                 }
+                if tally.recent == 0 {
+                    tally.recent_first = now;
+                }
                 tally.fails += 1;
+                tally.recent += 1;
                 tally.proven |= match fault.kind {
                     FaultKind::ProcessAbsent => tally.seen_alive,
                     FaultKind::Unhealthy => true,
@@ -195,11 +230,8 @@ impl Known {
 
     /// Another instance: nothing seen before counts.
     fn came_up(&mut self, key: ContainerKey, instance: &Instance) {
-        if self.instance(&key) == Some(instance) {
+        if self.instances.insert(key.clone(), instance.clone()).as_ref() == Some(instance) {
             return;
-        }
-        if let Some(ContainerView::Present(presence)) = self.containers.get_mut(&key) {
-            presence.instance = instance.clone();
         }
         let place = Place::Container(key);
         let inside: BTreeSet<ServiceName> = self
@@ -210,6 +242,14 @@ impl Known {
             .map(|service| service.name.clone())
             .collect();
         self.restart_tallies(|name| inside.contains(name));
+    }
+
+    /// The core may want fails confirmed again, as what caused them may be gone.
+    fn count_anew(&mut self) {
+        for tally in self.tallies.values_mut() {
+            tally.recent = 0;
+            tally.in_doubt = true;
+        }
     }
 
     fn restart_tallies(&mut self, of: impl Fn(&ServiceName) -> bool) {
@@ -244,11 +284,11 @@ impl Known {
         }
     }
 
-    pub(crate) fn handed_out(&mut self, ticket: &Ticket, service: &Service) {
+    pub(crate) fn handed_out(&mut self, now: Ms, ticket: &Ticket, service: &Service) {
         let Some(check) = service.checks.get(ticket.check) else { return };
         self.next += 1;
         let key = (ticket.service.clone(), check.name.clone());
-        self.tallies.entry(key).or_default().handed_out.insert(ticket.number, self.next);
+        self.tallies.entry(key).or_default().handed_out.insert(ticket.number, (self.next, now));
     }
 
     pub(crate) fn publish(&mut self, delta: &Delta) {
@@ -266,6 +306,7 @@ impl Known {
                     }
                 }
                 Change::Removed(name) => _ = self.views.remove(name),
+                Change::Transition(it) if it.to == StateLabel::Healthy => self.count_anew(),
                 _ => {}
             }
         }
@@ -276,10 +317,7 @@ impl Known {
     }
 
     pub(crate) fn instance(&self, key: &ContainerKey) -> Option<&Instance> {
-        match self.containers.get(key) {
-            Some(ContainerView::Present(presence)) => Some(&presence.instance),
-            _ => None,
-        }
+        self.instances.get(key)
     }
 
     /// The instance that a service is in, as told.
@@ -303,14 +341,27 @@ impl Known {
 
     /// The first check whose own results confirm that `name` is down.
     pub(crate) fn confirmed(&self, name: &ServiceName, now: Ms) -> Option<&Check> {
+        self.first(name, |check, tally| {
+            tally.fails > 0
+                && (tally.proven || tally.fails >= check.failure_threshold)
+                && now - tally.first >= check.fail_for.as_millis() as Ms
+        })
+    }
+
+    /// The same beyond all doubt: by fails since something was last healed that
+    /// may have been their cause.
+    pub(crate) fn surely_confirmed(&self, name: &ServiceName, now: Ms) -> Option<&Check> {
+        self.first(name, |check, tally| {
+            tally.recent > 0
+                && ((tally.proven && !tally.in_doubt) || tally.recent >= check.failure_threshold)
+                && now - tally.recent_first >= check.fail_for.as_millis() as Ms
+        })
+    }
+
+    fn first(&self, name: &ServiceName, which: impl Fn(&Check, &Tally) -> bool) -> Option<&Check> {
         self.watchlist.services.get(name)?.checks.iter().find(|check| {
             let tally = self.tallies.get(&(name.clone(), check.name.clone()));
-            check.on_fail == OnFail::Restart
-                && tally.is_some_and(|tally| {
-                    tally.fails > 0
-                        && (tally.proven || tally.fails >= check.failure_threshold)
-                        && now - tally.first >= check.fail_for.as_millis() as Ms
-                })
+            check.on_fail == OnFail::Restart && tally.is_some_and(|tally| which(check, tally))
         })
     }
 }

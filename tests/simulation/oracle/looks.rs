@@ -119,7 +119,10 @@ impl Looks {
             }
             for check in &service.checks {
                 let key = (service.name.clone(), check.name.clone());
-                if restarts.acts_on(&service.name) {
+                let hidden = matches!(shown, Some(StateLabel::Paused | StateLabel::Maintenance))
+                    && !known.container_runs(&service.place);
+                let stopped = known.stopped.contains(service.name.as_str());
+                if hidden || stopped || restarts.acts_on(&service.name) {
                     self.last.insert(key, now);
                     continue;
                 }

@@ -11,6 +11,7 @@ use alerts::Alerts;
 use known::Known;
 use looks::Looks;
 use restarts::Restarts;
+use std::collections::BTreeSet;
 use std::fmt;
 use vai_core::judge::Delta;
 use vai_core::model::{Action, Event, Notice, StateLabel, Watchlist};
@@ -71,7 +72,7 @@ impl Oracle {
             match action {
                 Action::Look { ticket, service } => {
                     self.looks.handed_out(now, ticket, service)?;
-                    self.known.handed_out(ticket, service);
+                    self.known.handed_out(now, ticket, service);
                 }
                 Action::Act(request) => {
                     self.restarts.dispatched(now, request, stored, &self.known)?;
@@ -109,23 +110,25 @@ impl Oracle {
         if up { self.looks.audit(now, &self.known, &self.restarts) } else { Ok(()) }
     }
 
-    pub(crate) fn is_paused(&self, service: &str) -> bool {
-        self.known.paused.contains(service)
-    }
-
-    pub(crate) fn is_stopped(&self, service: &str) -> bool {
-        self.known.stopped.contains(service)
+    /// How a service is shown.
+    pub(crate) fn shown(&self, service: &str) -> Option<StateLabel> {
+        self.known.state(&service.into())
     }
 
     /// L1: once faults stopped, everything converged.
     pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
         let violated = |words: String| Err(Violation { invariant: "L1", at: now, words });
+        let mut unreliable = BTreeSet::new();
         for view in self.known.views.values() {
-            if view.state != StateLabel::Healthy {
+            // Its last hundred looks may reach back before the quiet.
+            let by_rate = view.reason.ends_with("looks failed");
+            if view.state == StateLabel::Degraded && by_rate {
+                unreliable.insert(view.incident.clone());
+            } else if view.state != StateLabel::Healthy {
                 let (name, state) = (&view.name, view.state.label());
                 return violated(format!("{name} is still {state}: {}", view.reason));
             }
         }
-        self.alerts.at_the_end(now)
+        self.alerts.at_the_end(now, &unreliable)
     }
 }

@@ -159,7 +159,12 @@ impl Restarts {
             let words = format!("{:?} of {}: {words}", request.act, service.name);
             Err(Violation { invariant, at: now, words })
         };
-        if !self.ever.insert(request.id) && stored {
+        if !stored {
+            // Refused before it left.
+            self.in_flight.insert(request.id, flight(request, known));
+            return Ok(());
+        }
+        if !self.ever.insert(request.id) {
             return violated("R5", format!("{:?} was dispatched before", request.id));
         }
         if !self.intents.contains(&request.id) {
@@ -201,13 +206,7 @@ impl Restarts {
             }
             Act::Start | Act::Stop => {}
         }
-        let flight = Flight {
-            service: service.name.clone(),
-            place: service.place.clone(),
-            act: request.act.clone(),
-            container: container_id(&service.place, known),
-        };
-        self.in_flight.insert(request.id, flight);
+        self.in_flight.insert(request.id, flight(request, known));
         Ok(())
     }
 
@@ -297,6 +296,16 @@ impl Effort {
     }
 }
 
+fn flight(request: &ActRequest, known: &Known) -> Flight {
+    let service = &request.service;
+    Flight {
+        service: service.name.clone(),
+        place: service.place.clone(),
+        act: request.act.clone(),
+        container: container_id(&service.place, known),
+    }
+}
+
 fn is_well(state: StateLabel) -> bool {
     matches!(state, StateLabel::Healthy | StateLabel::Degraded)
 }
@@ -318,7 +327,8 @@ fn dependencies_are_well(service: &Service, known: &Known, now: Ms) -> Result<()
             Some(StateLabel::StoppedByHand | StateLabel::Disabled) => true,
             // What it is behind that label cannot be seen from outside.
             Some(StateLabel::Paused | StateLabel::Maintenance) => {
-                known.confirmed(&dependency.name, now).is_none()
+                !known.container_runs(&dependency.place)
+                    || known.confirmed(&dependency.name, now).is_none()
             }
             Some(_) => false,
         };
@@ -338,9 +348,11 @@ fn may_be_touched(service: &Service, known: &Known) -> Result<(), String> {
     if known.stopped.contains(name) {
         return Err("an operator stopped it".into());
     }
-    let state = known.before.get(&service.name).map(|view| view.state);
-    if matches!(state, Some(StateLabel::Maintenance | StateLabel::Disabled)) {
-        return Err("it is in maintenance or disabled".into());
+    if known.maintenance.contains(&service.name) {
+        return Err("it is in maintenance".into());
+    }
+    if !known.watchlist.services.get(&service.name).is_some_and(|it| it.enabled) {
+        return Err("it is disabled".into());
     }
     let Place::Container(key) = &service.place else { return Ok(()) };
     if !known.engine_up {

@@ -57,9 +57,11 @@ pub(crate) struct Kept {
     pub(crate) outage: Option<Outage>,
     pub(crate) effort: Effort,
     hold: Hold,
+    #[serde(default)]
     last_act: Option<ActId>,
     /// The last act, where it failed: what it left behind must not live beside
     /// what the next one starts.
+    #[serde(default)]
     left_over: Option<ActId>,
     #[serde(default)]
     pub(crate) stability: Stability,
@@ -134,6 +136,7 @@ struct Proof {
     /// A process from before that outlived the act.
     still_there: Option<String>,
     /// It is not known whether the engine has restarted the container yet.
+    #[serde(default)]
     may_change_instance: bool,
 }
 
@@ -156,8 +159,10 @@ pub(crate) struct Outage {
     pub(crate) since: Now,
     pub(crate) confirmed: Now,
     /// Since when it waits to be helped: the confirmation, or the last verdict.
+    #[serde(default)]
     waiting: Time,
     /// A death was seen, not only its absence of answers.
+    #[serde(default)]
     pub(crate) proven: bool,
     pub(crate) attempts: u32,
     /// What was done and what came of it.

@@ -218,6 +218,34 @@ fn an_engine_that_containers_outlive_is_no_news() {
 }
 
 #[test]
+fn what_a_returning_engine_does_not_bring_back_was_stopped_by_hand() {
+    let mut world = World::settled(vec![service("redis")]);
+    let kept_up = |mut view: ContainerView| {
+        if let ContainerView::Present(presence) = &mut view {
+            presence.engine_restarts = true;
+        }
+        ContainerChange::Seen(view)
+    };
+    let exited = || kept_up(view(1, ContainerStatus::Exited { code: 137, oom: false }));
+    world.kill("redis");
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.container(exited());
+    world.run(SECOND * 20);
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 5);
+    world.container(exited());
+    world.event(Event::EngineBack);
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    world.container(kept_up(view(2, ContainerStatus::Running)));
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+}
+
+#[test]
 fn who_brought_the_container_up_is_evidence() {
     let mut world = World::settled(vec![service("redis")]);
     world.container(ContainerChange::Signalled);

@@ -1,7 +1,12 @@
+//! The store from the outside, and what it makes of broken files. What is kept
+//! over time has a file of its own.
+
+mod kept;
+mod trouble;
+
 use super::file::StateFile;
 use super::*;
 use crate::alert::Reached;
-use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -80,14 +85,14 @@ async fn what_was_kept_is_there_after_a_restart_and_what_was_forgotten_is_not() 
     store.reached(at(4), reached("redis-1", "alerts[0]"));
     store.reached(at(4), reached("nginx-1", "alerts[0]"));
     store.apply(at(5), forget(2)).wait(SOON).await.unwrap();
-    store.close(SOON).await.unwrap();
+    store.close(at(9), SOON).await.unwrap();
 
     let (store, memory, told) = Store::start(open(dir.path())).unwrap();
     let ids: Vec<u64> = memory.messages().keys().map(|id| id.0).collect();
     assert_eq!(ids, [1, 3]);
     assert!(memory.records().contains(&message(3, "redis")));
     assert_eq!(told, [reached("redis-1", "alerts[0]")], "nobody will be told the end of the other");
-    store.close(SOON).await.unwrap();
+    store.close(at(9), SOON).await.unwrap();
     let (_store, _, told) = Store::start(open(dir.path())).unwrap();
     assert_eq!(told.len(), 1);
     let mode = fs::metadata(state_file(&dir)).unwrap().permissions().mode();
@@ -114,7 +119,7 @@ fn the_clock_goes_on_and_never_back() {
     let store = |mut file: StateFile, seconds: u64| {
         let mut pending = pending::Pending::default();
         pending.latest = Time::from_millis(seconds * 1000);
-        file.commit(&pending).unwrap();
+        file.commit(&pending, write::Extent::All).unwrap();
     };
     let seconds = |file: &StateFile| (file.continued().base.as_secs(), file.continued().rebooted);
 
@@ -134,43 +139,25 @@ fn the_clock_goes_on_and_never_back() {
     assert_eq!(seconds(&set_back), (1520, false), "not before what was seen");
 }
 
-#[tokio::test]
-async fn a_damaged_file_is_left_alone_and_named() {
-    let damages: [fn(&mut Vec<u8>); 2] =
-        [|file| file[..16].fill(b'x'), |file| file[8192..].fill(0xff)];
-    for damage in damages {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut store, ..) = Store::start(open(dir.path())).unwrap();
-        store.apply(at(1), keep(message(1, "redis")));
-        store.close(SOON).await.unwrap();
-        let mut bytes = fs::read(state_file(&dir)).unwrap();
-        damage(&mut bytes);
-        fs::write(state_file(&dir), &bytes).unwrap();
-
-        let opened = open(dir.path());
-        assert_eq!(opened.memory, Memory::default());
-        let (mut store, ..) = Store::start(opened).unwrap();
-        let trouble = store.trouble(Time::default()).unwrap();
-        assert!(trouble.contains(&state_file(&dir).display().to_string()), "{trouble}");
-        assert!(trouble.contains("stop vai, move state.db"), "{trouble}");
-        let refused = store.apply(at(2), keep(message(2, "redis"))).wait(SOON).await;
-        assert_eq!(refused, Err(trouble.clone()));
-        assert_eq!(store.close(SOON).await, Err(trouble));
-        assert_eq!(fs::read(state_file(&dir)).unwrap(), bytes);
-    }
-}
-
 #[test]
-fn a_newer_file_is_refused() {
+fn a_file_of_version_1_is_brought_up_to_date_with_all_that_it_holds() {
     let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path()));
-    let newer = schema::VERSION + 1;
-    let db = Connection::open(state_file(&dir)).unwrap();
-    db.pragma_update(None, "user_version", newer).unwrap();
-    drop(db);
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state/v1.db");
+    fs::copy(old, state_file(&dir)).unwrap();
 
-    let refusal = Opened::open(dir.path()).unwrap_err().to_string();
-    assert!(refusal.contains(&format!("is of version {newer}, written by a newer vai")));
-    assert!(refusal.contains(&format!("knows versions up to {}", schema::VERSION)), "{refusal}");
-    assert!(refusal.contains("--state-dir"), "{refusal}");
+    let (file, loaded) = StateFile::open(dir.path(), boot("another", 5)).unwrap();
+
+    assert_eq!(schema::version(file.db()).unwrap(), schema::VERSION);
+    assert_eq!((file.continued().rebooted, file.continued().base.as_millis()), (true, 2_828_052));
+    let memory = loaded.memory;
+    let open: Vec<&str> = memory.incidents().map(|it| it.root.as_str()).collect();
+    assert_eq!(open, ["licensed"]);
+    assert_eq!(memory.messages().len(), 1);
+    let keys: Vec<RecordKey> = memory.records().iter().map(Record::key).collect();
+    for service in ["box", "licensed", "paused", "stopping"] {
+        assert!(keys.contains(&RecordKey::Service(service.into())), "{keys:?}");
+    }
+    assert!(keys.contains(&RecordKey::Act(vai_core::model::ActId(4))), "{keys:?}");
+    assert_eq!(loaded.told.len(), 1);
+    assert_eq!(loaded.told[0].sink, "alerts[1] webhook");
 }

@@ -1,0 +1,96 @@
+//! What vai knows outlives it, however it ends.
+
+use crate::lab::{Image, Lab, MailCatcher, Vai, eventually, never};
+use crate::services::{hopeless, redis};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+#[test]
+fn killed_in_the_middle_of_an_outage_it_goes_on_where_it_was() {
+    let lab = Lab::new();
+    let mail = MailCatcher::start();
+    let services = lab.container("services", Image::Services).init(true).start();
+    let mut registry = lab.registry(json!({ "licensed": hopeless(), "redis": redis() }));
+    registry["notifications"] = mail.notifications();
+    assert!(services.sh("touch /tmp/mended").status.success());
+    let mut vai = Vai::on_host(&registry);
+    vai.wait_for_state("redis", "healthy");
+    vai.wait_for_state("licensed", "healthy");
+    assert!(vai.cli(&["pause", "redis"]).status.success());
+    assert!(services.sh("rm /tmp/mended").status.success());
+    vai.wait_for_state("licensed", "gave_up");
+    let opened = mail.wait_for(1);
+    wait_until_nothing_is_to_be_sent(&vai);
+    let before = lasting(&vai);
+
+    vai.kill9();
+    vai.start_again();
+
+    vai.wait_for_state("licensed", "gave_up");
+    assert_eq!(lasting(&vai), before);
+    assert_eq!(vai.view("licensed")["restarts_in_window"], 3);
+    never("another attempt or mail", Duration::from_secs(6), || {
+        let (attempts, mails) = (services.lines_of("/tmp/attempts").len(), mail.mails());
+        (attempts != 3 || mails.len() != 1).then_some((attempts, mails))
+    });
+    assert_eq!(lasting(&vai), before);
+    services.kill9("redis-server");
+    vai.wait_for_line("redis.*not attempted: paused by an operator");
+
+    assert!(services.sh("touch /tmp/mended").status.success());
+    vai.wait_for_state("licensed", "healthy");
+    let resolved = mail.wait_for(2);
+    assert!(resolved.subject.starts_with("RESOLVED licensed"), "{resolved:?}");
+    assert!(opened.id.is_some() && resolved.in_reply_to == opened.id, "{opened:?} {resolved:?}");
+}
+
+#[test]
+fn what_was_not_delivered_when_it_was_killed_is_delivered_afterwards() {
+    let lab = Lab::new();
+    let mail = MailCatcher::start();
+    let services = lab.container("services", Image::Services).init(true).start();
+    let mut registry = lab.registry(json!({ "licensed": hopeless() }));
+    registry["notifications"] = mail.notifications();
+    let mut unreachable = registry.clone();
+    unreachable["notifications"]["smtp"]["port"] = json!(9);
+    assert!(services.sh("touch /tmp/mended").status.success());
+    let mut vai = Vai::on_host(&unreachable);
+    vai.wait_for_state("licensed", "healthy");
+    assert!(services.sh("rm /tmp/mended").status.success());
+    vai.wait_for_line("not sent to alerts.0. email yet.*DOWN licensed");
+
+    vai.kill9();
+    vai.edit(&registry);
+    vai.start_again();
+
+    let late = mail.wait_for(1);
+    assert!(late.subject.starts_with("DOWN licensed"), "{late:?}");
+    wait_until_nothing_is_to_be_sent(&vai);
+}
+
+/// Everything that `vai status` says and that does not change by itself.
+fn lasting(vai: &Vai) -> Value {
+    let status = vai.cli(&["status", "--json"]);
+    let status: Value = serde_json::from_slice(&status.stdout).expect("status prints JSON");
+    let services = status["services"].as_object().expect("services have names");
+    let lasting = ["state", "since", "restarts_in_window", "failed_attempts", "incident"];
+    let services: Vec<Value> = services
+        .values()
+        .map(|service| json!(lasting.map(|field| service[field].clone())))
+        .collect();
+    json!({ "services": services, "incidents": status["incidents"] })
+}
+
+/// Waits until the state file holds no message any more.
+fn wait_until_nothing_is_to_be_sent(vai: &Vai) {
+    let file = vai.state_folder().join("state.db");
+    let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .expect("the state file is there");
+    let count = "SELECT count(*) FROM records WHERE kind = 'message'";
+    eventually("an empty outbox", Duration::from_secs(20), || {
+        let messages: u32 =
+            db.query_row(count, [], |row| row.get(0)).expect("the state file can be read");
+        (messages == 0).then_some(())
+    });
+}

@@ -23,11 +23,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 use vai::clock::boot_time;
 
-const ROUNDS: u64 = 60;
+const ROUNDS: u64 = 45;
 const MAX_RESTARTS: usize = 8;
 const WINDOW: Duration = Duration::from_secs(3600);
 /// So long a run of vai lives at most.
-const LONGEST_LIFE: Duration = Duration::from_millis(2500);
+const LONGEST_LIFE: Duration = Duration::from_millis(1500);
 
 #[test]
 fn killed_again_and_again_it_does_nothing_twice_and_forgets_nothing() {

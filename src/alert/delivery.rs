@@ -237,20 +237,24 @@ impl Worker {
     }
 
     fn leave_undelivered(mut self) {
-        let notices: Vec<Notice> =
-            self.queue.drain().into_iter().map(|parcel| parcel.notice).collect();
-        if notices.is_empty() {
-            return;
-        }
-        let title = self.compose(&notices, Vec::new()).title;
+        let (kept, lost): (Vec<Parcel>, Vec<Parcel>) =
+            self.queue.drain().into_iter().partition(|parcel| !parcel.ids.is_empty());
+        let name = &self.setup.name;
         let why = match &self.status.borrow().last_error {
             Some(reason) => format!(" ({reason})"),
             None => String::new(),
         };
-        warn!(
-            "stopped before it was sent to {}{why}, kept for the next start: {title}",
-            self.setup.name
-        );
+        if let Some(title) = self.title(kept) {
+            warn!("stopped before it was sent to {name}{why}, kept for the next start: {title}");
+        }
+        if let Some(title) = self.title(lost) {
+            error!("stopped before it was sent to {name}{why}: {title}");
+        }
+    }
+
+    fn title(&self, parcels: Vec<Parcel>) -> Option<String> {
+        let notices: Vec<Notice> = parcels.into_iter().map(|parcel| parcel.notice).collect();
+        (!notices.is_empty()).then(|| self.compose(&notices, Vec::new()).title)
     }
 
     fn compose(&self, notices: &[Notice], follows: Vec<String>) -> Message {

@@ -74,12 +74,16 @@ fn lasting(vai: &Vai) -> Value {
     let status = vai.cli(&["status", "--json"]);
     let status: Value = serde_json::from_slice(&status.stdout).expect("status prints JSON");
     let services = status["services"].as_object().expect("services have names");
-    let lasting = ["state", "since", "restarts_in_window", "failed_attempts", "incident"];
-    let services: Vec<Value> = services
-        .values()
-        .map(|service| json!(lasting.map(|field| service[field].clone())))
-        .collect();
-    json!({ "services": services, "incidents": status["incidents"] })
+    let incidents = status["incidents"].as_object().expect("incidents have names");
+    let fields = |of: &Value, names: &[&str]| -> Vec<Value> {
+        names.iter().map(|name| of[*name].clone()).collect()
+    };
+    let service = ["state", "since", "restarts_in_window", "failed_attempts", "incident"];
+    let incident = ["id", "severity", "since", "reason", "history", "failed_attempts", "evidence"];
+    json!([
+        services.values().map(|it| fields(it, &service)).collect::<Vec<_>>(),
+        incidents.values().map(|it| fields(it, &incident)).collect::<Vec<_>>(),
+    ])
 }
 
 /// Waits until the state file holds no message any more.

@@ -121,9 +121,11 @@ fn differs_by_wall_clock(plan: &Plan, world: &World) -> crate::Step {
     }
 }
 
-/// The shortest history found that fails alike, and the end of its story.
+/// The shortest history found that fails alike, unless `SIMULATE_WHOLE` is set,
+/// and the end of its story.
 fn tell(plan: &Plan, violation: &Violation) -> String {
-    let plan = shrink(plan, violation.invariant);
+    let whole = std::env::var_os("SIMULATE_WHOLE").is_some();
+    let plan = if whole { plan.clone() } else { shrink(plan, violation.invariant) };
     let (world, end) = story_of(&plan, LAST_LINES);
     let mut words = format!("seed {}: {violation}\n\nshrunk to:\n", plan.seed);
     for container in &plan.containers {

@@ -20,7 +20,7 @@ pub(crate) fn random(rng: &mut Rng) -> (Vec<ContainerPlan>, Vec<ServicePlan>, Wa
     }
     let settings = Watchlist {
         parallel_actions: rng.range(1, 4) as usize,
-        host_max_restarts: rng.range(4, 30) as u32,
+        host_max_restarts: rng.range(1, 12) as u32,
         host_window: secs(rng.range(600, 3600)),
         repeat_interval: secs(rng.range(1, 6) * 3600),
         ..settings()

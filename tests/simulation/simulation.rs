@@ -20,6 +20,7 @@ mod oracle;
 mod plan;
 mod registry;
 mod rng;
+mod scenarios;
 mod shrink;
 mod story;
 mod target;

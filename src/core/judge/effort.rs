@@ -45,6 +45,11 @@ impl Effort {
         self.refused = None;
     }
 
+    /// It cannot be seen: what follows are no passes.
+    pub(crate) fn unseen(&mut self, now: Time) {
+        self.failing(now);
+    }
+
     /// The service fails, whether confirmed or not.
     pub(crate) fn failing(&mut self, now: Time) {
         if let Some(since) = self.well_since.take()
@@ -246,6 +251,17 @@ mod tests {
         effort.failing(at(1220));
         assert_eq!(effort.rung(&recovery), Some(Rung::Command));
         assert_eq!(effort.restarts(at(599), recovery.window), 2);
+    }
+
+    #[test]
+    fn time_in_which_nothing_was_seen_is_no_time_of_passes() {
+        let (mut effort, recovery) = (Effort::default(), recovery());
+        effort.failed(at(0), &recovery, "s");
+        effort.well(at(10));
+        effort.unseen(at(300));
+        effort.well(at(900));
+        effort.failing(at(1000));
+        assert_eq!(effort.rung(&recovery), Some(Rung::KillAndCommand));
     }
 
     #[test]

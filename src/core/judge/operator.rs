@@ -58,6 +58,9 @@ impl Core {
                 let held = machine.service.held.as_ref();
                 if machine.is_well() {
                     Some(format!("{name} is healthy already"))
+                } else if machine.is_stopped_by_operator() {
+                    // What else holds it shows once it is not stopped any more.
+                    None
                 } else if own {
                     Some(format!("{name} runs in vai's own container, which vai never acts on"))
                 } else {

@@ -49,6 +49,13 @@ impl Quality {
         self.unreliable = false;
     }
 
+    /// `vai` ended the fails: being healed is not coming and going by itself.
+    pub(crate) fn healed(&mut self) {
+        while self.ticks & 1 == 1 {
+            self.ticks >>= 1;
+        }
+    }
+
     /// Percent of the samples that differ from the one before, newer ones
     /// weighing more: 0.75 for the oldest to 1.25 for the newest, as Nagios
     /// counts them.
@@ -112,6 +119,16 @@ mod tests {
         }
         // By then the oldest of the changes have fallen out or weigh less.
         assert!((12..=20).contains(&calm), "{calm}");
+    }
+
+    #[test]
+    fn what_is_healed_each_time_does_not_flap() {
+        let mut quality = Quality::default();
+        for _ in 0..20 {
+            ticks(&mut quality, [false, true, true]);
+            quality.healed();
+        }
+        assert!(!quality.is_flapping());
     }
 
     #[test]

@@ -117,8 +117,8 @@ fn the_clock_goes_on_and_never_back() {
     let dir = tempfile::tempdir().unwrap();
     let open = |id, uptime| StateFile::open(dir.path(), boot(id, uptime)).unwrap().0;
     let store = |mut file: StateFile, seconds: u64| {
-        let mut pending = pending::Pending::default();
-        pending.latest = Time::from_millis(seconds * 1000);
+        let latest = Time::from_millis(seconds * 1000);
+        let pending = pending::Pending { latest, ..pending::Pending::default() };
         file.commit(&pending, write::Extent::All).unwrap();
     };
     let seconds = |file: &StateFile| (file.continued().base.as_secs(), file.continued().rebooted);

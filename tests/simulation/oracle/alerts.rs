@@ -239,7 +239,7 @@ fn confirmed(now: Ms, name: &ServiceName, known: &Known) -> crate::Step {
     if left_alone || !was_well || in_doubt || view.incident.is_some() {
         return Ok(());
     }
-    match known.surely_confirmed(name, now) {
+    match known.surely_confirmed(name) {
         Some(check) => {
             let words = format!(
                 "{} of {name} is confirmed to fail; it is {} and in no incident",
@@ -259,7 +259,7 @@ fn unchanged(now: Ms, known: &Known) -> crate::Step {
         let Some(view) = known.views.get(name) else { continue };
         let lost = before.checks.len() == view.checks.len()
             && (before.checks != view.checks
-                || before.incident != view.incident
+                || (known.edited.is_empty() && before.incident != view.incident)
                 || before.failed_attempts != view.failed_attempts
                 || before.restarts_in_window < view.restarts_in_window);
         if before.state == view.state && lost {

@@ -51,7 +51,10 @@ pub(crate) struct Tally {
     /// Fails since the core last wanted them confirmed again, and the first.
     recent: u32,
     recent_first: Ms,
+    last: Ms,
     in_doubt: bool,
+    /// How it failed last.
+    kind: Option<FaultKind>,
     seen_alive: bool,
     /// Looks handed out earlier do not count.
     since: u64,
@@ -191,6 +194,8 @@ impl Known {
                     tally.recent_first = now;
                 }
                 tally.fails += 1;
+                tally.last = now;
+                tally.kind = Some(fault.kind);
                 tally.recent += 1;
                 tally.proven |= match fault.kind {
                     FaultKind::ProcessAbsent => tally.seen_alive,
@@ -340,22 +345,35 @@ impl Known {
     }
 
     /// The first check whose own results confirm that `name` is down.
-    pub(crate) fn confirmed(&self, name: &ServiceName, now: Ms) -> Option<&Check> {
+    pub(crate) fn confirmed(&self, name: &ServiceName) -> Option<&Check> {
         self.first(name, |check, tally| {
             tally.fails > 0
                 && (tally.proven || tally.fails >= check.failure_threshold)
-                && now - tally.first >= check.fail_for.as_millis() as Ms
+                && tally.last - tally.first >= check.fail_for.as_millis() as Ms
         })
     }
 
     /// The same beyond all doubt: by fails since something was last healed that
     /// may have been their cause.
-    pub(crate) fn surely_confirmed(&self, name: &ServiceName, now: Ms) -> Option<&Check> {
+    pub(crate) fn surely_confirmed(&self, name: &ServiceName) -> Option<&Check> {
         self.first(name, |check, tally| {
             tally.recent > 0
                 && ((tally.proven && !tally.in_doubt) || tally.recent >= check.failure_threshold)
-                && now - tally.recent_first >= check.fail_for.as_millis() as Ms
+                && tally.last - tally.recent_first >= check.fail_for.as_millis() as Ms
         })
+    }
+
+    /// Whether what fails still lives, as far as every failing check can say.
+    pub(crate) fn seems_alive(&self, service: &Service) -> bool {
+        let dead = [FaultKind::Refused, FaultKind::ProcessAbsent, FaultKind::ContainerStopped];
+        self.container_runs(&service.place)
+            && service.checks.iter().all(|check| {
+                let tally = self.tallies.get(&(service.name.clone(), check.name.clone()));
+                let failing = tally.filter(|tally| tally.fails > 0);
+                failing.is_none_or(|tally| {
+                    !tally.proven && tally.kind.is_none_or(|kind| !dead.contains(&kind))
+                })
+            })
     }
 
     fn first(&self, name: &ServiceName, which: impl Fn(&Check, &Tally) -> bool) -> Option<&Check> {

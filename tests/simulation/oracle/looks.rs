@@ -73,6 +73,10 @@ impl Looks {
                 view.state,
                 StateLabel::Healing | StateLabel::StoppedByHand | StateLabel::Disabled
             );
+            if matches!(view.state, StateLabel::Paused | StateLabel::Maintenance) {
+                // What it is behind that label is what it was before.
+                continue;
+            }
             if exempt {
                 self.exempt.insert(view.name.clone());
             } else if self.exempt.remove(&view.name) {

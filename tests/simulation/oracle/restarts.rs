@@ -24,6 +24,8 @@ pub(crate) struct Restarts {
     intents: BTreeSet<ActId>,
     ever: BTreeSet<ActId>,
     efforts: BTreeMap<ServiceName, Effort>,
+    /// Restarts of what seemed to live, on the whole host.
+    of_living: VecDeque<(ActId, Ms)>,
     starts: BTreeMap<(ServiceName, Option<Instance>), ActId>,
     asked: BTreeSet<ServiceName>,
     stopped_lately: BTreeMap<ContainerKey, Ms>,
@@ -95,6 +97,7 @@ impl Restarts {
                         .restarts
                         .retain(|it| it.0 != *id);
                     self.starts.retain(|_, start| start != id);
+                    self.of_living.retain(|it| it.0 != *id);
                 } else if flight.act == Act::Start
                     && let Some(instance) = &report.instance
                 {
@@ -130,7 +133,9 @@ impl Restarts {
                     let Some(service) = known.watchlist.services.get(&it.service) else { continue };
                     let effort = self.efforts.entry(it.service.clone()).or_default();
                     effort.moved(now, it.from, it.to, &service.recovery);
-                    if is_well(it.to) && !is_well(it.from) {
+                    // Behind these labels it may have come back as well.
+                    let hidden = matches!(it.to, StateLabel::Paused | StateLabel::Maintenance);
+                    if hidden || (is_well(it.to) && !is_well(it.from)) {
                         self.came_back(&it.service, known);
                     }
                 }
@@ -182,7 +187,7 @@ impl Restarts {
         }
         let asked = self.asked.remove(&service.name);
         if request.act != Act::Stop && !asked {
-            if let Err(words) = dependencies_are_well(service, known, now) {
+            if let Err(words) = dependencies_are_well(service, known) {
                 return violated("R3", words);
             }
             if let Err(words) = may_be_touched(service, known) {
@@ -191,10 +196,22 @@ impl Restarts {
         }
         match &request.act {
             Act::Restart(_) => {
-                if let Err(words) = is_seen_failing(service, known, now) {
+                if let Err(words) = is_seen_failing(service, known) {
                     return violated("R6", words);
                 }
                 self.restarted(now, request)?;
+                let (max, window) =
+                    (known.watchlist.host_max_restarts, known.watchlist.host_window);
+                if known.seems_alive(service) {
+                    self.of_living.push_back((request.id, now));
+                }
+                let window = millis(window);
+                let within = self.of_living.iter().filter(|&&(_, at)| now - at < window).count();
+                if within > max as usize {
+                    let words =
+                        format!("{within} restarts on the host in {window} ms, at most {max}");
+                    return violated("R1", words);
+                }
             }
             Act::Start if !asked => {
                 let instance = request.instance.clone();
@@ -317,7 +334,7 @@ fn container_id(place: &Place, known: &Known) -> Option<String> {
     }
 }
 
-fn dependencies_are_well(service: &Service, known: &Known, now: Ms) -> Result<(), String> {
+fn dependencies_are_well(service: &Service, known: &Known) -> Result<(), String> {
     for name in &service.dependencies {
         let Some(dependency) = known.watchlist.services.get(name).filter(|it| it.enabled) else {
             continue;
@@ -328,7 +345,7 @@ fn dependencies_are_well(service: &Service, known: &Known, now: Ms) -> Result<()
             // What it is behind that label cannot be seen from outside.
             Some(StateLabel::Paused | StateLabel::Maintenance) => {
                 !known.container_runs(&dependency.place)
-                    || known.confirmed(&dependency.name, now).is_none()
+                    || known.confirmed(&dependency.name).is_none()
             }
             Some(_) => false,
         };
@@ -376,8 +393,8 @@ fn may_be_touched(service: &Service, known: &Known) -> Result<(), String> {
 }
 
 /// A restart follows enough failed looks at this very instance, or a proof.
-fn is_seen_failing(service: &Service, known: &Known, now: Ms) -> Result<(), String> {
-    if !known.container_runs(&service.place) || known.confirmed(&service.name, now).is_some() {
+fn is_seen_failing(service: &Service, known: &Known) -> Result<(), String> {
+    if !known.container_runs(&service.place) || known.confirmed(&service.name).is_some() {
         return Ok(());
     }
     Err("it was not seen failing in this instance".into())

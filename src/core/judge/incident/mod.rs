@@ -24,6 +24,8 @@ const STOPPED_TOLD_AFTER: Duration = Duration::from_secs(600);
 pub(crate) const ENGINE_TOLD_AFTER: Duration = Duration::from_secs(30);
 /// What fails within this of each other is one incident.
 const TOGETHER: Duration = Duration::from_secs(120);
+/// What failed with a root may take so long to come back after it.
+const LOOKED_AT_AGAIN: Duration = Duration::from_secs(120);
 /// Warnings are reminded of daily.
 const WARNING_REPEAT: Duration = Duration::from_secs(24 * 3600);
 
@@ -171,7 +173,7 @@ impl Incidents {
     fn leave(&mut self, scene: &Scene<'_>) {
         for (root, open) in &mut self.open {
             open.members.retain(|name| still_fails(scene, name));
-            // What still fails after its root recovered fails by itself.
+            // What still fails a while after its root recovered fails by itself.
             let root_is_well = match root {
                 Root::Service(root) => !open.members.contains(root),
                 Root::Network => scene.trouble(root).is_none(),
@@ -179,7 +181,11 @@ impl Incidents {
                     false
                 }
             };
-            if root_is_well {
+            if !root_is_well {
+                open.root_well = None;
+            } else if *open.root_well.get_or_insert(scene.now.mono) + LOOKED_AT_AGAIN
+                <= scene.now.mono
+            {
                 open.members.clear();
             }
         }
@@ -397,7 +403,8 @@ impl Incidents {
             let outage = machine.kept.outage.as_ref()?;
             (outage.kind == OutageKind::Stopped).then_some(outage.since.mono + STOPPED_TOLD_AFTER)
         });
-        told.chain(engine).chain(stopped).filter(|&at| at > now).min()
+        let alone = self.open.values().filter_map(|open| Some(open.root_well? + LOOKED_AT_AGAIN));
+        told.chain(alone).chain(engine).chain(stopped).filter(|&at| at > now).min()
     }
 }
 

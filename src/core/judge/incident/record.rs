@@ -19,6 +19,9 @@ pub struct IncidentMemory {
     pub(super) told: Option<Told>,
     pub(super) notify: Notify,
     pub(super) detail: EvidenceDetail,
+    /// Since when its root is well, while others in it are not yet.
+    #[serde(default)]
+    pub(super) root_well: Option<Time>,
     /// How its root recovered, once it has.
     pub(super) how: Option<String>,
     /// The state that `next` was written for.
@@ -72,6 +75,7 @@ impl IncidentMemory {
             told: None,
             notify: Notify::Default,
             detail: EvidenceDetail::Full,
+            root_well: None,
             how: None,
             next_of: None,
         }

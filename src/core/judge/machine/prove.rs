@@ -155,6 +155,9 @@ impl Machine {
         let plural = if attempts == 1 { "" } else { "s" };
         self.kept.effort.healed(now.mono, &self.service.recovery, &self.salt(now));
         self.kept.stability.healed(now);
+        for run in &mut self.runs {
+            run.kept.quality.healed();
+        }
         let ended = format!("healed by {by}, {attempts} attempt{plural}");
         let how = format!("healed in {total} by {by}");
         match self.condition(now.mono) {

@@ -222,6 +222,7 @@ impl Machine {
     }
 
     pub(super) fn blind(&mut self, now: Now, why: &str, step: &mut Step) {
+        self.kept.effort.unseen(now.mono);
         if self.kept.outage.is_none() {
             self.open(now, OutageKind::Blind, "", &format!("cannot be looked at: {why}"), now);
         }
@@ -270,7 +271,7 @@ impl Machine {
             }
         }
         self.was_well(now);
-        step.became_well = true;
+        step.became_well |= !self.is_well();
         self.enter(now, State::Healthy, how, step);
     }
 

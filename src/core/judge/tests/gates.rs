@@ -289,3 +289,39 @@ fn a_restart_of_what_a_failed_attempt_left_behind_supersedes_it() {
     assert_eq!(ids, [1, 2, 3]);
     assert_eq!(supersedes, [None, Some(1), Some(2)]);
 }
+
+#[test]
+fn what_gave_up_beside_its_unnamed_root_is_told_with_it_alone() {
+    let names = ["a", "b", "c", "redis"].map(service);
+    let mut world = World::settled(names.to_vec());
+    for web in ["a", "b", "c"] {
+        world.needs.insert(web.into(), "redis".into());
+        world.faults.insert(web.into(), FaultKind::Timeout);
+    }
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 1200);
+    assert_eq!(world.state("a"), StateLabel::GaveUp);
+    let before = world.notices.len();
+    world.well.insert("redis".into(), true);
+    world.run(SECOND * 200);
+    assert_eq!(world.state("c"), StateLabel::Healthy);
+    let news: Vec<NoticeKind> = world.notices[before..].iter().map(|it| it.kind).collect();
+    assert_eq!(news, [NoticeKind::Resolved], "{:#?}", world.notices);
+}
+
+#[test]
+fn what_is_held_can_be_stopped_and_that_be_ended() {
+    let mut held = service("redis");
+    held.held = Some("${TOKEN} is not set".into());
+    let mut world = World::settled(vec![held]);
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.run(SECOND * 10);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    let start = OperatorRequest::Start("redis".into());
+    assert!(world.core.answer(&start).is_ok(), "{:?}", world.core.answer(&start));
+    world.kill("redis");
+    world.event(Event::Operator(start));
+    world.run(SECOND * 10);
+    assert!(matches!(world.gate("redis"), Some(Gate::Unset(_))), "{:?}", world.gate("redis"));
+}

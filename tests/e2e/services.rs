@@ -74,3 +74,19 @@ pub(crate) fn over_the_network() -> Value {
         "startup_delay_seconds": 1,
     })
 }
+
+/// One of the workers of [`Image::Tiny`](crate::lab::Image) in the container
+/// `services`, called as it is named. Each start leaves its name in
+/// `/tmp/started`.
+pub(crate) fn tiny_worker(name: &str, dependencies: &[&str]) -> Value {
+    json!({
+        "container": "services",
+        "health_check": {
+            "type": "process", "process_name": format!("/bin/{name}$"),
+            "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
+        },
+        "restart_cmd": format!("echo {name} >> /tmp/started; /bin/{name} > /dev/null 2>&1 &"),
+        "dependencies": dependencies,
+        "startup_delay_seconds": 1,
+    })
+}

@@ -220,11 +220,16 @@ impl Container {
     }
 
     /// The engine or `vai` is going. A graceful end of the engine stops every container just as
-    /// a person would, so stops of the last minute prove nothing.
+    /// a person would, so stops of the last minute prove nothing, nor do the deaths that came of
+    /// them: whether somebody wished them is told by what the engine's policy brings back.
     pub(crate) fn stops_prove_nothing(&mut self, now: Time) {
         let is_recent = |at: &mut Time| now.since(*at) < STOPS_BEFORE_ENGINE;
-        self.kept.stop.take_if(is_recent);
         self.signalled.take_if(is_recent);
+        self.absent = None;
+        if self.kept.stop.take_if(is_recent).is_some() {
+            self.kept.died = None;
+            self.seen_running = false;
+        }
     }
 
     /// An act of ours begins that may stop it: what stops now is our doing.
@@ -345,8 +350,13 @@ impl Container {
         if presence.engine_restarts {
             if !self.seen_running {
                 // Its policy would have started it, so somebody stopped it
-                // while we were not looking.
-                return Standing::ByHand("the container was stopped by hand".into());
+                // while we were not looking; unless the engine is still coming
+                // or going.
+                return if now.since(gone) < STOP_SETTLES {
+                    Standing::Changing("the engine may yet start the container".into())
+                } else {
+                    Standing::ByHand("the container was stopped by hand".into())
+                };
             }
             if now.since(gone) < POLICY_GRACE {
                 return Standing::Changing(
@@ -377,6 +387,7 @@ impl Container {
         [
             self.kept.stop.map(|at| at + STOP_SETTLES),
             gone.map(|at| at + self.cause_settles()),
+            gone.map(|at| at + STOP_SETTLES),
             self.signalled.map(|at| at + SIGNAL_LASTS),
             gone.map(|at| at + POLICY_GRACE),
             self.kept.exits.iter().rev().nth(LOOP_EXITS - 1).map(|&at| at + LOOP_WITHIN),

@@ -52,10 +52,9 @@ impl Core {
     fn network_trouble(&self, now: Now) -> Option<Trouble> {
         let gates = self.services.values().filter_map(Machine::gate);
         let gate = gates.into_iter().find(|gate| matches!(gate, Gate::MassFailure { .. }))?;
-        let since = self.incidents.since(&Root::Network).unwrap_or(now);
         Some(critical(
             Root::Network,
-            since,
+            now,
             gate.words(now.mono),
             "nothing that is only seen over the network is restarted until that is over",
         ))

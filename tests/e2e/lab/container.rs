@@ -1,11 +1,11 @@
-use super::docker::{docker, remove, try_docker};
-use super::{Image, wait::eventually};
+use super::{Engine, Image, wait::eventually};
 use rustix::process::{Pid, Signal, kill_process};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 /// A container to be started in a [`Lab`](super::Lab).
 pub(crate) struct Spec {
+    pub(super) engine: Engine,
     pub(super) name: String,
     pub(super) options: Vec<String>,
     pub(super) image: Image,
@@ -36,15 +36,16 @@ impl Spec {
         let mut run: Vec<String> = vec!["run".into(), "--detach".into(), "--name".into()];
         run.push(self.name.clone());
         run.extend(self.options);
-        run.push(self.image.name());
+        run.push(self.image.name(&self.engine));
         run.extend(self.command);
-        docker(&run);
-        Container { name: self.name, run }
+        self.engine.docker(&run);
+        Container { engine: self.engine, name: self.name, run }
     }
 }
 
 /// A container that a test started. The [`Lab`](super::Lab) removes it.
 pub(crate) struct Container {
+    engine: Engine,
     name: String,
     run: Vec<String>,
 }
@@ -80,9 +81,23 @@ impl Container {
         &self.name
     }
 
+    /// What prints its lines, those so far and those to come.
+    pub(super) fn logs(&self, options: &[&str]) -> Command {
+        let mut logs = self.engine.command("docker");
+        logs.args(["logs", "--follow"]).args(options).arg(&self.name);
+        logs
+    }
+
+    /// What runs `program` inside.
+    pub(super) fn exec(&self, program: &str) -> Command {
+        let mut exec = self.engine.command("docker");
+        exec.args(["exec", &self.name, program]);
+        exec
+    }
+
     /// `sh -c` inside, to its end.
     pub(crate) fn sh(&self, script: &str) -> Output {
-        try_docker(&["exec", &self.name, "sh", "-c", script].map(str::to_owned))
+        self.engine.try_docker(&["exec", &self.name, "sh", "-c", script].map(str::to_owned))
     }
 
     /// The lines of a file inside; none if it is not there.
@@ -141,17 +156,18 @@ impl Container {
 
     /// Whether it runs.
     pub(crate) fn runs(&self) -> bool {
-        docker(["inspect", "--format", "{{.State.Running}}", &self.name]) == "true"
+        self.engine.docker(["inspect", "--format", "{{.State.Running}}", &self.name]) == "true"
     }
 
     /// When its main process was started last.
     pub(crate) fn started_at(&self) -> String {
-        docker(["inspect", "--format", "{{.State.StartedAt}}", &self.name])
+        self.engine.docker(["inspect", "--format", "{{.State.StartedAt}}", &self.name])
     }
 
     /// vai's agents inside.
     pub(crate) fn agents(&self) -> Vec<Agent> {
-        docker(["top", &self.name, "-eo", "pid,uid,args"])
+        self.engine
+            .docker(["top", &self.name, "-eo", "pid,uid,args"])
             .lines()
             .filter_map(|line| {
                 let mut fields = line.split_whitespace();
@@ -164,16 +180,16 @@ impl Container {
 
     /// `docker <verb>` of this container.
     pub(crate) fn docker(&self, verb: &str) {
-        docker([verb, &self.name]);
+        self.engine.docker([verb, &self.name]);
     }
 
     /// Removes it.
     pub(crate) fn remove(&self) {
-        assert!(remove(&["rm", "--force", &self.name]), "{} stays", self.name);
+        assert!(self.engine.remove(&["rm", "--force", &self.name]), "{} stays", self.name);
     }
 
     /// Another one under the name of this removed one.
     pub(crate) fn start_anew(&self) {
-        docker(&self.run);
+        self.engine.docker(&self.run);
     }
 }

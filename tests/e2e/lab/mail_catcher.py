@@ -4,6 +4,7 @@ import asyncio
 import email
 import email.policy
 import json
+import time
 
 from aiosmtpd.smtp import SMTP
 
@@ -17,6 +18,7 @@ class Catcher:
             "subject": mail["Subject"],
             "id": mail["Message-ID"],
             "in_reply_to": mail["In-Reply-To"],
+            "at": time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
             "text": text.get_content().replace("\r\n", "\n") if text else "",
         }
         print(json.dumps(caught), flush=True)

@@ -7,19 +7,21 @@ mod docker;
 mod image;
 mod mail;
 mod output;
+mod private_engine;
 mod relay;
 mod run;
 mod vai;
 mod wait;
 
 pub(crate) use container::{Container, Spec};
+pub(crate) use docker::Engine;
 pub(crate) use image::Image;
 pub(crate) use mail::{Mail, MailCatcher};
+pub(crate) use private_engine::{Containers, PrivateEngine};
 pub(crate) use relay::Relay;
 pub(crate) use vai::{Vai, pretty, vai_once};
 pub(crate) use wait::{eventually, never, until};
 
-use docker::{docker, remove};
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -38,16 +40,24 @@ fn vai_binary() -> PathBuf {
 
 /// The containers and the network of one test. Dropping it removes them.
 pub(crate) struct Lab {
+    engine: Engine,
     prefix: String,
     containers: RefCell<Vec<String>>,
 }
 
 impl Lab {
-    /// An empty one.
+    /// An empty one on the engine that all tests share.
     pub(crate) fn new() -> Self {
+        let engine = Engine::shared();
+        run::sweep(&engine);
+        Self::on(engine)
+    }
+
+    /// An empty one on `engine`.
+    pub(crate) fn on(engine: Engine) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        run::sweep();
         let lab = Self {
+            engine,
             prefix: format!(
                 "vai-e2e-{}-{}",
                 run::id().replace('.', "-"),
@@ -55,7 +65,7 @@ impl Lab {
             ),
             containers: RefCell::default(),
         };
-        docker(["network", "create", "--label", &label(), &lab.prefix]);
+        lab.engine.docker(["network", "create", "--label", &label(), &lab.prefix]);
         lab
     }
 
@@ -64,6 +74,7 @@ impl Lab {
     pub(crate) fn container(&self, short: &str, image: Image) -> Spec {
         self.containers.borrow_mut().push(short.to_owned());
         Spec {
+            engine: self.engine.clone(),
             name: self.name_of(short),
             options: vec![
                 format!("--label={}", label()),
@@ -99,12 +110,12 @@ impl Lab {
 
     /// Takes a container out of the lab's network.
     pub(crate) fn disconnect(&self, short: &str) {
-        docker(["network", "disconnect", &self.prefix, &self.name_of(short)]);
+        self.engine.docker(["network", "disconnect", &self.prefix, &self.name_of(short)]);
     }
 
     /// Puts a container back into the lab's network.
     pub(crate) fn connect(&self, short: &str) {
-        docker(["network", "connect", &self.prefix, &self.name_of(short)]);
+        self.engine.docker(["network", "connect", &self.prefix, &self.name_of(short)]);
     }
 
     fn name_of(&self, short: &str) -> String {
@@ -121,8 +132,8 @@ impl Drop for Lab {
         // A failing clean-up must not hide why the test failed; the next
         // run's sweep gets what is left.
         for short in self.containers.borrow().iter() {
-            remove(&["rm", "--force", "--volumes", &self.name_of(short)]);
+            self.engine.remove(&["rm", "--force", "--volumes", &self.name_of(short)]);
         }
-        remove(&["network", "rm", &self.prefix]);
+        self.engine.remove(&["network", "rm", &self.prefix]);
     }
 }

@@ -1,4 +1,4 @@
-use super::vai::docker_socket;
+use super::Engine;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -79,7 +79,7 @@ impl Relay {
 
 impl State {
     fn connect(self: &Arc<Self>, client: UnixStream) -> io::Result<()> {
-        let engine = UnixStream::connect(docker_socket())?;
+        let engine = UnixStream::connect(Engine::shared().socket())?;
         self.streams().extend([client.try_clone()?, engine.try_clone()?]);
         for (from, to) in [(client.try_clone()?, engine.try_clone()?), (engine, client)] {
             let state = Arc::clone(self);

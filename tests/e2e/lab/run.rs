@@ -1,6 +1,6 @@
 //! Which run of the tests a thing belongs to, and what dead runs left behind.
 
-use super::docker::{docker, try_docker};
+use super::Engine;
 use procfs::process::Process;
 use std::sync::Once;
 
@@ -14,7 +14,7 @@ pub(crate) fn id() -> String {
     format!("{}.{}", me.pid, me.starttime)
 }
 
-fn lives(run: &str) -> bool {
+pub(super) fn lives(run: &str) -> bool {
     let Some((pid, started)) = run.split_once('.') else {
         return false;
     };
@@ -26,7 +26,7 @@ fn lives(run: &str) -> bool {
 
 /// Removes what the tests of dead runs left behind. Living ones, of this
 /// checkout or another, are not touched.
-pub(crate) fn sweep() {
+pub(crate) fn sweep(engine: &Engine) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let filter = format!("label={LABEL}");
@@ -36,13 +36,13 @@ pub(crate) fn sweep() {
             (&["network", "ls"][..], &["network", "rm"][..]),
         ] {
             let query = ["--filter", &filter, "--format", &format];
-            for line in docker(list.iter().chain(&query)).lines() {
+            for line in engine.docker(list.iter().chain(&query)).lines() {
                 let (id, run) = line.split_once(' ').unwrap_or((line, ""));
                 if !lives(run) {
                     let gone: Vec<String> =
                         remove.iter().chain(&[id]).map(ToString::to_string).collect();
                     // Another run may sweep the same thing at this moment.
-                    try_docker(&gone);
+                    engine.try_docker(&gone);
                 }
             }
         }

@@ -42,7 +42,7 @@ impl Vai {
     pub(crate) fn on_host_with(registry: &Value, environment: Vec<(String, String)>) -> Self {
         let folder = folder_with(registry);
         let lines = Lines::default();
-        let child = run_on_host(folder.path(), &environment, &lines);
+        let child = run_on_host(folder.path(), 0, &environment, &lines);
         Self { folder, environment, place: Place::Host(child), lines, read: 0 }
     }
 
@@ -64,12 +64,13 @@ impl Vai {
     fn in_its_image_over(lab: &Lab, folder: TempDir, registry: String) -> Self {
         let container = lab
             .container("vai", Image::Vai)
+            .option("--restart=unless-stopped")
             .option("--read-only")
             .option("--cap-drop=ALL")
             .option("--security-opt=no-new-privileges")
             .option("--volume=/var/lib/vai")
             .option(registry)
-            .option(mount(&docker_socket(), "/var/run/docker.sock"))
+            .option(mount(lab.engine.socket(), "/var/run/docker.sock"))
             .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
             .option(format!("--env=VAI_LOG={VAI_LOG}"))
             .command(["run"])
@@ -86,7 +87,7 @@ impl Vai {
             .init(true)
             .option(mount(&vai_binary(), "/workspace/vai/vai:ro"))
             .option(mount(folder.path(), "/config:ro"))
-            .option(mount(&docker_socket(), "/var/run/docker.sock"))
+            .option(mount(lab.engine.socket(), "/var/run/docker.sock"))
             .option(format!("--env=VAI_CONFIG=/config/{REGISTRY}"))
             .option(format!("--env=VAI_LOG={VAI_LOG}"))
             .command([BINARY, "run"])
@@ -96,9 +97,7 @@ impl Vai {
 
     fn in_container(folder: TempDir, container: Container, binary: &'static str) -> Self {
         let lines = Lines::default();
-        let mut logs = Command::new("docker");
-        logs.args(["logs", "--follow", container.name()]);
-        let follower = spawn(logs, &lines);
+        let follower = spawn(container.logs(&[]), &lines);
         let place = Place::Container { container, binary, follower };
         Self { folder, environment: Vec::new(), place, lines, read: 0 }
     }
@@ -144,11 +143,7 @@ impl Vai {
                 command.envs(self.environment.iter().cloned());
                 command
             }
-            Place::Container { container, binary, .. } => {
-                let mut command = Command::new("docker");
-                command.args(["exec", container.name(), binary]);
-                command
-            }
+            Place::Container { container, binary, .. } => container.exec(binary),
         };
         command.args(arguments).output().expect("it can be run")
     }
@@ -229,8 +224,35 @@ impl Vai {
 
     /// Runs it again over the same registry and state.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_ahead(0, self.environment.clone());
+    }
+
+    /// Runs it again with these variables, and with its boot clock so many
+    /// seconds ahead of this machine's; the wall clock is everybody's.
+    pub(crate) fn start_again_ahead(&mut self, seconds: u64, environment: Vec<(String, String)>) {
         self.skip_lines();
-        self.place = Place::Host(run_on_host(self.folder.path(), &self.environment, &self.lines));
+        self.environment = environment;
+        let folder = self.folder.path();
+        let child = run_on_host(folder, seconds, &self.environment, &self.lines);
+        self.place = Place::Host(child);
+    }
+
+    /// Its state folder.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        state_of(self.folder.path())
+    }
+
+    /// Reads on after the engine was away, which ended its container and the
+    /// stream of its lines.
+    pub(crate) fn follow_again(&mut self) {
+        let Place::Container { container, follower, .. } = &mut self.place else {
+            panic!("only the lines of a container come by way of an engine");
+        };
+        // It ended with the stream.
+        let _ = follower.kill();
+        let _ = follower.wait();
+        eventually("vai runs again", PATIENCE, || container.runs().then_some(()));
+        *follower = spawn(container.logs(&["--since", &container.started_at()]), &self.lines);
     }
 
     fn end(&mut self, signal: Signal) -> ExitStatus {
@@ -282,8 +304,21 @@ fn state_of(folder: &Path) -> PathBuf {
     folder.join("state")
 }
 
-fn run_on_host(folder: &Path, environment: &[(String, String)], lines: &Lines) -> Child {
-    let mut command = Command::new(vai_binary());
+fn run_on_host(
+    folder: &Path,
+    seconds_ahead: u64,
+    environment: &[(String, String)],
+    lines: &Lines,
+) -> Child {
+    let mut command = match seconds_ahead {
+        0 => Command::new(vai_binary()),
+        // Becomes vai itself, under the same number.
+        ahead => {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["--time", "--boottime", &ahead.to_string()]).arg(vai_binary());
+            unshare
+        }
+    };
     command
         .env("VAI_LOG", VAI_LOG)
         .arg("run")
@@ -309,10 +344,4 @@ fn spawn(mut command: Command, lines: &Lines) -> Child {
 
 fn mount(from: &Path, to: &str) -> String {
     format!("--volume={}:{to}", from.display())
-}
-
-/// The engine's socket.
-pub(crate) fn docker_socket() -> PathBuf {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }

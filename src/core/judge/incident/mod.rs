@@ -116,12 +116,6 @@ impl Incidents {
         Self { open, last }
     }
 
-    /// Since when there is one about `root`.
-    pub(crate) fn since(&self, root: &Root) -> Option<Now> {
-        let open = self.open.get(root)?;
-        Some(Now { mono: open.confirmed, wall: open.incident.since })
-    }
-
     /// Takes a number for one that is never open.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.last += 1;

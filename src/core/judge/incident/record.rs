@@ -90,7 +90,7 @@ impl IncidentMemory {
             Root::Engine | Root::Store | Root::Vai | Root::Network | Root::Unstable(_) => {
                 if let Some(trouble) = scene.trouble(root) {
                     self.incident.severity = trouble.severity;
-                    self.incident.since = trouble.since.wall;
+                    self.incident.since = self.incident.since.min(trouble.since.wall);
                     self.incident.state = trouble.state;
                     self.incident.reason.clone_from(&trouble.reason);
                     self.incident.next.clone_from(&trouble.next);

@@ -166,7 +166,14 @@ fn mistrusted_after_three_unclean_starts_it_only_watches() {
     assert!(world.told("not attempted: vai itself ended unexpectedly"), "{:#?}", world.story);
     let opened: Vec<&str> = world.notices.iter().map(|it| it.incident.root.as_str()).collect();
     assert_eq!(opened, ["vai itself", "redis"]);
-    world.run(SECOND * 600);
+    let since = world.notices[0].incident.since;
+    world.restart();
+    world.run(SECOND * 660);
+    let over = world
+        .notices
+        .iter()
+        .find(|it| it.kind == NoticeKind::Resolved && it.incident.root == "vai itself");
+    assert_eq!(over.unwrap().incident.since, since, "a fourth one moved its beginning");
     assert_eq!(world.acts_on("redis").len(), 1, "{:?}", world.acts);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
 }

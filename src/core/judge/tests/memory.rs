@@ -217,6 +217,55 @@ fn an_engine_that_containers_outlive_is_no_news() {
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
 }
 
+/// The container with a policy that makes the engine bring it back.
+fn kept_up(number: u32, status: ContainerStatus) -> ContainerChange {
+    let ContainerView::Present(presence) = view(number, status) else { unreachable!() };
+    ContainerChange::Seen(ContainerView::Present(Presence { engine_restarts: true, ..presence }))
+}
+
+#[test]
+fn what_a_returning_engine_does_not_bring_back_was_stopped_by_hand() {
+    let mut world = World::settled(vec![service("redis")]);
+    let exited = || kept_up(1, ContainerStatus::Exited { code: 137, oom: false });
+    world.kill("redis");
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.container(exited());
+    world.run(SECOND * 20);
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 5);
+    world.container(exited());
+    world.event(Event::EngineBack);
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    world.container(kept_up(2, ContainerStatus::Running));
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+}
+
+#[test]
+fn an_engine_that_answers_once_more_while_it_stops_everything_makes_no_stop_by_hand() {
+    let mut world = World::settled(vec![service("redis")]);
+    let exited = ContainerStatus::Exited { code: 137, oom: false };
+    world.kill("redis");
+    world.container(ContainerChange::Signalled);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.event(Event::EngineGone("no socket".into()));
+    world.container(kept_up(1, exited));
+    world.event(Event::EngineBack);
+    world.run(SECOND);
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 10);
+    world.container(kept_up(2, ContainerStatus::Running));
+    world.event(Event::EngineBack);
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+    assert!(!world.told("by hand"), "{:#?}", world.story);
+}
+
 #[test]
 fn who_brought_the_container_up_is_evidence() {
     let mut world = World::settled(vec![service("redis")]);

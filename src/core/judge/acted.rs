@@ -13,6 +13,7 @@ impl Core {
         if let Place::Container(key) = &flight.place
             && let Some(container) = self.containers.get_mut(key)
         {
+            self.services.touch_in(key);
             if flight.act.may_stop_container() {
                 container.act_ended(now.mono);
             }

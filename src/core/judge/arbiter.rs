@@ -7,7 +7,7 @@ impl Core {
     /// place; everything else learns which gate it stands before.
     pub(super) fn admit(&mut self, now: Now, out: &mut Out) {
         let mut proposals: Vec<(ServiceName, Proposal, Standing)> = Vec::new();
-        for (name, machine) in &self.services {
+        for (name, machine) in self.services.iter() {
             if !machine.waits_for_help() {
                 continue;
             }

@@ -92,6 +92,9 @@ impl Core {
 
     /// Why nothing that is seen outside the host can be believed now, if so.
     fn outside_doubt(&self) -> Option<String> {
+        if !self.watches_outside {
+            return None;
+        }
         if self.anchors.all_fail() {
             return Some("no anchor answers, so it may be vai's own network".into());
         }

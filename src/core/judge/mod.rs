@@ -21,6 +21,7 @@ mod operator;
 mod publish;
 mod quality;
 mod run;
+mod services;
 mod stability;
 mod take_in;
 mod tally;
@@ -46,6 +47,7 @@ pub use incident::IncidentMemory;
 use incident::{Incidents, Scene};
 pub use machine::ServiceMemory;
 use machine::{Machine, Note, Proposal, Step};
+use services::{Attention, Services};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,8 +65,10 @@ const GONE_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 #[derive(Clone, Debug)]
 pub struct Core {
     settings: Settings,
-    services: BTreeMap<ServiceName, Machine>,
+    services: Services,
     graph: Graph,
+    /// Whether anything outside the host is watched.
+    watches_outside: bool,
     containers: BTreeMap<ContainerKey, Container>,
     engine: EngineLink,
     anchors: Anchors,
@@ -121,8 +125,9 @@ impl Core {
         let containers = memory.containers.iter();
         let mut core = Self {
             settings: Settings::of(&watchlist),
-            services: BTreeMap::new(),
+            services: Services::default(),
             graph: Graph::default(),
+            watches_outside: false,
             containers: containers
                 .map(|(key, kept)| (key.clone(), Container::resume(kept.clone())))
                 .collect(),
@@ -176,7 +181,21 @@ impl Core {
         self.tell_comeback(now, &mut out);
         self.publish(now, &mut out);
         self.remember(&mut out);
+        self.rest(now);
         (Delta { changes: out.changes }, out.actions)
+    }
+
+    /// Nothing of what was judged in this step changes of itself for a while.
+    fn rest(&mut self, now: Now) {
+        let containers = &self.containers;
+        for (_, machine) in self.services.iter_quietly() {
+            if machine.attention == Attention::Touched {
+                let container = machine.container().and_then(|key| containers.get(key));
+                let container = container.and_then(|container| container.next_wake(now.mono));
+                let own = [machine.next_look(), machine.next_wake(now.mono), container];
+                machine.attention = Attention::QuietUntil(own.into_iter().flatten().min());
+            }
+        }
     }
 
     /// When [`Event::Wake`] is to be handed in, if nothing else comes before.
@@ -195,8 +214,7 @@ impl Core {
 
     fn review(&mut self, now: Now, out: &mut Out) {
         let mut well = Vec::new();
-        let names: Vec<ServiceName> = self.services.keys().cloned().collect();
-        for name in names {
+        for name in self.services.due(now.mono) {
             let standing = self.standing(&name, now.mono);
             let start_timeout = self.start_timeout(&name);
             let Some(machine) = self.services.get_mut(&name) else {
@@ -278,7 +296,7 @@ impl Core {
 
     fn look(&mut self, now: Now, out: &mut Out) {
         self.anchors.due(now.mono, &mut self.next_look, out);
-        for (name, machine) in &mut self.services {
+        for (name, machine) in self.services.iter_quietly() {
             for (check, number) in machine.due(now.mono, &mut self.next_look) {
                 let ticket = Ticket {
                     service: name.clone(),

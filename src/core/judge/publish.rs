@@ -42,7 +42,7 @@ impl Core {
     pub(super) fn remember(&mut self, out: &mut Out) {
         let mut records = Vec::new();
         let known = &self.remembered;
-        for (name, machine) in &self.services {
+        for (name, machine) in self.services.touched() {
             if let Some(memory) = machine.memory(known.services.get(name)) {
                 records.push(Record::Service(name.clone(), memory));
             }
@@ -82,7 +82,7 @@ impl Core {
     }
 
     pub(super) fn publish(&mut self, now: Now, out: &mut Out) {
-        for (name, machine) in &self.services {
+        for (name, machine) in self.services.touched() {
             let view = self.view(machine, now);
             if self.published.get(name) != Some(&view) {
                 out.changes.push(Change::Service(Box::new(view.clone())));

@@ -50,6 +50,7 @@ impl Core {
                     for container in self.containers.values_mut() {
                         container.stops_prove_nothing(now.mono);
                     }
+                    self.services.touch_all();
                 }
             }
             Event::EngineBack => self.engine_back(now),
@@ -71,6 +72,7 @@ impl Core {
                 for container in self.containers.values_mut() {
                     container.stops_prove_nothing(now.mono);
                 }
+                self.services.touch_all();
             }
             Event::Wake => {}
         }
@@ -80,9 +82,10 @@ impl Core {
         let before = std::mem::replace(&mut self.engine, EngineLink::Up);
         let EngineLink::Gone { instances, .. } = before else { return };
         self.note_engine(now, &instances);
-        for (name, machine) in &mut self.services {
+        for machine in self.services.values_mut() {
             // What was told before the engine went is told to its end.
-            if machine.container().is_some() && self.incidents.of(name).is_none() {
+            let told = self.incidents.of(&machine.service.name).is_some();
+            if machine.container().is_some() && !told {
                 machine.may_be_seen_again(now.mono);
             }
         }
@@ -94,6 +97,9 @@ impl Core {
             self.anchors = Anchors::new(now.mono, &watchlist.anchors);
         }
         self.graph = Graph::new(&watchlist.services);
+        self.watches_outside = watchlist.services.values().any(|service| {
+            service.checks.iter().any(|check| restarts(check) && check.kind.is_outside())
+        });
         let gone: Vec<ServiceName> = self
             .services
             .keys()
@@ -137,6 +143,7 @@ impl Core {
 
     fn container_changed(&mut self, now: Now, key: ContainerKey, change: ContainerChange) {
         let killed_for_memory = change == ContainerChange::OutOfMemory;
+        self.services.touch_in(&key);
         let container = self.containers.entry(key.clone()).or_default();
         let before = container.presence().map(|presence| presence.health.clone());
         container.change(now, change);

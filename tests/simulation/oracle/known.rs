@@ -302,10 +302,12 @@ impl Known {
             match change {
                 Change::Service(view) => {
                     let old = self.views.insert(view.name.clone(), (**view).clone());
+                    // What is published first after a start is what was remembered.
+                    let seen = old.is_some();
                     if let Some(old) = old {
                         self.before.insert(view.name.clone(), old);
                     }
-                    if matches!(view.state, StateLabel::Healthy | StateLabel::Degraded) {
+                    if seen && matches!(view.state, StateLabel::Healthy | StateLabel::Degraded) {
                         let instance = self.instance_of(&view.name);
                         self.well_in.insert(view.name.clone(), instance);
                     }

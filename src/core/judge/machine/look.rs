@@ -93,6 +93,15 @@ impl Machine {
             .any(|(run, check)| run.tally.failed_lately(now, FRESH.max(check.confirm_interval)))
     }
 
+    /// Whether anything about it may be otherwise than when it was last judged.
+    pub(crate) fn needs_judgement(&self, now: Time) -> bool {
+        let settled = self.kept.outage.is_none() && !self.waits_for_help() && self.act().is_none();
+        match self.attention {
+            Attention::QuietUntil(until) if settled => until.is_some_and(|until| now >= until),
+            Attention::QuietUntil(_) | Attention::Touched => true,
+        }
+    }
+
     pub(crate) fn next_look(&self) -> Option<Time> {
         let looked_at = self.is_looked_at();
         self.runs.iter().filter_map(|run| run.wake(looked_at)).min()

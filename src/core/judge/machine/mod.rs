@@ -13,6 +13,7 @@ use super::container::Standing;
 use super::effort::Effort;
 use super::gate::Gate;
 use super::run::{CheckMemory, Run};
+use super::services::Attention;
 use super::stability::Stability;
 use super::tally::{Failing, Verdict, restarts};
 use crate::model::{
@@ -41,6 +42,7 @@ pub(crate) struct Machine {
     epoch: u64,
     /// The reason of the maintenance window that it is in.
     maintenance: Option<String>,
+    pub(crate) attention: Attention,
 }
 
 /// The part of a machine that a restart of `vai` does not change.
@@ -225,6 +227,7 @@ impl Machine {
             gate: None,
             epoch: 0,
             maintenance: None,
+            attention: Attention::Touched,
         }
     }
 

@@ -98,7 +98,7 @@ pub(crate) fn verdict(plan: &Plan) -> crate::Step {
 /// moments. One in four is run twice for it.
 fn differs_by_wall_clock(plan: &Plan, world: &World) -> crate::Step {
     let jumps = |what: &What| matches!(what, What::WallJumps { .. });
-    if plan.seed % 4 != 0 || !plan.faults.iter().any(|fault| jumps(&fault.what)) {
+    if !plan.seed.is_multiple_of(4) || !plan.faults.iter().any(|fault| jumps(&fault.what)) {
         return Ok(());
     }
     let mut steady = plan.clone();

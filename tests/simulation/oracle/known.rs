@@ -105,10 +105,10 @@ impl Known {
                 self.engine_up = false;
                 self.by_hand.retain(|_, at| now - *at >= ENGINE_STOPS);
             }
+            Event::EngineBack if self.engine_up => {}
             Event::EngineBack => {
-                if !std::mem::replace(&mut self.engine_up, true) {
-                    self.count_anew();
-                }
+                self.engine_up = true;
+                self.count_anew();
             }
             Event::Acted { id, report } => {
                 let refused = matches!(report.outcome, ActOutcome::Refused { .. });

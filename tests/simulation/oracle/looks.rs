@@ -103,6 +103,16 @@ impl Looks {
         Ok(())
     }
 
+    /// While an act is under way nothing is looked at, nor until its start
+    /// delay is over.
+    pub(crate) fn acted(&mut self, now: Ms, service: &ServiceName, known: &Known) {
+        let Some(service) = known.watchlist.services.get(service) else { return };
+        let from = now + service.startup_delay.as_millis() as Ms;
+        for check in &service.checks {
+            self.last.insert((service.name.clone(), check.name.clone()), from);
+        }
+    }
+
     pub(crate) fn from(&mut self, now: Ms) {
         self.from = now;
     }

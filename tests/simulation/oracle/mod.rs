@@ -61,6 +61,11 @@ impl Oracle {
     pub(crate) fn step(&mut self, now: Ms, heard: &Heard<'_>, stored: bool) -> crate::Step {
         if let Some(event) = heard.event {
             self.looks.hear(now, event, heard.delta, &self.known)?;
+            if let Event::Acted { id, .. } = event
+                && let Some(flight) = self.restarts.flight(*id)
+            {
+                self.looks.acted(now, &flight.service, &self.known);
+            }
             self.known.hear(now, event, &self.restarts);
             self.restarts.hear(event, &self.known);
         }

@@ -163,6 +163,7 @@ impl Incidents {
         self.join(scene, changes);
         for (root, open) in &mut self.open {
             if open.update(root, scene) {
+                open.shown = true;
                 changes.push(Change::Incident(Box::new(open.incident.clone())));
             }
             notices.extend(open.tell(root, scene));
@@ -355,7 +356,9 @@ impl Incidents {
             }
             let how = format!("it is part of the incident of {}", root.name());
             orphan.incident.phase = IncidentPhase::Closed { at: scene.now.wall, how };
-            changes.push(Change::Incident(Box::new(orphan.incident)));
+            if orphan.shown {
+                changes.push(Change::Incident(Box::new(orphan.incident)));
+            }
         }
     }
 

@@ -19,6 +19,9 @@ pub struct IncidentMemory {
     pub(super) told: Option<Told>,
     pub(super) notify: Notify,
     pub(super) detail: EvidenceDetail,
+    /// It was handed out as open.
+    #[serde(default = "yes")]
+    pub(super) shown: bool,
     /// Since when its root is well, while others in it are not yet.
     #[serde(default)]
     pub(super) root_well: Option<Time>,
@@ -75,6 +78,7 @@ impl IncidentMemory {
             told: None,
             notify: Notify::Default,
             detail: EvidenceDetail::Full,
+            shown: false,
             root_well: None,
             how: None,
             next_of: None,
@@ -195,6 +199,10 @@ impl IncidentMemory {
             at: now.wall,
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How bad a service's outage is, before its own ceiling.

@@ -105,6 +105,9 @@ impl Machine {
             State::Verifying(proof) | State::Starting(Starting::Proving(proof)) => {
                 Some(proof.deadline)
             }
+            State::Starting(Starting::Wanted { since, .. }) => {
+                Some(since.mono + prove::START_TOLD_AFTER)
+            }
             _ => None,
         };
         let gate = self.gate.as_ref().and_then(Gate::until);

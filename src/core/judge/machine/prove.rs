@@ -1,5 +1,8 @@
 use super::*;
 
+/// A start that waits for longer than this is told.
+pub(super) const START_TOLD_AFTER: Duration = Duration::from_secs(60);
+
 impl Machine {
     /// The container came up, or came back, or is seen for the first time.
     pub(super) fn arrived(
@@ -52,10 +55,23 @@ impl Machine {
                 }
                 condition => self.arriving(now, condition, step),
             },
-            Starting::Wanted { .. } => {
+            Starting::Wanted { since, .. } => {
                 let condition = self.condition(now.mono);
+                if let Condition::Failed(check, failing) = &condition {
+                    self.start_is_late(now, since, check, failing);
+                }
                 self.arriving(now, condition, step);
             }
+        }
+    }
+
+    /// A start is no incident, but one that is not made is.
+    fn start_is_late(&mut self, now: Now, wanted: Now, check: &str, failing: &Failing) {
+        let hopeless = self.gate.as_ref().is_some_and(Gate::is_final);
+        let late = hopeless || now.mono >= wanted.mono + START_TOLD_AFTER;
+        if late && self.kept.outage.is_none() {
+            let kind = OutageKind::Broken(failing.fault.kind);
+            self.open(now, kind, check, &failing.fault.detail, failing.since);
         }
     }
 

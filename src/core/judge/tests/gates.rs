@@ -325,3 +325,21 @@ fn what_is_held_can_be_stopped_and_that_be_ended() {
     world.run(SECOND * 10);
     assert!(matches!(world.gate("redis"), Some(Gate::Unset(_))), "{:?}", world.gate("redis"));
 }
+
+#[test]
+fn a_start_that_nothing_will_be_done_about_is_told() {
+    let mut held = service("redis");
+    held.held = Some("${TOKEN} is not set".into());
+    let mut world = World::new(vec![held]);
+    world.well.insert("redis".into(), false);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 120);
+    assert!(world.acts.is_empty());
+    assert_eq!(world.state("redis"), StateLabel::Held);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    assert_eq!(world.notices[0].incident.severity, Severity::Critical);
+    assert!(world.notices[0].incident.next.contains("${TOKEN} is not set"));
+    world.well.insert("redis".into(), true);
+    world.run(SECOND * 120);
+    assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
+}

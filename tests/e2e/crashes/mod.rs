@@ -15,6 +15,7 @@ mod state;
 
 use crate::lab::{Container, Image, Lab, Mail, MailCatcher, Vai, eventually, never, until};
 use random::Random;
+use regex::Regex;
 use serde_json::{Value, json};
 use state::Kept;
 use std::collections::{BTreeMap, BTreeSet};
@@ -238,7 +239,9 @@ impl Scene {
     }
 
     fn judge_mails(&self) {
-        assert!(!told(&self.mail, "DOWN hopeless").is_empty(), "it was never told");
+        // Held, if vai was not trusted when it was told first.
+        let opened = told(&self.mail, "(DOWN|HELD) hopeless");
+        assert!(!opened.is_empty(), "it was never told");
         let mut sent: BTreeSet<(String, usize)> = BTreeSet::new();
         for mail in self.mail.mails() {
             let id = mail.id.clone().expect("every mail has a name");
@@ -300,12 +303,11 @@ fn environment(ahead: u64) -> Vec<(String, String)> {
     vec![("VAI_TEST_AHEAD".to_owned(), format!("ahead-{ahead}"))]
 }
 
-/// The mails that tell this, alone or beside other news.
-fn told(mail: &MailCatcher, what: &str) -> Vec<Mail> {
-    let within = format!("== {what}");
-    let tells = |mail: &Mail| {
-        mail.subject.starts_with(what) || mail.text.lines().any(|line| line.starts_with(&within))
-    };
+/// The mails with this headline, a regular expression, alone or beside other
+/// news.
+fn told(mail: &MailCatcher, headline: &str) -> Vec<Mail> {
+    let headline = Regex::new(&format!("(?m)^(== )?{headline}")).expect("it is one");
+    let tells = |mail: &Mail| headline.is_match(&mail.subject) || headline.is_match(&mail.text);
     mail.mails().into_iter().filter(tells).collect()
 }
 

@@ -29,15 +29,15 @@ impl Services {
 
     /// All of them, to be changed.
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Machine> {
-        self.0.values_mut().map(|machine| {
-            machine.attention = Attention::Touched;
-            machine
-        })
+        self.touch_all();
+        self.0.values_mut()
     }
 
     /// Something changed that all of them are judged by.
     pub(super) fn touch_all(&mut self) {
-        self.values_mut().for_each(drop);
+        for machine in self.0.values_mut() {
+            machine.attention = Attention::Touched;
+        }
     }
 
     /// The container behind `key` changed, by which those in it are judged.

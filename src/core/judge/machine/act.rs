@@ -46,6 +46,11 @@ impl Machine {
                 != Some(std::mem::discriminant(&gate));
         let words = gate.words(now.mono);
         self.gate = Some(gate);
+        if let State::Starting(Starting::Wanted { since, .. }) = self.kept.state
+            && let Some((check, failing)) = self.failing()
+        {
+            self.start_is_late(now, since, &check, &failing);
+        }
         let to = self.label();
         if from != to {
             self.kept.since = now;

@@ -66,7 +66,7 @@ impl Machine {
     }
 
     /// A start is no incident, but one that is not made is.
-    fn start_is_late(&mut self, now: Now, wanted: Now, check: &str, failing: &Failing) {
+    pub(super) fn start_is_late(&mut self, now: Now, wanted: Now, check: &str, failing: &Failing) {
         let hopeless = self.gate.as_ref().is_some_and(Gate::is_final);
         let late = hopeless || now.mono >= wanted.mono + START_TOLD_AFTER;
         if late && self.kept.outage.is_none() {

@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::app::Reach;
+use crate::clock::Deadline;
 use crate::config::{Context, Environment, Source, load_snapshot, locate};
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, stream};
@@ -11,7 +12,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vai_core::model::{Check, Event, Outcome, Place, Report, Service, ServiceKind, ServiceName};
 
@@ -20,6 +20,8 @@ const BAD_REGISTRY: u8 = 2;
 
 /// The engine has to say within this what containers there are.
 const ENGINE_DEADLINE: Duration = Duration::from_secs(10);
+/// After a first "no" it is given this much longer.
+const SECOND_CHANCE: Duration = Duration::from_secs(3);
 
 /// Looks at once.
 const PARALLEL: usize = 16;
@@ -102,15 +104,20 @@ fn chosen(names: &[String], services: &Services) -> Result<Vec<Arc<Service>>> {
 
 /// Whether it answers or not, the looks say.
 async fn first_word_of_the_engine(mut events: mpsc::Receiver<Event>) {
-    let first = async {
-        while let Some(event) = events.recv().await {
-            if matches!(event, Event::EngineBack | Event::EngineGone(_)) {
-                break;
-            }
-        }
-    };
+    let mut deadline = Deadline::after(ENGINE_DEADLINE);
+    let mut refused = false;
     // Without an answer every look is "unknown", which says enough.
-    let _ = timeout(ENGINE_DEADLINE, first).await;
+    while let Some(Some(event)) = deadline.bound(events.recv()).await {
+        match event {
+            Event::EngineBack => break,
+            // A busy engine may miss one call and answer the next.
+            Event::EngineGone(_) if !refused => {
+                refused = true;
+                deadline = Deadline::after(SECOND_CHANCE);
+            }
+            _ => {}
+        }
+    }
     tokio::spawn(async move { while events.recv().await.is_some() {} });
 }
 

@@ -280,3 +280,79 @@ fn who_brought_the_container_up_is_evidence() {
     let facts = &world.notices[0].incident.evidence.facts;
     assert!(facts.iter().any(|it| it.contains("last started by somebody else")), "{facts:?}");
 }
+
+#[test]
+fn a_nightly_pause_is_silent_and_a_long_one_is_one_warning() {
+    let mut world = World::settled(vec![service("redis"), service("web")]);
+    let pause = |world: &mut World, minutes: u32| {
+        world.container(ContainerChange::Seen(view(1, ContainerStatus::Paused)));
+        world.run(SECOND * 60 * minutes);
+        world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+        world.run(SECOND * 3600);
+    };
+    for _ in 0..7 {
+        pause(&mut world, 5);
+    }
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+    pause(&mut world, 20);
+    let told: Vec<(NoticeKind, Severity)> =
+        world.notices.iter().map(|it| (it.kind, it.incident.severity)).collect();
+    let warning = Severity::Warning;
+    assert_eq!(told, [(NoticeKind::Opened, warning), (NoticeKind::Resolved, warning)]);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert_eq!(world.state("web"), StateLabel::Healthy);
+}
+
+#[test]
+fn what_may_take_five_minutes_to_start_is_started_once() {
+    let mut slow = service("slow");
+    slow.start_timeout = Some(SECOND * 300);
+    let mut world = World::new(vec![slow]);
+    world.well.insert("slow".into(), false);
+    world.effects.insert("slow".into(), Effect::Nothing);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 240);
+    world.well.insert("slow".into(), true);
+    world.run(SECOND * 600);
+    assert_eq!(world.acts_on("slow"), [&Act::Start], "{:#?}", world.story);
+    assert_eq!(world.state("slow"), StateLabel::Healthy);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn two_hundred_services_half_of_them_down_are_started_once_and_in_order() {
+    let name = |n: usize| format!("s{n:03}");
+    let services = (0..200).map(|n| Service {
+        place: Place::Container(format!("c{}", n % 3).as_str().into()),
+        // Chains of ten, down a container and across.
+        dependencies: if n % 10 == 0 { vec![] } else { vec![name(n - 1).as_str().into()] },
+        ..service(&name(n))
+    });
+    let mut world = World::new(services.collect());
+    for n in 0..200 {
+        world.well.insert(name(n), n % 10 >= 5);
+    }
+    for key in ["c0", "c1", "c2"] {
+        let ContainerView::Present(presence) = view(1, ContainerStatus::Running) else {
+            unreachable!("it is present")
+        };
+        let instance = Instance { id: format!("id-of-{key}"), ..presence.instance };
+        let view = ContainerView::Present(Presence { instance, name: key.into(), ..presence });
+        let change = ContainerChange::Seen(view);
+        world.event(Event::Container { key: key.into(), change });
+    }
+    world.run(SECOND * 900);
+    let mut started: Vec<&str> = world.acts.iter().map(|(_, name, _)| name.as_str()).collect();
+    assert!(world.acts.iter().all(|(_, _, act)| *act == Act::Start), "{:?}", world.acts);
+    for chain in 0..20 {
+        let of_chain: Vec<&&str> = started
+            .iter()
+            .filter(|name| name[1..].parse::<usize>().unwrap() / 10 == chain)
+            .collect();
+        assert!(of_chain.is_sorted(), "{of_chain:?}");
+    }
+    started.sort_unstable();
+    let down: Vec<String> = (0..200).filter(|n| n % 10 < 5).map(name).collect();
+    assert_eq!(started, down, "each of them once");
+    assert!((0..200).all(|n| world.state(&name(n)) == StateLabel::Healthy));
+}

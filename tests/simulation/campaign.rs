@@ -43,9 +43,14 @@ struct Figures {
 /// Runs them; panics at the first that breaks an invariant, with a short
 /// history that breaks it, too.
 pub(crate) fn run(seeds: Seeds) {
+    run_each((0..seeds.count).map(|turn| seeds.first + turn * seeds.step));
+}
+
+/// The same for seeds that are named.
+pub(crate) fn run_each(seeds: impl Iterator<Item = u64>) {
     let mut figures = Figures::default();
-    for turn in 0..seeds.count {
-        let plan = Plan::random(seeds.first + turn * seeds.step);
+    for seed in seeds {
+        let plan = Plan::random(seed);
         if let Err(violation) = figures.one(&plan) {
             println!("{}", tell(&plan, &violation));
             panic!("seed {}: {violation}", plan.seed);

@@ -19,6 +19,7 @@ mod look;
 mod oracle;
 mod plan;
 mod registry;
+mod regressions;
 mod rng;
 mod scenarios;
 mod shrink;

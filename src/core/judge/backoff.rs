@@ -40,5 +40,7 @@ mod tests {
             let jittered = jitter(TEN, &salt.to_string());
             assert!(jittered >= TEN && jittered <= TEN + TEN / 4, "{jittered:?}");
         }
+        let same = (0..200).filter(|salt| jitter(TEN, &salt.to_string()) == TEN).count();
+        assert!(same < 30, "{same} of 200 are not moved at all");
     }
 }

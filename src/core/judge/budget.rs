@@ -89,6 +89,16 @@ mod tests {
     }
 
     #[test]
+    fn what_no_window_reaches_is_forgotten() {
+        let mut window = Window::default();
+        for second in [0, 100, 200] {
+            window.spend(at(second));
+        }
+        window.forget(at(700), WINDOW);
+        assert_eq!(window.spent, [at(200)]);
+    }
+
+    #[test]
     fn a_refused_restart_is_given_back() {
         let mut window = Window::default();
         window.spend(at(0));

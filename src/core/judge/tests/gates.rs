@@ -343,3 +343,49 @@ fn a_start_that_nothing_will_be_done_about_is_told() {
     world.run(SECOND * 120);
     assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
 }
+
+#[test]
+fn an_act_is_for_the_instance_that_was_judged() {
+    let mut local = service("local");
+    local.place = Place::Local;
+    let mut world = World::settled(vec![service("redis")]);
+    world.well.insert("local".into(), true);
+    world.event(Event::Configured(watchlist(vec![service("redis"), local])));
+    world.run(SECOND * 120);
+    let mut asked = |name: &str| {
+        world.kill(name);
+        let died = Some(ProcId { pid: 7, start_ticks: 1, name: "x".into() });
+        let hint = Event::Hint { service: name.into(), why: String::new(), died };
+        world.event(hint);
+        world.run(SECOND * 3);
+        world.instances.last().cloned()
+    };
+    assert_eq!(asked("redis"), Some(Some(instance(1))));
+    assert_eq!(asked("local"), Some(None), "nothing there could be another by then");
+}
+
+#[test]
+fn busy_by_whatever_name_the_container_goes() {
+    let by =
+        |name: &str, key: &str| Service { place: Place::Container(key.into()), ..service(name) };
+    let mut world = World::new(vec![by("a", "services"), by("b", "services-container")]);
+    for name in ["a", "b"] {
+        world.well.insert(name.into(), true);
+    }
+    for key in ["services", "services-container"] {
+        let change = ContainerChange::Seen(view(1, ContainerStatus::Running));
+        world.event(Event::Container { key: key.into(), change });
+    }
+    world.instance = Some(instance(1));
+    world.run(SECOND * 120);
+    for name in ["a", "b"] {
+        world.kill(name);
+        let died = Some(ProcId { pid: 7, start_ticks: 1, name: "x".into() });
+        world.event(Event::Hint { service: name.into(), why: String::new(), died });
+    }
+    world.run(Duration::from_millis(50));
+    assert_eq!(world.acts.len(), 1, "{:?}", world.acts);
+    assert!(matches!(world.gate("b"), Some(Gate::Busy)), "{:?}", world.gate("b"));
+    world.run(SECOND);
+    assert_eq!(world.acts.len(), 2, "{:?}", world.acts);
+}

@@ -52,6 +52,8 @@ struct World {
     acts: Vec<(f64, String, Act)>,
     /// What each act was to supersede.
     requests: Vec<(ActId, Option<ActId>)>,
+    /// The instance that each act was for.
+    instances: Vec<Option<Instance>>,
     notices: Vec<Notice>,
 }
 
@@ -187,6 +189,7 @@ impl World {
             story: Vec::new(),
             acts: Vec::new(),
             requests: Vec::new(),
+            instances: Vec::new(),
             notices: Vec::new(),
         };
         world.event(Event::EngineBack);
@@ -294,6 +297,7 @@ impl World {
         let name = request.service.name.to_string();
         self.acts.push((self.second(), name.clone(), request.act.clone()));
         self.requests.push((request.id, request.supersedes));
+        self.instances.push(request.instance.clone());
         let done = ActOutcome::Done { still_there: None };
         let outcome = match self.effects.get(&name).copied().unwrap_or(Effect::Heals) {
             Effect::Heals => {

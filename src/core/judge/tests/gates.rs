@@ -389,3 +389,37 @@ fn busy_by_whatever_name_the_container_goes() {
     world.run(SECOND);
     assert_eq!(world.acts.len(), 2, "{:?}", world.acts);
 }
+
+#[test]
+fn after_its_possible_root_is_healed_a_failure_is_confirmed_anew() {
+    let mut world = World::settled(vec![service("redis"), service("web")]);
+    world.faults.insert("web".into(), FaultKind::Timeout);
+    world.kill("web");
+    while world.state("web") != StateLabel::Suspect {
+        world.run(SECOND);
+    }
+    world.hint_death("redis");
+    while world.state("redis") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert!(world.acts_on("web").is_empty(), "{:?}", world.acts);
+    let healed = world.second();
+    world.run(SECOND * 30);
+    let (restarted, _, _) = world.acts.iter().find(|(_, name, _)| name == "web").unwrap();
+    assert!(restarted - healed >= 3.9, "two more looks: {healed} {:?}", world.acts);
+}
+
+#[test]
+fn two_containers_are_acted_on_side_by_side() {
+    let services = ["a", "b"].map(|name| in_container(name, name));
+    let mut world = World::new(services.to_vec());
+    for name in ["a", "b"] {
+        world.well.insert(name.into(), true);
+        up(&mut world, name, 1);
+    }
+    world.run(SECOND * 120);
+    world.hint_death("a");
+    world.hint_death("b");
+    world.run(Duration::from_millis(50));
+    assert_eq!(world.acts.len(), 2, "{:?}", world.acts);
+}

@@ -55,6 +55,8 @@ pub(crate) struct Container {
 pub(crate) struct Seen {
     /// As the container counts.
     pub(crate) pid: u32,
+    /// Clock ticks after the boot.
+    started: u64,
     /// `Z` is a zombie, `T` is stopped.
     pub(crate) state: char,
 }
@@ -114,8 +116,10 @@ impl Container {
             .filter_map(|line| {
                 let (pid, rest) = line.split_once(" (")?;
                 let (comm, rest) = rest.rsplit_once(") ")?;
-                (comm == name)
-                    .then_some(Seen { pid: pid.parse().ok()?, state: rest.chars().next()? })
+                // Field 22 of all; the third is the first of the rest.
+                let started = rest.split_whitespace().nth(19)?.parse().ok()?;
+                let state = rest.chars().next()?;
+                (comm == name).then_some(Seen { pid: pid.parse().ok()?, started, state })
             })
             .collect()
     }
@@ -145,11 +149,18 @@ impl Container {
 
     /// `kill -9` of every process `name`, and waits until none lives.
     pub(crate) fn kill9(&self, name: &str) {
-        let before = self.living(name);
+        // In a container that was restarted meanwhile a new one may have the
+        // number of the old one.
+        let lives = || {
+            let processes = self.processes(name).into_iter();
+            let living = processes.filter(|process| process.state != 'Z');
+            living.map(|process| (process.pid, process.started)).collect::<Vec<_>>()
+        };
+        let before = lives();
         self.signal(name, "KILL");
         let what = format!("the end of {name}");
         eventually(&what, Duration::from_secs(5), || {
-            let now = self.living(name);
+            let now = lives();
             before.iter().all(|old| !now.contains(old)).then_some(())
         });
     }

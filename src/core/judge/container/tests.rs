@@ -1,0 +1,187 @@
+use super::*;
+use crate::model::Wall;
+
+fn at(second: u64) -> Now {
+    Now { mono: Time::from_millis(second * 1000), wall: Wall::default() }
+}
+
+fn view(run: u32, status: ContainerStatus) -> ContainerView {
+    ContainerView::Present(Presence {
+        instance: Instance { id: "c0ffee".into(), started_at: run.to_string() },
+        name: "services".into(),
+        status,
+        health: None,
+        up_for: Duration::ZERO,
+        health_start: None,
+        engine_restarts: true,
+        network_of: None,
+        network_gone: false,
+        is_self: false,
+    })
+}
+
+fn up(container: &mut Container, second: u64, run: u32) {
+    let change = ContainerChange::Seen(view(run, ContainerStatus::Running));
+    container.change(at(second), change);
+}
+
+/// Exits by itself and is brought back in the next run.
+fn exit(container: &mut Container, second: u64, run: u32) {
+    container.change(at(second), ContainerChange::Died);
+    up(container, second, run);
+}
+
+fn is_looping(container: &Container, second: u64) -> bool {
+    matches!(container.standing(at(second).mono), Standing::Looping { .. })
+}
+
+fn running() -> Container {
+    let mut container = Container::default();
+    up(&mut container, 0, 1);
+    container
+}
+
+#[test]
+fn three_exits_in_ten_minutes_are_a_loop_until_the_first_is_that_old() {
+    let mut container = running();
+    for (run, second) in [(2, 100), (3, 400), (4, 699)] {
+        assert!(!is_looping(&container, second));
+        exit(&mut container, second, run);
+    }
+    assert!(is_looping(&container, 699));
+    assert_eq!(container.next_wake(at(699).mono), Some(at(700).mono));
+    assert!(!is_looping(&container, 700));
+}
+
+#[test]
+fn three_exits_in_ten_minutes_and_a_second_are_none() {
+    let mut container = running();
+    for (run, second) in [(2, 100), (3, 400), (4, 700)] {
+        exit(&mut container, second, run);
+        assert!(!is_looping(&container, second));
+    }
+}
+
+#[test]
+fn deaths_that_somebody_wanted_are_no_exits() {
+    let mut signalled = running();
+    let mut ours = running();
+    let mut told_late = running();
+    for (run, second) in [(2, 100), (3, 200), (4, 300), (5, 400)] {
+        signalled.change(at(second), ContainerChange::Signalled);
+        exit(&mut signalled, second, run);
+        ours.act_begins();
+        exit(&mut ours, second, run);
+        ours.act_ended(at(second).mono);
+        told_late.change(at(second), ContainerChange::Died);
+        told_late.change(at(second + 4), ContainerChange::StopRequested);
+        up(&mut told_late, second + 5, run);
+    }
+    assert!(!is_looping(&signalled, 400));
+    assert!(!is_looping(&ours, 400));
+    assert!(!is_looping(&told_late, 405));
+}
+
+#[test]
+fn a_stop_long_after_an_exit_is_another_matter() {
+    let mut container = running();
+    for (run, second) in [(2, 100), (3, 200), (4, 300)] {
+        exit(&mut container, second, run);
+    }
+    container.change(at(305), ContainerChange::StopRequested);
+    up(&mut container, 310, 5);
+    assert!(is_looping(&container, 310));
+}
+
+#[test]
+fn who_brought_it_up_is_told_from_how_it_ended() {
+    let who = |container: &Container| container.started_by().map(|(who, _)| who);
+    let mut container = running();
+    assert_eq!(who(&container), None, "nobody saw that");
+    exit(&mut container, 100, 2);
+    assert_eq!(who(&container), Some("by the engine's restart policy"));
+    container.change(at(200), ContainerChange::Signalled);
+    exit(&mut container, 200, 3);
+    assert_eq!(who(&container), Some("by somebody else"));
+    container.act_begins();
+    exit(&mut container, 300, 4);
+    assert_eq!(who(&container), Some("by vai"));
+}
+
+#[test]
+fn an_exit_that_was_seen_is_known_after_a_restart_of_vai() {
+    let mut container = running();
+    container.change(at(100), ContainerChange::Died);
+    let exited = || ContainerStatus::Exited { code: 1, oom: false };
+    let mut same = Container::resume(container.kept.clone());
+    same.change(at(200), ContainerChange::Seen(view(1, exited())));
+    assert!(matches!(same.standing(at(240).mono), Standing::Died(_)));
+    let mut other = Container::resume(container.kept);
+    other.change(at(200), ContainerChange::Seen(view(2, exited())));
+    assert!(matches!(other.standing(at(240).mono), Standing::ByHand(_)));
+}
+
+#[test]
+fn stopped_and_removed_is_a_deploy_for_five_seconds() {
+    let mut container = running();
+    container.change(at(100), ContainerChange::Signalled);
+    container.change(at(100), ContainerChange::Died);
+    container.change(at(101), ContainerChange::StopRequested);
+    container.change(at(102), ContainerChange::Seen(ContainerView::Missing));
+    assert!(matches!(container.standing(at(105).mono), Standing::Changing(_)));
+    assert!(matches!(container.standing(at(106).mono), Standing::ByHand(_)));
+}
+
+#[test]
+fn a_loop_that_no_policy_brings_back_is_ours_to_end() {
+    let without_policy = |run, status| match view(run, status) {
+        ContainerView::Present(presence) => {
+            ContainerView::Present(Presence { engine_restarts: false, ..presence })
+        }
+        other => other,
+    };
+    let mut container = running();
+    for (run, second) in [(2, 100), (3, 200), (4, 300)] {
+        container.change(at(second), ContainerChange::Died);
+        let up = without_policy(run, ContainerStatus::Running);
+        container.change(at(second + 1), ContainerChange::Seen(up));
+    }
+    let up = container.standing(at(302).mono);
+    assert!(matches!(up, Standing::Looping { by_policy: false, .. }), "{up:?}");
+    container.change(at(310), ContainerChange::Died);
+    let exited = ContainerStatus::Exited { code: 1, oom: false };
+    container.change(at(310), ContainerChange::Seen(without_policy(4, exited)));
+    let Standing::Died(fault) = container.standing(at(320).mono) else {
+        panic!("{:?}", container.standing(at(320).mono));
+    };
+    assert_eq!(fault.kind, FaultKind::CrashLoop);
+}
+
+#[test]
+fn between_two_runs_of_a_loop_it_is_the_loop_that_counts() {
+    let mut container = running();
+    for (run, second) in [(2, 100), (3, 200), (4, 300)] {
+        exit(&mut container, second, run);
+    }
+    let seen = |container: &mut Container, status| {
+        container.change(at(310), ContainerChange::Seen(view(4, status)));
+        container.standing(at(311).mono)
+    };
+    let restarting = seen(&mut container, ContainerStatus::Restarting);
+    assert!(matches!(restarting, Standing::Looping { by_policy: true, .. }), "{restarting:?}");
+    let removing = seen(&mut container, ContainerStatus::Removing);
+    assert!(matches!(removing, Standing::Changing(_)), "{removing:?}");
+}
+
+#[test]
+fn what_an_act_of_ours_left_running_is_up_before_the_engine_says_so() {
+    let mut container = running();
+    let instance = |run: u32| Instance { id: "c0ffee".into(), started_at: run.to_string() };
+    container.runs_now(at(50), &instance(1));
+    let up = |run, second| Standing::Up { instance: instance(run), since: at(second).mono };
+    assert_eq!(container.standing(at(51).mono), up(1, 0));
+    assert_eq!(container.started_by(), None);
+    container.runs_now(at(100), &instance(2));
+    assert_eq!(container.standing(at(101).mono), up(2, 100));
+    assert_eq!(container.started_by(), Some(("by vai", at(100))));
+}

@@ -256,11 +256,12 @@ impl Incidents {
             (proven, !scene.graph.dependents(name).is_empty())
         };
         let untold = self.open.get(root).is_some_and(|open| open.told.is_none());
-        if old == name || !untold || weight(name) <= weight(old) {
+        let new = Root::Service(name.clone());
+        let taken = self.open.contains_key(&new);
+        if old == name || taken || !untold || weight(name) <= weight(old) {
             return;
         }
         if let Some(mut open) = self.open.remove(root) {
-            let new = Root::Service(name.clone());
             open.incident.root = new.name();
             open.root = new.clone();
             changes.push(Change::Incident(Box::new(open.incident.clone())));
@@ -286,6 +287,11 @@ impl Incidents {
                 OutageKind::Blind | OutageKind::Degraded | OutageKind::Broken(_) => {}
             }
         }
+        // It was well for a moment, and others that failed with it are not yet.
+        let own = Root::Service(name.clone());
+        if self.open.contains_key(&own) {
+            return Some(own);
+        }
         let dependencies = scene.graph.all_dependencies(name);
         let blamed = self.open.iter().find(|(root, open)| match root {
             Root::Service(root) => dependencies.contains(root) && open.members.contains(root),
@@ -300,7 +306,7 @@ impl Incidents {
             return Some(Root::Network);
         }
         let together = self.failed_together(name, outage, scene);
-        Some(together.unwrap_or_else(|| Root::Service(name.clone())))
+        Some(together.unwrap_or(own))
     }
 
     /// The incident of what failed within the same two minutes in the same

@@ -423,3 +423,31 @@ fn two_containers_are_acted_on_side_by_side() {
     world.run(Duration::from_millis(50));
     assert_eq!(world.acts.len(), 2, "{:?}", world.acts);
 }
+
+#[test]
+fn a_root_that_fails_again_at_once_goes_on_in_its_incident() {
+    let mut world = World::settled(vec![service("redis"), service("web")]);
+    world.needs.insert("web".into(), "redis".into());
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.effects.insert("web".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 400);
+    world.well.insert("redis".into(), true);
+    world.needs.remove("web");
+    world.kill("web");
+    while world.state("redis") != StateLabel::Healthy {
+        world.run(SECOND);
+    }
+    world.run(SECOND * 10);
+    world.hint_death("redis");
+    world.run(SECOND * 60);
+    let mut open: Vec<&str> = world
+        .incidents
+        .values()
+        .filter(|it| it.phase == IncidentPhase::Open)
+        .map(|it| it.root.as_str())
+        .collect();
+    open.sort_unstable();
+    open.dedup();
+    assert_eq!(open.len(), world.core.incidents.memories().count(), "none is lost: {open:?}");
+}

@@ -10,6 +10,8 @@ use vai_core::model::{Event, OnFail, Service, ServiceKind, ServiceName, StateLab
 
 /// What a start delay and the way there and back may add.
 const SLACK: Ms = 12_000;
+/// From audit to audit.
+const AUDIT: Ms = 30_000;
 
 type Key = (ServiceName, String);
 
@@ -137,7 +139,8 @@ impl Looks {
                     && !known.container_runs(&service.place);
                 let stopped = known.stopped.contains(service.name.as_str());
                 if hidden || stopped || restarts.acts_on(&service.name) {
-                    self.last.insert(key, now);
+                    // That may end any time before the next audit.
+                    self.last.insert(key, now + AUDIT);
                     continue;
                 }
                 let since = (*self.last.entry(key).or_insert(now)).max(self.from);

@@ -235,7 +235,9 @@ fn confirmed(now: Ms, name: &ServiceName, known: &Known) -> crate::Step {
     );
     let instance = known.instance_of(name);
     let was_well = instance.is_some() && known.well_in.get(name) == Some(&instance);
-    let in_doubt = !known.engine_up || !known.container_runs(&service.place);
+    let in_doubt = !known.engine_up
+        || !known.container_runs(&service.place)
+        || known.is_ending(&service.place, now);
     if left_alone || !was_well || in_doubt || view.incident.is_some() {
         return Ok(());
     }

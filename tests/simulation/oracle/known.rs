@@ -12,6 +12,8 @@ use vai_core::model::{
     StateLabel, Ticket, Watchlist,
 };
 
+/// A container that outlives its signal by this does not mean to end.
+const ENDING_LASTS: Ms = 30_000;
 /// Stops so shortly before the engine went were its own (behaviour.md, "By
 /// hand").
 const ENGINE_STOPS: Ms = 60_000;
@@ -32,6 +34,8 @@ pub(crate) struct Known {
     pub(crate) maintenance: BTreeSet<ServiceName>,
     /// Containers that somebody stopped, and when that was told.
     pub(crate) by_hand: BTreeMap<ContainerKey, Ms>,
+    /// When a container last got a signal to end, or ended.
+    ending: BTreeMap<ContainerKey, Ms>,
     /// Unless it was told that the engine does not answer.
     pub(crate) engine_up: bool,
     pub(crate) tallies: BTreeMap<(ServiceName, String), Tally>,
@@ -73,6 +77,7 @@ impl Known {
             stopped: BTreeSet::new(),
             maintenance: BTreeSet::new(),
             by_hand: BTreeMap::new(),
+            ending: BTreeMap::new(),
             engine_up: true,
             tallies: BTreeMap::new(),
             well_in: BTreeMap::new(),
@@ -140,6 +145,8 @@ impl Known {
                 for ((name, _), tally) in &mut self.tallies {
                     if name == service && tally.seen_alive {
                         tally.proven = true;
+                        // A hint is no verdict on fails before it.
+                        tally.in_doubt |= tally.recent > 0;
                     }
                 }
             }
@@ -229,7 +236,10 @@ impl Known {
                 }
                 self.containers.insert(key.clone(), view.clone());
             }
-            ContainerChange::Signalled | ContainerChange::Died | ContainerChange::OutOfMemory => {}
+            ContainerChange::Signalled | ContainerChange::Died => {
+                self.ending.insert(key.clone(), now);
+            }
+            ContainerChange::OutOfMemory => {}
         }
     }
 
@@ -332,6 +342,17 @@ impl Known {
         match &self.watchlist.services.get(name)?.place {
             Place::Local => Some(self.watchlist.local.clone()),
             Place::Container(key) => self.instance(key).cloned(),
+        }
+    }
+
+    /// Whether its container got a signal to end, or ended, so lately that what
+    /// comes of it is not known yet.
+    pub(crate) fn is_ending(&self, place: &Place, now: Ms) -> bool {
+        match place {
+            Place::Local => false,
+            Place::Container(key) => {
+                self.ending.get(key).is_some_and(|&at| now - at <= ENDING_LASTS)
+            }
         }
     }
 

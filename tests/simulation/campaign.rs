@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// So many histories every change has to pass.
-const OF_A_CHANGE: u64 = 48;
+const OF_A_CHANGE: u64 = 160;
 /// Lines of the story that a failure shows.
 const LAST_LINES: usize = 40;
 

@@ -83,9 +83,4 @@ impl Core {
         let ago = crate::words::duration(now.mono.since(at.mono));
         Some(format!("container last started {who}, {ago} before"))
     }
-
-    pub(super) fn next_act(&mut self) -> ActId {
-        self.host.next_act += 1;
-        ActId(self.host.next_act)
-    }
 }

@@ -26,8 +26,7 @@ impl Core {
             match gate {
                 Some(gate) => step.notes.extend(machine.gated(now, gate)),
                 None => {
-                    self.host.next_act += 1;
-                    let id = ActId(self.host.next_act);
+                    let id = self.host.number_act();
                     machine.admitted(now, id, &proposal.act, &mut step);
                     let spends_host = proposal.spends_host();
                     if spends_host {

@@ -45,12 +45,8 @@ impl Effort {
         self.refused = None;
     }
 
-    /// It cannot be seen: what follows are no passes.
-    pub(crate) fn unseen(&mut self, now: Time) {
-        self.failing(now);
-    }
-
-    /// The service fails, whether confirmed or not.
+    /// The service fails, whether confirmed or not, or cannot be seen: what
+    /// follows are no passes.
     pub(crate) fn failing(&mut self, now: Time) {
         if let Some(since) = self.well_since.take()
             && now.since(since) >= RESET_AFTER
@@ -258,7 +254,7 @@ mod tests {
         let (mut effort, recovery) = (Effort::default(), recovery());
         effort.failed(at(0), &recovery, "s");
         effort.well(at(10));
-        effort.unseen(at(300));
+        effort.failing(at(300));
         effort.well(at(900));
         effort.failing(at(1000));
         assert_eq!(effort.rung(&recovery), Some(Rung::KillAndCommand));

@@ -1,5 +1,5 @@
 use super::budget::Window;
-use crate::model::{Now, Time};
+use crate::model::{ActId, Now, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct HostMemory {
     pub(crate) running: bool,
     /// When it was found to have ended without saying so.
     unclean: VecDeque<Now>,
-    pub(crate) next_act: u64,
+    next_act: u64,
     pub(crate) next_message: u64,
     pub(crate) last_incident: u64,
     /// The boot that it was last seen in.
@@ -39,6 +39,12 @@ pub(crate) struct Comeback {
 }
 
 impl HostMemory {
+    /// A number for one more act.
+    pub(crate) fn number_act(&mut self) -> ActId {
+        self.next_act += 1;
+        ActId(self.next_act)
+    }
+
     /// `vai` starts.
     pub(crate) fn started(&mut self, now: Now) {
         self.unclean.retain(|at| now.mono.since(at.mono) < UNCLEAN_WITHIN);

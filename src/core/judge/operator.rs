@@ -85,7 +85,7 @@ impl Core {
             OperatorRequest::Start(_) => machine.start(now, &mut step),
             OperatorRequest::Stop(_) => {
                 machine.stop(now, &mut step);
-                let id = self.next_act();
+                let id = self.host.number_act();
                 self.dispatch(now, &name, id, Act::Stop, false, out);
             }
         }

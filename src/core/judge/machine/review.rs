@@ -222,7 +222,7 @@ impl Machine {
     }
 
     pub(super) fn blind(&mut self, now: Now, why: &str, step: &mut Step) {
-        self.kept.effort.unseen(now.mono);
+        self.kept.effort.failing(now.mono);
         if self.kept.outage.is_none() {
             self.open(now, OutageKind::Blind, "", &format!("cannot be looked at: {why}"), now);
         }

@@ -251,8 +251,21 @@ impl Follower {
 
     async fn inspect(&self, id: &str) -> Result<Sight, End> {
         match self.engine.inspect(id).await {
-            Ok(details) => Ok(Sight::Present(Arc::new(details))),
+            Ok(mut details) => {
+                if let Some(owner) = &details.presence.network_of {
+                    details.presence.network_gone = self.is_gone(owner).await?;
+                }
+                Ok(Sight::Present(Arc::new(details)))
+            }
             Err(EngineError::NotFound(_)) => Ok(Sight::Missing),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn is_gone(&self, id: &str) -> Result<bool, End> {
+        match self.engine.inspect(id).await {
+            Ok(_) => Ok(false),
+            Err(EngineError::NotFound(_)) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }

@@ -79,10 +79,17 @@ async fn whose_network_a_container_shares_is_seen() {
     let mut following = Following::start(engine(), &helper.name);
     let presence = following.present(|_| true).await;
     assert_eq!(presence.network_of, Some(owner.id()));
+    assert!(!presence.network_gone);
     following.stop().await;
 
     let mut following = Following::start(engine(), &owner.name);
     assert_eq!(following.present(|_| true).await.network_of, None);
+    following.stop().await;
+
+    // Whatever takes its name has another namespace.
+    drop(owner);
+    let mut following = Following::start(engine(), &helper.name);
+    assert!(following.present(|_| true).await.network_gone);
     following.stop().await;
 }
 

@@ -13,7 +13,7 @@ pub use registry::{Registry, StartRegistry};
 
 use crate::alert::{Alerter, StartError};
 use crate::clock;
-use crate::config::{Config, Content};
+use crate::config::Config;
 use crate::docker::EngineError;
 use crate::heal::Healer;
 use crate::schedule::Windows;
@@ -96,7 +96,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let opened = Opened::open(&options.state_dir)?;
     clock::set_base(opened.clock_base);
     let StartRegistry { registry, settled, source, known } =
-        Registry::start(&options.config, &options.state_dir).await?;
+        Registry::start(&options.config, opened.last_good.clone()).await?;
     let config = registry.current();
 
     let shutdown = CancellationToken::new();
@@ -233,14 +233,6 @@ fn local_instance() -> Instance {
 /// `TZ`, else the system's zone, else UTC.
 fn time_zone() -> TimeZone {
     TimeZone::system()
-}
-
-/// What stands in a registry file, or nothing.
-fn text_of(content: &Content) -> &str {
-    match content {
-        Content::Text(text) => text,
-        Content::Absent | Content::Unreadable(_) => "",
-    }
 }
 
 /// The name of a file for a message.

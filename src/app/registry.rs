@@ -1,14 +1,14 @@
 use super::text::Text;
-use super::{AppError, shown, text_of};
+use super::{AppError, shown};
 use crate::clock;
 use crate::config::{
     Config, Content, Context, Environment, Snapshot, Source, dropped, is_mounted_alone,
-    last_good_path, load_last_good, load_snapshot, save_last_good,
+    load_snapshot,
 };
 use crate::docker::keys_of;
 use crate::heal;
 use async_trait::async_trait;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -30,7 +30,6 @@ pub struct Forced {
 /// The registry in force, and what is on disk.
 pub struct Registry {
     source: Source,
-    state_dir: PathBuf,
     current: watch::Sender<Arc<Config>>,
     /// What `current` was read from.
     text: watch::Sender<Arc<Text>>,
@@ -57,12 +56,12 @@ pub struct StartRegistry {
 }
 
 impl Registry {
-    /// Reads the registry at `path`. If it has errors, the last good copy in
-    /// `state_dir` is taken, loudly.
+    /// Reads the registry at `path`. If it has errors, `last_good` is taken,
+    /// loudly.
     ///
     /// # Errors
     /// The diagnostics, when there is no good copy either.
-    pub async fn start(path: &Path, state_dir: &Path) -> Result<StartRegistry, AppError> {
+    pub async fn start(path: &Path, last_good: Option<String>) -> Result<StartRegistry, AppError> {
         let source = Source::new(path.to_owned());
         let snapshot = source.read_now().await;
         let name = shown(path);
@@ -78,18 +77,13 @@ impl Registry {
             warn!("{warning}");
         }
         let (config, text, trouble) = match config {
-            Some(config) => {
-                keep(state_dir, &snapshot);
-                (config, text, None)
-            }
+            Some(config) => (config, text, None),
             None => {
-                let Some((config, copy)) = last_good(state_dir, &snapshot) else {
+                let copy = last_good.and_then(|source| read_copy(source, &snapshot));
+                let Some((config, copy)) = copy else {
                     return Err(AppError::BadRegistry(text.render()));
                 };
-                let trouble = format!(
-                    "{name} has errors; the last good copy of it, {}, is in force",
-                    shown(&last_good_path(state_dir))
-                );
+                let trouble = format!("{name} has errors; the last good copy of it is in force");
                 error!("{trouble}");
                 (config, copy, Some(trouble))
             }
@@ -97,7 +91,6 @@ impl Registry {
         let (sender, settled) = mpsc::channel(1);
         let registry = Arc::new(Self {
             source: source.clone(),
-            state_dir: state_dir.to_owned(),
             current: watch::Sender::new(Arc::new(config)),
             text: watch::Sender::new(Arc::new(text)),
             considered: watch::Sender::new(snapshot.clone()),
@@ -113,6 +106,12 @@ impl Registry {
     #[must_use]
     pub fn current(&self) -> Arc<Config> {
         Arc::clone(&self.current.borrow())
+    }
+
+    /// The text of what is in force.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.text.borrow().source().to_owned()
     }
 
     /// Why what is on disk is not in force, if so.
@@ -188,7 +187,6 @@ impl Registry {
                 Some(held) => Err(format!("{name}: {held}")),
                 None => {
                     let words = format!("{name} is in force: {}", difference(&old, &new));
-                    keep(&self.state_dir, &snapshot);
                     let new = Arc::new(new);
                     self.text.send_replace(Arc::new(text));
                     self.current.send_replace(Arc::clone(&new));
@@ -257,26 +255,10 @@ fn read(snapshot: &Snapshot, name: &str) -> (Option<Config>, Text) {
     (config, Text::new(loaded, name.to_owned()))
 }
 
-fn keep(state_dir: &Path, snapshot: &Snapshot) {
-    if let Err(problem) = save_last_good(state_dir, text_of(&snapshot.registry)) {
-        error!(
-            "the last good registry cannot be kept in {}: {problem}; a start with a bad one would \
-             find none",
-            shown(state_dir)
-        );
-    }
-}
-
-fn last_good(state_dir: &Path, snapshot: &Snapshot) -> Option<(Config, Text)> {
-    let text = match load_last_good(state_dir) {
-        Ok(text) => text?,
-        Err(problem) => {
-            error!("the last good registry cannot be read: {problem}");
-            return None;
-        }
-    };
-    let copy = Snapshot { registry: Content::Text(text), ..snapshot.clone() };
-    let (config, text) = read(&copy, &shown(&last_good_path(state_dir)));
+/// The copy that was stored of the last registry without errors.
+fn read_copy(source: String, beside: &Snapshot) -> Option<(Config, Text)> {
+    let copy = Snapshot { registry: Content::Text(source), ..beside.clone() };
+    let (config, text) = read(&copy, "the last good registry");
     Some((config?, text))
 }
 

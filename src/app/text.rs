@@ -15,6 +15,11 @@ impl Text {
         Self { loaded, name }
     }
 
+    /// The text itself.
+    pub(super) fn source(&self) -> &str {
+        self.loaded.positions.source()
+    }
+
     /// Logs all that was found wrong with it.
     pub(super) fn tell(&self) {
         self.tell_all(&self.loaded.diagnostics);

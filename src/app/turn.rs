@@ -266,6 +266,7 @@ impl Turn {
     }
 
     fn registry_changed(&mut self) {
+        self.keeping.store.registry(clock::now(), self.registry.text());
         self.show_registry();
         self.unlisted = containers_of_watched(&self.registry.current());
     }

@@ -49,7 +49,8 @@ impl Positions {
     }
 
     /// The text that the positions are in.
-    pub(super) fn source(&self) -> &str {
+    #[must_use]
+    pub fn source(&self) -> &str {
         &self.source
     }
 

@@ -1,6 +1,7 @@
 //! What is read at the start.
 
 use super::history::History;
+use super::meta;
 use super::pending::TOLD;
 use crate::alert::Reached;
 use rusqlite::Connection;
@@ -16,6 +17,8 @@ pub(super) struct Loaded {
     pub(super) told: Vec<Reached>,
     /// The last results of the checks.
     pub(super) history: History,
+    /// The last registry without errors.
+    pub(super) registry: Option<String>,
     /// What tells the file from every other one.
     pub(super) mark: String,
 }
@@ -40,7 +43,7 @@ pub(super) enum LoadError {
 
 /// Reads all of it.
 pub(super) fn load(db: &Connection) -> Result<Loaded, LoadError> {
-    let mut loaded = Loaded::default();
+    let mut loaded = Loaded { registry: meta::text(db, meta::REGISTRY)?, ..Loaded::default() };
     let mut all = db.prepare("SELECT kind, key, json FROM records")?;
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {

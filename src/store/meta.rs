@@ -8,6 +8,8 @@ pub(super) const MARK: &str = "mark";
 pub(super) const BOOT: &str = "boot_id";
 /// What that boot's clock began with, in milliseconds.
 pub(super) const BASE: &str = "clock_base_ms";
+/// The last registry without errors.
+pub(super) const REGISTRY: &str = "last_good_registry";
 /// The latest moment of that clock that is known, in milliseconds.
 pub(super) const LATEST: &str = "clock_latest_ms";
 

@@ -71,6 +71,8 @@ pub struct Opened {
     /// What tells this state file, which numbers the acts, from every other
     /// one.
     pub mark: String,
+    /// The text of the last registry without errors.
+    pub last_good: Option<String>,
     history: History,
     file: Result<StateFile, String>,
 }
@@ -106,6 +108,7 @@ impl Opened {
                 rebooted: file.continued().rebooted,
                 clock_base: file.continued().base,
                 mark: loaded.mark,
+                last_good: loaded.registry,
                 history: loaded.history,
                 file: Ok(file),
             }),
@@ -116,6 +119,7 @@ impl Opened {
                 rebooted: false,
                 clock_base: Duration::ZERO,
                 mark: mark::random(),
+                last_good: None,
                 history: History::default(),
                 file: Err(why),
             }),
@@ -165,6 +169,12 @@ impl Store {
     /// Forgets that a sink was told of an incident, for it was told the end.
     pub fn over(&mut self, now: Now, incident: IncidentId, sink: String) {
         self.hand_in(now, News::Over { incident, sink });
+    }
+
+    /// Stores the text of a registry without errors, for a start at which
+    /// there is none.
+    pub fn registry(&mut self, now: Now, text: String) {
+        self.hand_in(now, News::Registry(text));
     }
 
     /// The last results of a check, oldest first: up to 200.

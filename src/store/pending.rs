@@ -51,6 +51,8 @@ pub(super) enum News {
         /// The sink's name.
         sink: String,
     },
+    /// The text of a registry without errors.
+    Registry(String),
     /// The last results of all checks, at the end.
     History(Box<History>),
 }
@@ -79,6 +81,7 @@ pub(super) struct Pending {
     pub(super) transitions: VecDeque<Happened>,
     pub(super) closed: VecDeque<Closed>,
     pub(super) slots: BTreeMap<SlotKey, Slot>,
+    pub(super) registry: Option<String>,
     pub(super) history: Option<Box<History>>,
     /// The last job in it.
     pub(super) number: u64,
@@ -109,6 +112,7 @@ impl Pending {
             News::Over { incident, sink } => {
                 self.rows.insert(told_key(&incident, &sink), None);
             }
+            News::Registry(text) => self.registry = Some(text),
             News::History(history) => self.history = Some(history),
         }
         self.bound();
@@ -170,8 +174,10 @@ impl Pending {
         if self.history.is_some() || self.slots.keys().next().is_some_and(over) {
             return Some(Extent::All);
         }
-        let waits =
-            !self.rows.is_empty() || !self.transitions.is_empty() || !self.closed.is_empty();
+        let waits = !self.rows.is_empty()
+            || !self.transitions.is_empty()
+            || !self.closed.is_empty()
+            || self.registry.is_some();
         waits.then_some(Extent::WithoutSlots)
     }
 
@@ -180,6 +186,7 @@ impl Pending {
         self.rows.clear();
         self.transitions.clear();
         self.closed.clear();
+        self.registry = None;
         if extent == Extent::All {
             self.slots.clear();
             self.history = None;

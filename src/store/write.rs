@@ -2,6 +2,7 @@
 
 use super::history::History;
 use super::keep;
+use super::meta;
 use super::pending::{Closed, Happened, Pending, RowKey};
 use super::rollup;
 use rusqlite::{Connection, Result, params};
@@ -21,6 +22,9 @@ pub(super) fn pending(db: &Connection, pending: &Pending, extent: Extent) -> Res
     rows(db, &pending.rows)?;
     transitions(db, pending.transitions.iter())?;
     incidents(db, pending.closed.iter())?;
+    if let Some(registry) = &pending.registry {
+        meta::set(db, meta::REGISTRY, registry)?;
+    }
     if extent == Extent::All {
         rollup::store(db, &pending.slots)?;
         if let Some(history) = &pending.history {

@@ -75,6 +75,17 @@ fn a_state_file_keeps_its_mark_and_each_has_its_own() {
 }
 
 #[tokio::test]
+async fn the_last_good_registry_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(open(dir.path()).last_good, None);
+    let (mut store, ..) = Store::start(open(dir.path())).unwrap();
+    store.registry(at(1), "{\"a\":1}".to_owned());
+    store.registry(at(2), "{}".to_owned());
+    store.close(at(3), SOON).await.unwrap();
+    assert_eq!(open(dir.path()).last_good.as_deref(), Some("{}"));
+}
+
+#[tokio::test]
 async fn what_was_kept_is_there_after_a_restart_and_what_was_forgotten_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, memory, told) = Store::start(open(dir.path())).unwrap();

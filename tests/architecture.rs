@@ -17,10 +17,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probe", &["check", "docker"]),
     ("heal", &["check", "docker", "probe"]),
     ("alert", &["config"]),
-    ("store", &["alert", "show"]),
+    ("store", &["show"]),
     ("show", &[]),
     ("app", &["alert", "config", "docker", "heal", "probe", "schedule", "show", "store"]),
-    ("cli", &["app", "config", "probe", "show"]),
+    ("cli", &["alert", "app", "config", "probe", "show", "store"]),
 ];
 
 /// Crate → the only places that may name it.

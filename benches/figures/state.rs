@@ -113,6 +113,7 @@ fn incident(service: u64, day: u64) -> Incident {
         next: String::new(),
         affected: Vec::new(),
         phase: IncidentPhase::Closed { at: began, how: "healed by restart_cmd".to_owned() },
+        acknowledged: None,
         evidence: Evidence {
             facts: vec!["disk /: 68 GiB of 251 GiB free (27 %)".to_owned(); 3],
             log_source: "/var/log/redis/redis.log".to_owned(),

@@ -1,22 +1,26 @@
-//! One task per sink: takes notices in, sends what is due, tries again what
-//! did not arrive.
+//! The one task that delivers: it hands messages to the sinks when
+//! [`Dispatch`] says so, each send in a task of its own, and says what came of
+//! them.
 
 use super::message::{self, Context, Message};
-use super::outbox::{News, Parcel, Reached, Report};
-use super::queue::{Queue, Timing};
-use super::router::SinkId;
-use super::sinks::{SendError, Transport};
+use super::sinks::{self, SendError, Transport};
 use crate::clock;
-use futures_util::future::{BoxFuture, OptionFuture};
+use crate::config::SinkKind;
+use futures_util::FutureExt;
+use futures_util::future::OptionFuture;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
-use vai_core::model::{Notice, Redactor, Time, Wall};
+use vai_core::dispatch::{Dispatch, Parcel, Plan, Reached, Refusal, Sending, SinkId, Told};
+use vai_core::model::{EvidenceDetail, Notice, Redactor, Time, Wall};
 
 /// A sink that has not answered by then counts as failed.
 const SEND_DEADLINE: Duration = Duration::from_secs(15);
@@ -36,244 +40,296 @@ pub struct SinkStatus {
     pub last_error: Option<String>,
 }
 
-/// What the task of a sink is asked to do.
+/// What the task is asked to do.
 pub(super) enum Command {
     /// Tell this.
     Tell(Box<Parcel>),
-    /// Go on with what waits under this configuration.
-    Configure(Box<Setup>),
-    /// End, and hand back what has not arrived.
-    Retire(oneshot::Sender<Vec<Parcel>>),
+    /// Go on with what waits under this configuration, and say so.
+    Configure(Box<Setup>, oneshot::Sender<()>),
     /// Deliver what waits and end, by then at the latest.
     Stop(Instant),
 }
 
-/// How a sink is reached and what its messages look like.
+/// The part of the registry that is needed to deliver.
 pub(super) struct Setup {
-    /// For logs.
-    pub(super) name: String,
-    /// Sends once.
-    pub(super) transport: Arc<dyn Transport>,
-    /// When things go out.
-    pub(super) timing: Timing,
+    /// The sinks and what reaches them when.
+    pub(super) plan: Plan<SinkKind>,
     /// Takes secrets out of messages and errors.
     pub(super) redactor: Redactor,
-    /// The zone that times are shown in.
-    pub(super) zone: TimeZone,
 }
 
-/// Where the task of a sink says what happened there.
-#[derive(Clone)]
-pub(super) struct Reporter {
-    /// Of whom.
-    pub(super) sink: SinkId,
-    /// To whom.
-    pub(super) reports: UnboundedSender<Report>,
+/// A send that ended.
+struct Sent {
+    sink: SinkId,
+    message: Message,
+    result: Result<(), SendError>,
 }
 
-type Sending = BoxFuture<'static, (Message, Result<(), SendError>)>;
-
-/// The state of one sink's task.
-pub(super) struct Worker {
-    setup: Setup,
-    queue: Queue,
-    commands: UnboundedReceiver<Command>,
-    reporter: Reporter,
-    status: watch::Sender<SinkStatus>,
-    /// Zero on the queue's clock.
+/// The state of the task.
+pub(super) struct Delivery {
+    dispatch: Dispatch<SinkKind>,
+    transports: BTreeMap<SinkId, Arc<dyn Transport>>,
+    sends: JoinSet<Sent>,
+    reports: UnboundedSender<Told>,
+    shown: watch::Sender<Vec<SinkStatus>>,
+    /// When the last message arrived at each sink, and why the last try failed.
+    results: BTreeMap<SinkId, (Option<Wall>, Option<String>)>,
+    redactor: Redactor,
+    zone: TimeZone,
+    http: reqwest::Client,
+    /// What was said about sinks that cannot be used.
+    said: BTreeSet<String>,
+    /// Zero on the clock of `dispatch`.
     epoch: Instant,
 }
 
-impl Worker {
-    /// A task for one sink that was `told` of these incidents already, not yet
-    /// running, and where it shows how it stands.
+impl Delivery {
+    /// A task that is not yet running.
     pub(super) fn new(
         setup: Setup,
-        told: &[Reached],
-        commands: UnboundedReceiver<Command>,
-        reporter: Reporter,
-    ) -> (Self, watch::Receiver<SinkStatus>) {
-        let (status, shown) =
-            watch::channel(SinkStatus { name: setup.name.clone(), ..SinkStatus::default() });
-        let mut queue = Queue::new(setup.timing);
-        queue.resume(told, Time::default());
-        let worker = Self { queue, setup, commands, reporter, status, epoch: clock::instant() };
-        (worker, shown)
+        zone: TimeZone,
+        http: reqwest::Client,
+        told: Vec<Reached>,
+        reports: UnboundedSender<Told>,
+    ) -> Self {
+        let mut delivery = Self {
+            dispatch: Dispatch::new(setup.plan, told, Time::default()),
+            transports: BTreeMap::new(),
+            sends: JoinSet::new(),
+            reports,
+            shown: watch::Sender::new(Vec::new()),
+            results: BTreeMap::new(),
+            redactor: setup.redactor,
+            zone,
+            http,
+            said: BTreeSet::new(),
+            epoch: clock::instant(),
+        };
+        delivery.open();
+        delivery
     }
 
-    /// Runs until it is retired or stopped.
-    pub(super) async fn run(mut self) {
-        let mut sending: Option<Sending> = None;
+    /// How each sink stands, now and from now on.
+    pub(super) fn status(&self) -> watch::Receiver<Vec<SinkStatus>> {
+        self.shown.subscribe()
+    }
+
+    /// Runs until it is stopped.
+    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         let mut stop_by: Option<Instant> = None;
         loop {
-            self.show_pending();
-            self.report();
-            if stop_by.is_some() && self.queue.pending() == 0 {
+            self.say();
+            if stop_by.is_some() && self.pending() == 0 {
                 return;
             }
-            let due = self.queue.next_due().map(|due| self.instant(due));
+            let due = self.dispatch.next_wake().map(|due| self.instant(due));
             tokio::select! {
                 biased;
-                Some(command) = self.commands.recv() => match command {
-                    Command::Tell(parcel) => self.queue.push(*parcel, self.now()),
-                    Command::Configure(setup) => self.configure(*setup),
-                    Command::Retire(reply) => {
-                        // The asker may have been dropped in the middle of a stop.
-                        _ = reply.send(self.queue.drain());
-                        return;
+                command = commands.recv() => match command {
+                    Some(Command::Tell(parcel)) => self.tell(*parcel),
+                    Some(Command::Configure(setup, done)) => {
+                        self.configure(*setup);
+                        // Whoever asked may have been dropped in a stop.
+                        _ = done.send(());
                     }
-                    Command::Stop(deadline) => {
-                        self.queue.hurry();
+                    Some(Command::Stop(deadline)) => {
+                        self.dispatch.hurry();
                         stop_by = Some(deadline);
                     }
+                    None => return,
                 },
                 Some(()) = OptionFuture::from(stop_by.map(sleep_until)) => {
                     return self.leave_undelivered();
                 }
-                Some((message, result)) = OptionFuture::from(sending.as_mut()) => {
-                    sending = None;
-                    self.sent(&message, result);
-                }
+                Some(Ok(sent)) = self.sends.join_next() => self.sent(sent),
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {
-                    sending = self.send();
+                    for sending in self.dispatch.due(self.now()) {
+                        self.send(sending);
+                    }
                 }
-                else => return self.leave_undelivered(),
             }
         }
     }
 
     fn configure(&mut self, setup: Setup) {
-        self.queue.reconfigure(setup.timing);
-        if self.setup.name != setup.name {
-            self.rename(&setup.name);
-        }
-        self.status.send_modify(|status| status.name.clone_from(&setup.name));
-        self.setup = setup;
+        self.redactor = setup.redactor;
+        let now = self.now();
+        self.dispatch.configure(setup.plan, now);
+        self.open();
     }
 
-    /// What it was told of is known by its name.
-    fn rename(&self, name: &str) {
-        for news in self.queue.reached() {
-            if let News::Reached { incident, .. } = &news {
-                self.say(&self.setup.name, News::Over(incident.clone()));
-            }
-            self.say(name, news);
-        }
+    /// Makes what the sinks are reached by.
+    fn open(&mut self) {
+        let routes = self.dispatch.routes();
+        let usable = routes.iter().filter(|route| route.sink.held.is_none());
+        let open = |kind| sinks::open(kind, &self.http);
+        self.transports = usable.map(|route| (route.id, open(&route.sink.kind))).collect();
+        self.say_what_is_not_used();
+        self.show();
     }
 
-    fn report(&mut self) {
-        for news in self.queue.take_news() {
-            self.say(&self.setup.name, news);
-        }
+    fn tell(&mut self, parcel: Parcel) {
+        let now = self.now();
+        let message =
+            self.compose(std::slice::from_ref(&parcel.notice), Vec::new(), EvidenceDetail::None);
+        let sinks = self.dispatch.tell(parcel, now);
+        let names: Vec<String> = sinks.into_iter().map(|sink| self.name(sink)).collect();
+        sinks::log::write(&message, &names);
     }
 
-    fn say(&self, name: &str, news: News) {
-        let report = Report { sink: self.reporter.sink, name: name.to_owned(), news };
-        // The loop is gone only when vai stops.
-        _ = self.reporter.reports.send(report);
-    }
-
-    /// Starts to send everything that waits; nothing if none of it is wanted.
-    fn send(&mut self) -> Option<Sending> {
-        let notices = self.queue.take();
-        if notices.is_empty() {
-            return None;
-        }
-        let follows = self.queue.openings(&notices);
-        let message = self.compose(&notices, follows);
-        let transport = Arc::clone(&self.setup.transport);
-        Some(Box::pin(async move {
-            let result =
-                timeout(SEND_DEADLINE, transport.send(&message)).await.unwrap_or_else(|_| {
+    fn send(&mut self, sending: Sending) {
+        let Sending { sink, notices, follows } = sending;
+        let Some(transport) = self.transports.get(&sink).map(Arc::clone) else { return };
+        let message = self.compose(&notices, follows, transport.evidence());
+        self.sends.spawn(async move {
+            let sending = AssertUnwindSafe(transport.send(&message)).catch_unwind();
+            let result = match timeout(SEND_DEADLINE, sending).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => Err(SendError::passing("vai itself broke; please report it")),
+                Err(_) => {
                     let seconds = SEND_DEADLINE.as_secs();
                     Err(SendError::passing(format!("no answer within {seconds} s")))
-                });
-            (message, result)
-        }))
+                }
+            };
+            Sent { sink, message, result }
+        });
     }
 
-    fn sent(&mut self, message: &Message, result: Result<(), SendError>) {
-        let name = &self.setup.name;
-        let title = &message.title;
-        match result {
-            Ok(()) => {
-                match self.queue.failures() {
+    fn sent(&mut self, sent: Sent) {
+        let Sent { sink, message: Message { title, dedup_key, .. }, result } = sent;
+        let name = self.name(sink);
+        let now = self.now();
+        let (result, error) = match result {
+            Ok(()) => (Ok(()), None),
+            Err(error) => {
+                let reason = message::line(&error.to_string(), &self.redactor);
+                let refusal = match error {
+                    SendError::Passing { after, .. } => Refusal::Passing(after),
+                    SendError::Rejected(_) => Refusal::Final,
+                };
+                (Err(refusal), Some(reason))
+            }
+        };
+        let aftermath = self.dispatch.sent(sink, &dedup_key, result, now);
+        let (last_sent, last_error) = self.results.entry(sink).or_default();
+        match (result, &error) {
+            (Err(Refusal::Final), Some(reason)) => error!("not sent to {name}, {reason}: {title}"),
+            // The same fault is said once; how it ended is said in any case.
+            (Err(Refusal::Passing(_)), Some(reason)) if *last_error == error => {
+                debug!("still not sent to {name}, {reason}: {title}");
+            }
+            (Err(Refusal::Passing(_)), Some(reason)) => {
+                warn!("not sent to {name} yet, will be tried again: {reason}: {title}");
+            }
+            _ => {
+                *last_sent = Some(clock::wall());
+                match aftermath.failures {
                     0 => info!("sent to {name}: {title}"),
                     failures => info!("sent to {name} after {failures} failed tries: {title}"),
                 }
-                self.queue.delivered(&message.dedup_key, self.now());
-                self.status.send_modify(|status| {
-                    status.last_sent = Some(clock::wall());
-                    status.last_error = None;
-                });
-            }
-            Err(error) => {
-                let reason = message::line(&error.to_string(), &self.setup.redactor);
-                match error {
-                    SendError::Passing { after, .. } => self.failed(title, &reason, after),
-                    SendError::Rejected(_) => {
-                        error!("not sent to {name}, {reason}: {title}");
-                        self.queue.rejected();
-                    }
-                }
-                self.status.send_modify(|status| status.last_error = Some(reason));
             }
         }
-    }
-
-    fn failed(&mut self, title: &str, reason: &str, after: Option<Duration>) {
-        let name = &self.setup.name;
-        // The same fault is said once; how it ended is said in any case.
-        if self.status.borrow().last_error.as_deref() == Some(reason) {
-            debug!("still not sent to {name}, {reason}: {title}");
-        } else {
-            warn!("not sent to {name} yet, will be tried again: {reason}: {title}");
-        }
-        let expired = self.queue.failed(self.now(), after);
-        if !expired.is_empty() {
-            let title = self.compose(&expired, Vec::new()).title;
+        last_error.clone_from(&error);
+        if let Some(title) = self.title(&aftermath.given_up) {
+            let reason = error.unwrap_or_default();
             error!("given up after 24 h, never sent to {name}: {reason}: {title}");
         }
     }
 
-    fn leave_undelivered(mut self) {
-        let (kept, lost): (Vec<Parcel>, Vec<Parcel>) =
-            self.queue.drain().into_iter().partition(|parcel| !parcel.ids.is_empty());
-        let name = &self.setup.name;
-        let why = match &self.status.borrow().last_error {
-            Some(reason) => format!(" ({reason})"),
-            None => String::new(),
+    /// Reports what became of messages, and shows how the sinks stand.
+    fn say(&mut self) {
+        for told in self.dispatch.take_told() {
+            // The loop is gone only when vai stops.
+            _ = self.reports.send(told);
+        }
+        for (sink, instead) in self.dispatch.take_fallen_back() {
+            let name = self.name(sink);
+            let others: Vec<String> = instead.into_iter().map(|sink| self.name(sink)).collect();
+            match others.as_slice() {
+                [] => warn!("{name} did not take it, and no fallback channel has anybody else"),
+                others => warn!("{} is told instead of {name}", others.join(", ")),
+            }
+        }
+        self.show();
+    }
+
+    fn show(&self) {
+        let status = |route: &vai_core::dispatch::Route<SinkKind>| {
+            let (last_sent, last_error) = self.results.get(&route.id).cloned().unwrap_or_default();
+            SinkStatus {
+                name: route.sink.name.clone(),
+                held: route.sink.held.clone(),
+                pending: self.dispatch.pending(route.id),
+                last_sent,
+                last_error,
+            }
         };
-        if let Some(title) = self.title(kept) {
-            warn!("stopped before it was sent to {name}{why}, kept for the next start: {title}");
+        let all: Vec<SinkStatus> = self.dispatch.routes().iter().map(status).collect();
+        self.shown.send_if_modified(|shown| {
+            let changed = *shown != all;
+            *shown = all;
+            changed
+        });
+    }
+
+    /// Says what is new since it was last said.
+    fn say_what_is_not_used(&mut self) {
+        let routes = self.dispatch.routes();
+        let mut sayings: BTreeSet<String> = routes
+            .iter()
+            .filter_map(|route| {
+                let why = route.sink.held.as_ref()?;
+                Some(format!("{} is not used: {why}", route.sink.name))
+            })
+            .collect();
+        if self.transports.is_empty() {
+            let which = if routes.is_empty() { "is configured" } else { "can be used" };
+            sayings
+                .insert(format!("no notification channel {which}: messages go to this log only"));
         }
-        if let Some(title) = self.title(lost) {
-            error!("stopped before it was sent to {name}{why}: {title}");
+        for news in sayings.difference(&self.said) {
+            warn!("{news}");
+        }
+        self.said = sayings;
+    }
+
+    fn leave_undelivered(mut self) {
+        for sink in self.transports.keys().copied().collect::<Vec<_>>() {
+            let left: Vec<Notice> =
+                self.dispatch.undelivered(sink).into_iter().map(|it| it.notice).collect();
+            if let Some(title) = self.title(&left) {
+                let last_error = self.results.get(&sink).and_then(|(_, error)| error.as_ref());
+                let why = last_error.map_or_else(String::new, |reason| format!(" ({reason})"));
+                let name = self.name(sink);
+                warn!(
+                    "stopped before it was sent to {name}{why}, kept for the next start: {title}"
+                );
+            }
         }
     }
 
-    fn title(&self, parcels: Vec<Parcel>) -> Option<String> {
-        let notices: Vec<Notice> = parcels.into_iter().map(|parcel| parcel.notice).collect();
-        (!notices.is_empty()).then(|| self.compose(&notices, Vec::new()).title)
+    fn title(&self, notices: &[Notice]) -> Option<String> {
+        let compose = || self.compose(notices, Vec::new(), EvidenceDetail::None).title;
+        (!notices.is_empty()).then(compose)
     }
 
-    fn compose(&self, notices: &[Notice], follows: Vec<String>) -> Message {
+    fn compose(&self, notices: &[Notice], follows: Vec<String>, most: EvidenceDetail) -> Message {
         let context = Context {
-            zone: &self.setup.zone,
+            zone: &self.zone,
             now: clock::wall(),
-            redactor: &self.setup.redactor,
-            evidence: self.setup.transport.evidence(),
+            redactor: &self.redactor,
+            evidence: most,
         };
         message::compose(notices, follows, &context)
     }
 
-    fn show_pending(&self) {
-        let pending = self.queue.pending();
-        self.status.send_if_modified(|status| {
-            let changed = status.pending != pending;
-            status.pending = pending;
-            changed
-        });
+    fn pending(&self) -> usize {
+        self.transports.keys().map(|sink| self.dispatch.pending(*sink)).sum()
+    }
+
+    fn name(&self, sink: SinkId) -> String {
+        let route = self.dispatch.routes().iter().find(|route| route.id == sink);
+        route.map_or_else(|| "a sink that has gone".to_owned(), |route| route.sink.name.clone())
     }
 
     fn now(&self) -> Time {

@@ -1,20 +1,15 @@
 //! Who is told, by what, until it has arrived.
 //!
-//! A notice from the core is routed to the sinks of its channels, waits in
-//! each sink's queue for others to share a message, is put into words and
-//! sent. Each sink has a task of its own, so a hung one holds up no other;
-//! sinks send once, and only [`delivery`] tries again.
+//! What is told by which sink, and when, is decided by `vai_core::dispatch`;
+//! here it is put into words and sent. Each send has a task of its own, so a
+//! hung sink holds up no other; sinks send once and never try again.
 
 mod alerter;
 mod delivery;
 mod message;
-mod outbox;
-mod queue;
-mod router;
 mod sinks;
 #[cfg(test)]
 mod testing;
 
 pub use alerter::{Alerter, StartError};
 pub use delivery::SinkStatus;
-pub use outbox::{Reached, Report, Told};

@@ -12,7 +12,10 @@ pub(super) fn notice(name: &str, kind: NoticeKind, severity: Severity) -> Notice
             at: Wall::from_millis(60_000),
             how: "healed by restart_cmd, 1 attempt".to_owned(),
         },
-        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Reminder(_) => IncidentPhase::Open,
+        NoticeKind::Opened
+        | NoticeKind::Escalated
+        | NoticeKind::Joined
+        | NoticeKind::Reminder(_) => IncidentPhase::Open,
     };
     Notice {
         incident: Incident {
@@ -29,6 +32,7 @@ pub(super) fn notice(name: &str, kind: NoticeKind, severity: Severity) -> Notice
             affected: Vec::new(),
             phase,
             evidence: Evidence::default(),
+            acknowledged: None,
         },
         kind,
         notify: Notify::Default,

@@ -1,12 +1,12 @@
 //! What is stored before it has an effect: intents and messages.
 
 use super::turn::Turn;
-use crate::alert::Told;
 use crate::clock;
 use crate::store::{Store, Written};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tracing::{error, info};
+use vai_core::dispatch::Told;
 use vai_core::judge::Delta;
 use vai_core::model::{ActOutcome, ActReport, Event, Evidence, MessageId, Notice, Time};
 
@@ -94,16 +94,14 @@ impl Turn {
         }
     }
 
-    /// Takes in what became of messages.
-    pub(super) fn told(&mut self, told: Vec<Told>) {
-        for told in told {
-            match told {
-                Told::Reached(told) => self.keeping.store.reached(clock::now(), told),
-                Told::Over { incident, sink } => {
-                    self.keeping.store.over(clock::now(), incident, sink);
-                }
-                Told::Everybody(id) => self.step(Event::Told(id)),
+    /// Takes in what became of a message.
+    pub(super) fn told(&mut self, told: Told) {
+        match told {
+            Told::Reached(told) => self.keeping.store.reached(clock::now(), told),
+            Told::Over { incident, sink } => {
+                self.keeping.store.over(clock::now(), incident, sink);
             }
+            Told::Everybody(id) => self.step(Event::Told(id)),
         }
     }
 

@@ -16,12 +16,12 @@ use crate::clock;
 use crate::config::Config;
 use crate::docker::EngineError;
 use crate::heal::Healer;
-use crate::schedule::Windows;
+use crate::schedule::{Digest, Windows};
 use crate::show::{self, Control, Heartbeat, LockError, Snapshot, StateLock};
 use crate::store::{Opened, Shown, Store, StoreError};
 use jiff::tz::TimeZone;
 use keep::Keeping;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let rebooted = opened.rebooted;
     let (store, memory, told) = Store::start(opened)?;
     let (alerter, reports) =
-        Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told).await?;
+        Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told)?;
     let healer = Arc::new(Healer::new(
         Arc::clone(&reach.engine),
         Arc::clone(&reach) as _,
@@ -154,6 +154,9 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         observe: options.observe,
         windows: Windows::new(config.maintenance.clone(), time_zone()),
         unlisted: BTreeSet::new(),
+        registry_trouble: None,
+        failing_sinks: BTreeMap::new(),
+        digest: Digest::new(config.notifications.digest.clone(), time_zone()),
         looks: JoinSet::new(),
         acts: JoinSet::new(),
     };

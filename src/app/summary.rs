@@ -30,9 +30,11 @@ pub(super) fn tell(config: &Config, options: &Options) {
     for (place, services) in places {
         info!("watching {place}: {}", services.join(", "));
     }
-    for channel in config.notifications.channels.keys() {
-        let sinks: Vec<&str> =
-            config.notifications.channels[channel].iter().map(|sink| sink.name.as_str()).collect();
+    for channel in config.notifications.plan.channels.keys() {
+        let sinks: Vec<&str> = config.notifications.plan.channels[channel]
+            .iter()
+            .map(|sink| sink.name.as_str())
+            .collect();
         info!("messages of channel {channel} go to {}", sinks.join(", "));
     }
     for sentence in &config.not_acted_on {

@@ -3,12 +3,12 @@
 use super::keep::{Keeping, STORED_WITHIN, not_stored};
 use super::registry::Forced;
 use super::{AppError, Reach, Registry, watchlist};
-use crate::alert::{Alerter, Report as SinkReport};
+use crate::alert::Alerter;
 use crate::clock;
 use crate::config::Config;
 use crate::docker::keys_of;
 use crate::heal::Healer;
-use crate::schedule::Windows;
+use crate::schedule::{Digest, Windows};
 use crate::show::{
     ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_report,
 };
@@ -23,12 +23,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
+use vai_core::dispatch::Told;
 use vai_core::judge::{Core, Delta};
 use vai_core::model::{
     ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Event,
-    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
-    Notify, OperatorError, Outcome, Place, Report, Service, ServiceKind, Severity, StateLabel,
-    Ticket, Time, Wall,
+    Evidence, MessageId, Notice, OperatorError, Outcome, Place, Report, Service, ServiceKind,
+    Ticket, Time,
 };
 
 /// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
@@ -44,7 +44,7 @@ const BEAT: Duration = Duration::from_secs(2);
 /// Everything that the loop waits for.
 pub(super) struct Inputs {
     pub(super) events: mpsc::Receiver<Event>,
-    pub(super) reports: mpsc::UnboundedReceiver<SinkReport>,
+    pub(super) reports: mpsc::UnboundedReceiver<Told>,
     pub(super) requests: mpsc::Receiver<ControlRequest>,
     pub(super) registries: watch::Receiver<Arc<Config>>,
     pub(super) forced: mpsc::Sender<Forced>,
@@ -69,6 +69,13 @@ pub(super) struct Turn {
     /// Containers of services that were not looked for since the registry was
     /// read.
     pub(super) unlisted: BTreeSet<ContainerKey>,
+    /// Why what is on disk is not in force, as the core knows it.
+    pub(super) registry_trouble: Option<String>,
+    /// Sinks that took nothing when they were tried last, and why, as the core
+    /// knows it.
+    pub(super) failing_sinks: BTreeMap<String, String>,
+    /// When the daily digest is due.
+    pub(super) digest: Digest,
     pub(super) looks: JoinSet<()>,
     pub(super) acts: JoinSet<()>,
 }
@@ -84,7 +91,6 @@ impl Turn {
     ) -> Result<(), AppError> {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut complaint = Complaint::default();
         let mut stop_by: Option<Time> = None;
         let mut progress = self.keeping.store.progress();
         self.registry_changed();
@@ -97,16 +103,14 @@ impl Turn {
         self.keep_maintenance();
         self.step(Event::Wake);
         let ended = loop {
-            if complaint.follow(&self.registry, &mut self.alerter) {
-                self.show_registry();
-            }
+            self.follow_registry();
             if stop_by.is_some_and(|by| self.acts.is_empty() || clock::boot_time() >= by) {
                 break Ok(());
             }
             let wake = self.core.next_wake(clock::now());
             tokio::select! {
                 Some(event) = inputs.events.recv() => self.event(event),
-                Some(report) = inputs.reports.recv() => self.reported(report),
+                Some(told) = inputs.reports.recv() => self.told(told),
                 Ok(()) = progress.changed() => self.follow_store(),
                 Some(request) = inputs.requests.recv() => self.request(request, &inputs.forced),
                 Ok(()) = inputs.registries.changed() => {
@@ -127,6 +131,10 @@ impl Turn {
                         break Err(AppError::DeadSocket(refused));
                     }
                     self.keep_maintenance();
+                    self.follow_sinks();
+                    if self.digest.is_due(clock::wall()) {
+                        self.step(Event::Digest);
+                    }
                 }
             }
             self.heartbeat.beat(clock::boot_time());
@@ -190,11 +198,6 @@ impl Turn {
         }
     }
 
-    fn reported(&mut self, report: SinkReport) {
-        let told = self.alerter.take_in(report);
-        self.told(told);
-    }
-
     fn look(&mut self, ticket: Ticket, service: Arc<Service>) {
         let (reach, events) = (Arc::clone(&self.reach), self.events.clone());
         let redactor = self.registry.current().redactor.clone();
@@ -238,6 +241,14 @@ impl Turn {
                     let _ = full.into_inner().reply.send(Err(busy));
                 }
             }
+            Demand::Alerts(request) => {
+                let answer = self.core.answer_about_alerts(clock::now(), &request);
+                if answer.is_ok() {
+                    self.step(Event::Alerts(request));
+                }
+                // Whoever asked may have gone.
+                let _ = reply.send(answer);
+            }
             Demand::Operator(request) => {
                 let answer = self.core.answer(&request);
                 if answer.is_ok() {
@@ -253,6 +264,7 @@ impl Turn {
         self.reach.follow(config);
         self.alerter.reconfigure(&config.notifications, config.redactor.clone()).await;
         self.windows.replace(config.maintenance.clone());
+        self.digest.replace(config.notifications.digest.clone());
         self.step(Event::Configured(watchlist(config, self.observe)));
         self.keep_maintenance();
         self.registry_changed();
@@ -269,6 +281,33 @@ impl Turn {
         self.keeping.store.registry(clock::now(), self.registry.text());
         self.show_registry();
         self.unlisted = containers_of_watched(&self.registry.current());
+    }
+
+    /// Hands over why what is on disk is not in force, where that changed.
+    fn follow_registry(&mut self) {
+        let trouble = self.registry.trouble();
+        if trouble != self.registry_trouble {
+            self.registry_trouble.clone_from(&trouble);
+            self.step(Event::Registry(trouble));
+            self.show_registry();
+        }
+    }
+
+    /// Hands over which sinks took nothing when they were tried last, where
+    /// that changed.
+    fn follow_sinks(&mut self) {
+        let status = self.alerter.status().into_iter();
+        let failing: BTreeMap<String, String> =
+            status.filter_map(|it| Some((it.name, it.last_error?))).collect();
+        let names: BTreeSet<String> =
+            failing.keys().chain(self.failing_sinks.keys()).cloned().collect();
+        let before = std::mem::replace(&mut self.failing_sinks, failing);
+        for name in names {
+            let failing = self.failing_sinks.get(&name).cloned();
+            if failing.as_ref() != before.get(&name) {
+                self.step(Event::Sink { name, failing });
+            }
+        }
     }
 
     fn show_registry(&self) {
@@ -299,8 +338,8 @@ impl Turn {
         self.looks.shutdown().await;
         self.follow_store();
         self.alerter.stop(MESSAGES_LEAVE_WITHIN).await;
-        while let Ok(report) = inputs.reports.try_recv() {
-            self.reported(report);
+        while let Ok(told) = inputs.reports.try_recv() {
+            self.told(told);
         }
         self.keeping.close().await;
     }
@@ -340,62 +379,4 @@ fn reload(forced: &mpsc::Sender<Forced>) {
     let (reply, _) = tokio::sync::oneshot::channel();
     // A full queue reads the registry anyway.
     let _ = forced.try_send(Forced { force: false, reply });
-}
-
-/// The one message about a registry that is not in force, and the one about
-/// its end.
-#[derive(Default)]
-struct Complaint(Option<Incident>);
-
-impl Complaint {
-    /// Whether there is anything new to show.
-    fn follow(&mut self, registry: &Registry, alerter: &mut Alerter) -> bool {
-        let now = clock::wall();
-        match (registry.trouble(), &mut self.0) {
-            (Some(why), None) => {
-                let incident = complaint(why, now);
-                alerter.tell(notice(incident.clone(), NoticeKind::Opened, now));
-                self.0 = Some(incident);
-                true
-            }
-            (Some(why), Some(open)) => {
-                let is_other = open.reason != why;
-                open.reason = why;
-                is_other
-            }
-            (None, open) => match open.take() {
-                Some(mut incident) => {
-                    let how = "the registry on disk is in force".to_owned();
-                    incident.phase = IncidentPhase::Closed { at: now, how };
-                    alerter.tell(notice(incident, NoticeKind::Resolved, now));
-                    true
-                }
-                None => false,
-            },
-        }
-    }
-}
-
-fn complaint(why: String, now: Wall) -> Incident {
-    Incident {
-        id: IncidentId(format!("registry-{}", now.as_millis() / 1000)),
-        root: "registry".into(),
-        place: String::new(),
-        severity: Severity::Warning,
-        since: now,
-        reason: why,
-        history: Vec::new(),
-        next: "what was in force stays so until the file is mended; `vai validate` shows what is \
-               wrong"
-            .into(),
-        state: StateLabel::Held,
-        failed_attempts: 0,
-        affected: Vec::new(),
-        phase: IncidentPhase::Open,
-        evidence: Evidence::default(),
-    }
-}
-
-fn notice(incident: Incident, kind: NoticeKind, at: Wall) -> Notice {
-    Notice { incident, kind, notify: Notify::Default, detail: EvidenceDetail::Full, at }
 }

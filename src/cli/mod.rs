@@ -3,9 +3,11 @@
 pub mod agent;
 pub mod check;
 pub mod health;
+pub mod incidents;
 pub mod operate;
 pub mod reload;
 pub mod run;
+pub mod silence;
 pub mod status;
 pub mod validate;
 
@@ -69,6 +71,10 @@ enum Verb {
     Stop(operate::ServiceArgs),
     /// End a stop and start the service.
     Start(operate::ServiceArgs),
+    Incidents(incidents::IncidentsArgs),
+    Ack(silence::AckArgs),
+    Silence(silence::SilenceArgs),
+    Unsilence(silence::UnsilenceArgs),
     Reload(reload::ReloadArgs),
     /// Serve an orchestrator from inside a container; not for people.
     #[command(hide = true)]
@@ -103,6 +109,10 @@ impl Cli {
             Verb::Resume(args) => operate::resume(args).await,
             Verb::Stop(args) => operate::stop(args).await,
             Verb::Start(args) => operate::start(args).await,
+            Verb::Incidents(args) => incidents::run(args).await,
+            Verb::Ack(args) => silence::acknowledge(args).await,
+            Verb::Silence(args) => silence::silence(args).await,
+            Verb::Unsilence(args) => silence::unsilence(args).await,
             Verb::Reload(args) => reload::run(args).await,
             Verb::Agent => Ok(agent::run()),
         }

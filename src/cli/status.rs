@@ -66,6 +66,11 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
         writeln!(out, "{}", services(snapshot, now).trim_fmt())?;
     }
     section(&mut out, "Open incidents", snapshot.incidents.values().map(|it| incident(it, now)))?;
+    let silences = snapshot.silences.iter().map(|it| {
+        let reason = if it.reason.is_empty() { String::new() } else { format!(": {}", it.reason) };
+        format!("{} until {}{reason}", it.scope, utc(it.until.wall))
+    });
+    section(&mut out, "Silenced", silences)?;
     let sinks = snapshot.sinks.iter().map(|sink| match &sink.held {
         Some(why) => format!("{}: held, {why}", sink.name),
         None => sink.name.clone(),
@@ -149,6 +154,9 @@ fn incident(incident: &Incident, now: Wall) -> String {
     if !incident.affected.is_empty() {
         let names: Vec<&str> = incident.affected.iter().map(ServiceName::as_str).collect();
         line.push_str(&format!(" (also fails: {})", names.join(", ")));
+    }
+    if incident.acknowledged.is_some() {
+        line.push_str(" (acknowledged)");
     }
     line
 }

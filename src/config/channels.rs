@@ -1,12 +1,21 @@
 use super::fields::Fields;
 use super::names::nearest;
 use super::node::Node;
-use super::notifications::{Notifications, Sink, SinkKind};
+use super::notifications::{Heartbeat, Notifications, Sink, SinkKind};
 use super::reader::{Problem, Reader};
+use super::schedule::schedule;
 use super::sinks::{Shared, is_topic, ntfy_server, secret_url, sink, smtp};
+use crate::schedule::Crontab;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use vai_core::dispatch::Plan;
 use vai_core::model::{Notify, Severity};
+
+/// The daily digest comes at eight, unless the registry says otherwise.
+const DIGEST_AT: &str = "0 8 * * *";
+
+/// Between two pings, unless the registry says otherwise.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The channels while the names that services use are resolved.
 pub(super) struct Channels {
@@ -44,27 +53,25 @@ impl Channels {
         }
         let group_wait = seconds("group_wait_seconds").unwrap_or(Duration::from_secs(10));
         let group_interval = seconds("group_interval_seconds");
-        if group_interval.is_some() {
-            reader.not_acted_on(
-                "notifications.group_interval_seconds is not used by this version".to_owned(),
-            );
-        }
         let repeat = seconds("repeat_interval_seconds").unwrap_or(Duration::from_secs(14_400));
         let mut resolved = Self {
             notifications: Notifications {
-                channels,
-                default: Vec::new(),
-                fallback: None,
-                group_wait,
-                group_interval: group_interval.unwrap_or(Duration::from_secs(300)),
+                plan: Plan {
+                    channels,
+                    default: Vec::new(),
+                    fallback: None,
+                    group_wait,
+                    group_interval: group_interval.unwrap_or(Duration::from_secs(300)),
+                },
                 repeat_interval: repeat,
+                digest: digest(&fields),
+                heartbeat: heartbeat(&fields),
             },
             shared,
             defined,
         };
-        resolved.notifications.default = resolved.default(&fields);
-        resolved.notifications.fallback = resolved.fallback(reader, &fields);
-        heartbeat(reader, &fields);
+        resolved.notifications.plan.default = resolved.default(&fields);
+        resolved.notifications.plan.fallback = resolved.fallback(&fields);
         fields.close("`notifications`", &["description"]);
         resolved
     }
@@ -126,7 +133,7 @@ impl Channels {
             send_resolved: self.shared.send_resolved,
             held: self.shared.ntfy_held.clone(),
         };
-        self.notifications.channels.insert(name.to_owned(), vec![sink]);
+        self.notifications.plan.channels.insert(name.to_owned(), vec![sink]);
         true
     }
 
@@ -151,10 +158,9 @@ impl Channels {
         }
     }
 
-    fn fallback(&mut self, reader: &Reader<'_>, fields: &Fields<'_>) -> Option<String> {
+    fn fallback(&mut self, fields: &Fields<'_>) -> Option<String> {
         let node = fields.get("fallback")?;
         let name = node.text()?;
-        reader.not_acted_on(format!("the fallback channel {name} is not used by this version"));
         self.is_reachable(name, &node).then(|| name.to_owned())
     }
 }
@@ -188,17 +194,22 @@ fn shared<'a>(reader: &'a Reader<'a>, fields: &Fields<'a>) -> Shared {
     }
 }
 
-fn heartbeat(reader: &Reader<'_>, notifications: &Fields<'_>) {
-    let Some(fields) = notifications.get("heartbeat").and_then(|node| node.fields()) else {
-        return;
-    };
+/// Its time in crontab's form, or whether there is one at all.
+fn digest(notifications: &Fields<'_>) -> Option<Crontab> {
+    let usual = || DIGEST_AT.parse().ok();
+    match notifications.get("digest") {
+        None => usual(),
+        Some(node) if node.string().is_some() => schedule(&node),
+        Some(node) => node.bool().filter(|&wanted| wanted).and_then(|_| usual()),
+    }
+}
+
+fn heartbeat(notifications: &Fields<'_>) -> Option<Heartbeat> {
+    let fields = notifications.get("heartbeat").and_then(|node| node.fields())?;
     let mut held = None;
-    if let Some(url) = fields.required("url", "the address to ping") {
-        secret_url(&url, "the heartbeat is not sent", &mut held);
-    }
-    if let Some(interval) = fields.get("interval_seconds") {
-        interval.seconds(1.0);
-    }
+    let url = fields.required("url", "the address to ping");
+    let url = url.and_then(|url| secret_url(&url, "the heartbeat is not sent", &mut held));
+    let interval = fields.get("interval_seconds").and_then(|node| node.seconds(1.0));
     fields.close("`heartbeat`", &["description"]);
-    reader.not_acted_on("the heartbeat is not sent by this version".to_owned());
+    Some(Heartbeat { url: url?, interval: interval.unwrap_or(HEARTBEAT_INTERVAL), held })
 }

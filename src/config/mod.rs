@@ -36,7 +36,7 @@ pub use environment::Environment;
 pub use load::{Context, Loaded, env_path, load, load_snapshot};
 pub use locate::locate;
 pub use mount::is_mounted_alone;
-pub use notifications::{Notifications, Sink, SinkKind, Smtp, SmtpTls};
+pub use notifications::{Heartbeat, Notifications, Sink, SinkKind, Smtp, SmtpTls};
 pub use positions::{At, Positions};
 pub use shrink::{Held, dropped};
 pub use watch::{Content, Snapshot, Source};

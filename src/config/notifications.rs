@@ -1,38 +1,36 @@
-use std::collections::BTreeMap;
+use crate::schedule::Crontab;
 use std::time::Duration;
-use vai_core::model::{Secret, Severity};
+use vai_core::dispatch::{self, Plan};
+use vai_core::model::Secret;
 
 /// Who is told, by what, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notifications {
-    /// Channel name → its sinks. Holds every channel that the registry defines
-    /// and one for each undefined name that is an ntfy topic of older files.
-    pub channels: BTreeMap<String, Vec<Sink>>,
-    /// The channels of messages without one of their own: `default`, else
-    /// `alerts`, else every channel. Empty: messages are in the log only.
-    pub default: Vec<String>,
-    /// Gets what a sink rejects.
-    pub fallback: Option<String>,
-    /// How long the opening of an incident waits for others to join it.
-    pub group_wait: Duration,
-    /// Least time between two messages about what joined an incident.
-    pub group_interval: Duration,
+    /// The channels and their sinks: every one that the registry defines, and
+    /// one for each undefined name that is an ntfy topic of older files. The
+    /// default is `default`, else `alerts`, else every channel; without any,
+    /// messages are in the log only.
+    pub plan: Plan<SinkKind>,
     /// Between reminders of a critical incident.
     pub repeat_interval: Duration,
+    /// When it is told what was healed without a message; none: never.
+    pub digest: Option<Crontab>,
+    /// Pinged while all is well with `vai` itself.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// One way to reach people.
+pub type Sink = dispatch::Sink<SinkKind>;
+
+/// A dead man's switch: somebody outside who misses the pings of a `vai` that
+/// is gone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sink {
-    /// For logs: `alerts[0] ntfy`.
-    pub name: String,
-    /// What it is.
-    pub kind: SinkKind,
-    /// Incidents below it are not sent here.
-    pub min_severity: Severity,
-    /// Whether the end of an incident is told here.
-    pub send_resolved: bool,
-    /// Why it cannot be used (`${NTFY_TOKEN} is not set`), if so.
+pub struct Heartbeat {
+    /// The address to ping, by GET.
+    pub url: Secret,
+    /// Between two pings.
+    pub interval: Duration,
+    /// Why it cannot be pinged (`${PING_URL} is not set`), if so.
     pub held: Option<String>,
 }
 

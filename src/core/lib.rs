@@ -4,6 +4,7 @@
 //! with every call and decisions go out as data, so a test drives the very
 //! code that runs in production through hours of virtual time.
 
+pub mod dispatch;
 pub mod judge;
 pub mod model;
 pub mod plan;

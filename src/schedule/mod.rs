@@ -2,8 +2,10 @@
 //! maintenance windows that follow them. Pure: whoever asks hands in the time.
 
 mod crontab;
+mod digest;
 mod moments;
 mod windows;
 
 pub use crontab::{Crontab, CrontabError, Field, MACROS};
+pub use digest::Digest;
 pub use windows::{Window, Windows};

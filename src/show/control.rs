@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::codec::{Framed, LinesCodec};
 use tokio_util::sync::CancellationToken;
-use vai_core::model::{OperatorError, OperatorRequest, ServiceName};
+use vai_core::model::{AlertRequest, OperatorError, OperatorRequest, ServiceName};
 
 /// Connections served at once; the rest wait in the socket's queue.
 const MAX_CONNECTIONS: usize = 16;
@@ -48,6 +48,8 @@ pub struct ControlRequest {
 pub enum Demand {
     /// Something about one service, which exists.
     Operator(OperatorRequest),
+    /// Something about messages.
+    Alerts(AlertRequest),
     /// Read the registry again.
     Reload {
         /// Even if it drops more than half of the services.
@@ -163,6 +165,17 @@ impl Control {
             Command::Pause { service } => self.operate(OperatorRequest::Pause, service).await,
             Command::Resume { service } => self.operate(OperatorRequest::Resume, service).await,
             Command::Stop { service } => self.operate(OperatorRequest::Stop, service).await,
+            Command::Acknowledge { incident } => {
+                self.demand(Demand::Alerts(AlertRequest::Acknowledge(incident))).await
+            }
+            Command::Silence { scope, seconds, reason } => {
+                let lasts = Duration::from_secs(seconds);
+                let request = AlertRequest::Silence { scope, lasts, reason };
+                self.demand(Demand::Alerts(request)).await
+            }
+            Command::Unsilence { scope } => {
+                self.demand(Demand::Alerts(AlertRequest::Unsilence(scope))).await
+            }
             Command::Start { service } => self.operate(OperatorRequest::Start, service).await,
             Command::Reload { force } => self.demand(Demand::Reload { force }).await,
         }

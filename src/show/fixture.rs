@@ -35,5 +35,6 @@ pub(crate) fn incident(root: &str) -> Incident {
         affected: Vec::new(),
         phase: IncidentPhase::Open,
         evidence: Evidence::default(),
+        acknowledged: None,
     }
 }

@@ -6,7 +6,7 @@ use tracing::{debug, error, info, warn};
 use vai_core::judge::{Change, Delta};
 use vai_core::model::{
     Act, ActOutcome, ActReport, ActRequest, Incident, IncidentPhase, Place, Service, ServiceName,
-    Severity, StateLabel, Transition,
+    Severity, Silence, StateLabel, Transition,
 };
 
 /// Logs one step of the core. `before` is what was known before it.
@@ -16,12 +16,13 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
         match change {
             Change::Transition(transition) => tell_transition(transition, &known),
             Change::Incident(incident) => tell_incident(incident, &known),
+            Change::Silences(silences) => tell_silences(&known.silences, silences),
             Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
             Change::Service(_) | Change::Sampled(_) | Change::Keep(_) | Change::Forget(_) => {}
         }
         let news = match change {
             Change::Service(view) => !known.services.contains_key(&view.name),
-            Change::Incident(_) => true,
+            Change::Incident(_) | Change::Silences(_) => true,
             _ => false,
         };
         // Most steps bring no news, and then nothing is copied.
@@ -53,6 +54,18 @@ pub fn narrate_report(request: &ActRequest, report: &ActReport) {
     }
     if let ActOutcome::Done { still_there: Some(who), .. } = &report.outcome {
         warn!("{service}: {who}");
+    }
+}
+
+fn tell_silences(before: &[Silence], now: &[Silence]) {
+    for Silence { scope, until, reason } in now.iter().filter(|it| !before.contains(it)) {
+        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        info!("no messages about {scope} until {}{reason}", super::utc(until.wall));
+    }
+    for Silence { scope, .. } in before {
+        if now.iter().all(|it| it.scope != *scope) {
+            info!("messages about {scope} are sent again");
+        }
     }
 }
 

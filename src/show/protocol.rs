@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vai_core::model::ServiceName;
+use vai_core::model::{ServiceName, SilenceScope};
 
 /// The version of what is spoken over the socket: `"v"` in every line.
 pub const PROTOCOL: u32 = 1;
@@ -48,6 +48,27 @@ pub enum Command {
     Start {
         /// Which.
         service: ServiceName,
+    },
+    /// Somebody looks after an open incident: no more reminders.
+    Acknowledge {
+        /// Its id, or what is down.
+        incident: String,
+    },
+    /// Hide messages for a while.
+    Silence {
+        /// About what: `"everything"`, `{"service":"redis"}`,
+        /// `{"container":"services"}`.
+        scope: SilenceScope,
+        /// For how long.
+        seconds: u64,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// End a silence.
+    Unsilence {
+        /// About what.
+        scope: SilenceScope,
     },
     /// Read the registry again.
     Reload {
@@ -108,6 +129,18 @@ mod tests {
             (
                 r#"{"v":1,"cmd":"pause","service":"redis"}"#,
                 Command::Pause { service: "redis".into() },
+            ),
+            (
+                r#"{"v":1,"cmd":"silence","scope":{"container":"services"},"seconds":60,"reason":""}"#,
+                Command::Silence {
+                    scope: SilenceScope::Container("services".into()),
+                    seconds: 60,
+                    reason: String::new(),
+                },
+            ),
+            (
+                r#"{"v":1,"cmd":"unsilence","scope":"everything"}"#,
+                Command::Unsilence { scope: SilenceScope::Everything },
             ),
             (r#"{"v":1,"cmd":"reload","force":true}"#, Command::Reload { force: true }),
         ];

@@ -2,7 +2,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use vai_core::judge::{Change, Delta, Record, RecordKey};
-use vai_core::model::{ActId, Incident, IncidentId, IncidentPhase, ServiceName, ServiceView, Wall};
+use vai_core::model::{
+    ActId, Incident, IncidentId, IncidentPhase, ServiceName, ServiceView, Silence, Wall,
+};
 
 /// All that can be shown, at one moment. It is what `vai status --json`
 /// prints.
@@ -22,6 +24,9 @@ pub struct Snapshot {
     pub services: BTreeMap<ServiceName, ServiceView>,
     /// Open ones.
     pub incidents: BTreeMap<IncidentId, Incident>,
+    /// What hides messages.
+    #[serde(default)]
+    pub silences: Vec<Silence>,
     /// Acts under way.
     pub acts: BTreeMap<ActId, ServiceName>,
     /// Where messages go.
@@ -71,6 +76,7 @@ impl Snapshot {
             store: None,
             services: BTreeMap::new(),
             incidents: BTreeMap::new(),
+            silences: Vec::new(),
             acts: BTreeMap::new(),
             sinks: Vec::new(),
             warnings: Vec::new(),
@@ -111,6 +117,7 @@ impl Snapshot {
                     self.incidents.remove(&incident.id);
                 }
             },
+            Change::Silences(silences) => self.silences.clone_from(silences),
             // One is a line of the log, the other is for statistics.
             Change::Transition(_) | Change::Sampled(_) => {}
         }

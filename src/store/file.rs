@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vai_core::model::Wall;
 
-const NAME: &str = "state.db";
+pub(super) const NAME: &str = "state.db";
 
 /// How long to wait for somebody who looks into the file with a tool.
 const BUSY: Duration = Duration::from_secs(2);

@@ -84,6 +84,7 @@ impl History {
                 Change::Service(_)
                 | Change::Transition(_)
                 | Change::Incident(_)
+                | Change::Silences(_)
                 | Change::Keep(_)
                 | Change::Forget(_) => {}
             }

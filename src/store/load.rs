@@ -3,8 +3,8 @@
 use super::history::History;
 use super::meta;
 use super::pending::TOLD;
-use crate::alert::Reached;
 use rusqlite::Connection;
+use vai_core::dispatch::Reached;
 use vai_core::judge::{Memory, Record};
 use vai_core::model::ServiceName;
 

@@ -12,6 +12,7 @@ mod keep;
 mod load;
 mod mark;
 mod meta;
+mod past;
 mod pending;
 mod rollup;
 mod schema;
@@ -24,10 +25,10 @@ mod tests;
 
 pub use history::{Raw, RawKind};
 pub use keep::{CHECK_CEILING, FIXED_CEILING, SERVICE_CEILING};
+pub use past::{ReadError, closed_incidents};
 pub use shown::Shown;
 pub use writer::Progress;
 
-use crate::alert::Reached;
 use crate::clock;
 use boot::Boot;
 use file::{OpenError, StateFile};
@@ -38,6 +39,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
+use vai_core::dispatch::Reached;
 use vai_core::judge::{Delta, Memory};
 use vai_core::model::{IncidentId, Now, ServiceName, Time};
 use vai_core::words;

@@ -4,8 +4,8 @@ use super::history::{History, cut};
 use super::keep::REASON;
 use super::rollup::{self, Slot, SlotKey};
 use super::write::Extent;
-use crate::alert::Reached;
 use std::collections::{BTreeMap, VecDeque};
+use vai_core::dispatch::Reached;
 use vai_core::judge::{Change, Delta, RecordKey, Sample};
 use vai_core::model::{Incident, IncidentId, IncidentPhase, Now, Time, Transition, Wall};
 
@@ -128,7 +128,7 @@ impl Pending {
             }
             Change::Sampled(sample) => self.sampled(&sample),
             Change::Incident(incident) => self.incident(&incident),
-            Change::Service(_) | Change::Removed(_) => {}
+            Change::Service(_) | Change::Removed(_) | Change::Silences(_) => {}
         }
     }
 
@@ -235,7 +235,9 @@ pub(super) fn weight(delta: &Delta) -> Weight {
             Weight::News
         }
         Change::Sampled(_) => Weight::Samples,
-        Change::Service(_) | Change::Removed(_) | Change::Incident(_) => Weight::Nothing,
+        Change::Service(_) | Change::Removed(_) | Change::Silences(_) | Change::Incident(_) => {
+            Weight::Nothing
+        }
     });
     each.max().unwrap_or(Weight::Nothing)
 }

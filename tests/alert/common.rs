@@ -2,6 +2,7 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 use vai::alert::{Alerter, SinkStatus};
 use vai::config::{Notifications, Sink, SinkKind};
+use vai_core::dispatch::Plan;
 use vai_core::model::{
     Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
     Redactor, Secret, Severity, StateLabel, Wall,
@@ -11,7 +12,7 @@ use vai_core::model::{
 pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
     let redactor = Redactor::new([Secret::from("hunter22")]);
     let config = notifications(kinds);
-    Alerter::start(&config, redactor, TimeZone::UTC, Vec::new()).await.unwrap().0
+    Alerter::start(&config, redactor, TimeZone::UTC, Vec::new()).unwrap().0
 }
 
 /// One channel with these sinks; nothing waits for company.
@@ -24,12 +25,16 @@ pub(crate) fn notifications(kinds: &[SinkKind]) -> Notifications {
         held: None,
     });
     Notifications {
-        channels: [("alerts".to_owned(), sinks.collect())].into(),
-        default: vec!["alerts".to_owned()],
-        fallback: None,
-        group_wait: Duration::ZERO,
-        group_interval: Duration::from_secs(300),
+        plan: Plan {
+            channels: [("alerts".to_owned(), sinks.collect())].into(),
+            default: vec!["alerts".to_owned()],
+            fallback: None,
+            group_wait: Duration::ZERO,
+            group_interval: Duration::from_secs(300),
+        },
         repeat_interval: Duration::from_secs(14_400),
+        digest: None,
+        heartbeat: None,
     }
 }
 
@@ -40,7 +45,10 @@ pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
             at: Wall::from_millis(1_795_432_151_000),
             how: "healed by restart_cmd, 2 attempts".to_owned(),
         },
-        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Reminder(_) => IncidentPhase::Open,
+        NoticeKind::Opened
+        | NoticeKind::Escalated
+        | NoticeKind::Joined
+        | NoticeKind::Reminder(_) => IncidentPhase::Open,
     };
     Notice {
         incident: Incident {
@@ -61,6 +69,7 @@ pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
                 log_source: "/var/log/redis.log".to_owned(),
                 log: vec!["AUTH hunter22".to_owned()],
             },
+            acknowledged: None,
         },
         kind,
         notify: Notify::Default,

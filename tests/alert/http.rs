@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use vai::config::SinkKind;
 use vai_core::model::NoticeKind::{Opened, Resolved};
-use vai_core::model::{Redactor, Secret};
+use vai_core::model::{MessageId, Redactor, Secret};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
@@ -55,10 +55,10 @@ async fn a_webhook_gets_the_documented_json() {
         .expect(2)
         .mount(&server)
         .await;
-    let mut alerter = alerter(&[webhook(&server.uri())]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[webhook(&server.uri())]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     arrived(&alerter, 0).await;
-    alerter.tell(notice("redis", Resolved));
+    alerter.deliver(MessageId(1), notice("redis", Resolved));
     alerter.stop(Duration::from_secs(5)).await;
 
     let requests = requests(&server).await;
@@ -106,10 +106,10 @@ async fn the_ntfy_stand_in_gets_title_priority_and_tags() {
         .expect(2)
         .mount(&server)
         .await;
-    let mut alerter = alerter(&[ntfy(&server.uri(), Some("tk_hunter22"))]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[ntfy(&server.uri(), Some("tk_hunter22"))]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     arrived(&alerter, 0).await;
-    alerter.tell(notice("redis", Resolved));
+    alerter.deliver(MessageId(1), notice("redis", Resolved));
     alerter.stop(Duration::from_secs(5)).await;
 
     let requests = requests(&server).await;
@@ -128,8 +128,8 @@ async fn the_ntfy_stand_in_gets_title_priority_and_tags() {
 #[tokio::test]
 async fn an_open_ntfy_topic_gets_no_log() {
     let server = server(ResponseTemplate::new(200)).await;
-    let mut alerter = alerter(&[ntfy(&server.uri(), None)]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[ntfy(&server.uri(), None)]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     arrived(&alerter, 0).await;
     let request = requests(&server).await.remove(0);
     assert!(!request.headers.contains_key("Authorization"));
@@ -142,9 +142,9 @@ async fn an_open_ntfy_topic_gets_no_log() {
 async fn a_rate_limit_is_respected_and_loses_nothing() {
     let busy = ResponseTemplate::new(429).insert_header("Retry-After", "2");
     let server = server_with_first(busy).await;
-    let mut alerter = alerter(&[ntfy(&server.uri(), None)]).await;
+    let alerter = alerter(&[ntfy(&server.uri(), None)]).await;
     let started = vai::clock::instant();
-    alerter.tell(notice("redis", Opened));
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     arrived(&alerter, 0).await;
     assert!(vai::clock::instant() - started >= Duration::from_secs(2));
     assert_eq!(requests(&server).await.len(), 2);
@@ -153,8 +153,8 @@ async fn a_rate_limit_is_respected_and_loses_nothing() {
 #[tokio::test]
 async fn a_server_error_is_tried_again_with_the_same_key() {
     let server = server_with_first(ResponseTemplate::new(500)).await;
-    let mut alerter = alerter(&[webhook(&server.uri())]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[webhook(&server.uri())]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     arrived(&alerter, 0).await;
     let requests = requests(&server).await;
     assert_eq!(requests.len(), 2);
@@ -166,8 +166,8 @@ async fn a_server_error_is_tried_again_with_the_same_key() {
 async fn a_rejection_is_final_and_says_why_without_secrets() {
     let refusal = ResponseTemplate::new(400).set_body_string("no topic for token=hunter22");
     let server = server(refusal).await;
-    let mut alerter = alerter(&[webhook(&server.uri())]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[webhook(&server.uri())]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
     assert_eq!(
         status.last_error.unwrap(),
@@ -183,8 +183,8 @@ async fn a_redirect_is_not_followed() {
     let target = server(ResponseTemplate::new(200)).await;
     let moved = ResponseTemplate::new(307).insert_header("Location", target.uri());
     let server = server(moved).await;
-    let mut alerter = alerter(&[webhook(&server.uri())]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[webhook(&server.uri())]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
     assert!(status.last_error.unwrap().contains("307"));
     assert_eq!(requests(&target).await.len(), 0);
@@ -195,8 +195,8 @@ async fn a_sink_that_hangs_holds_up_no_other_and_no_stop() {
     let hung = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hung_url = format!("http://{}", hung.local_addr().unwrap());
     let server = server(ResponseTemplate::new(200)).await;
-    let mut alerter = alerter(&[webhook(&hung_url), ntfy(&server.uri(), None)]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[webhook(&hung_url), ntfy(&server.uri(), None)]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     arrived(&alerter, 1).await;
     let hanging = alerter.status().remove(0);
     assert_eq!((hanging.pending, hanging.last_sent), (1, None));
@@ -210,8 +210,8 @@ async fn a_sink_that_hangs_holds_up_no_other_and_no_stop() {
 async fn what_waits_for_a_sink_that_was_removed_goes_to_the_new_one() {
     let broken = server(ResponseTemplate::new(503)).await;
     let good = server(ResponseTemplate::new(200)).await;
-    let mut alerter = alerter(&[webhook(&broken.uri())]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[webhook(&broken.uri())]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
 
     let mut config = notifications(&[ntfy(&good.uri(), None)]);
@@ -221,7 +221,7 @@ async fn what_waits_for_a_sink_that_was_removed_goes_to_the_new_one() {
     alerter.reconfigure(&config, Redactor::default()).await;
     arrived(&alerter, 0).await;
     assert_eq!(requests(&good).await.len(), 1);
-    alerter.tell(notice("redis", Resolved));
+    alerter.deliver(MessageId(1), notice("redis", Resolved));
     alerter.stop(Duration::from_secs(5)).await;
     assert_eq!(requests(&good).await.len(), 2);
 }
@@ -232,11 +232,11 @@ async fn without_a_usable_sink_nothing_breaks() {
     for sink in config.channels.values_mut().flatten() {
         sink.held = Some("${NTFY_TOKEN} is not set".to_owned());
     }
-    let mut alerter = alerter(&[]).await;
+    let alerter = alerter(&[]).await;
     assert_eq!(alerter.status(), []);
-    alerter.tell(notice("redis", Opened));
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     alerter.reconfigure(&config, Redactor::default()).await;
-    alerter.tell(notice("redis", Resolved));
+    alerter.deliver(MessageId(1), notice("redis", Resolved));
     let status = alerter.status();
     assert_eq!(status[0].held.as_deref(), Some("${NTFY_TOKEN} is not set"));
     assert_eq!(status[0].pending, 0);

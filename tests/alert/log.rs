@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::subscriber::DefaultGuard;
 use vai::config::SinkKind;
 use vai_core::model::NoticeKind::{Opened, Resolved};
-use vai_core::model::{Redactor, Secret};
+use vai_core::model::{MessageId, Redactor, Secret};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 /// What was logged by this thread since it was made.
@@ -56,8 +56,8 @@ async fn the_log_says_what_was_told_and_where_it_went() {
         .await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&server).await;
     let (log, _guard) = Log::capture();
-    let mut alerter = alerter(&[hook("good"), hook("gone")]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[hook("good"), hook("gone")]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     arrived(&alerter, 0).await;
     wait_for(&alerter, 1, |status| status.last_error.is_some()).await;
     let mut lines = log.lines();
@@ -79,8 +79,8 @@ async fn what_could_not_be_delivered_before_the_stop_is_in_the_log() {
     Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&server).await;
     let (log, _guard) = Log::capture();
     let sink = SinkKind::Webhook { url: Secret::from(server.uri().as_str()), headers: Vec::new() };
-    let mut alerter = alerter(&[sink]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[sink]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
     alerter.stop(Duration::from_millis(100)).await;
     let down = "DOWN redis (services): connection refused, 2 restarts failed";
@@ -94,8 +94,8 @@ async fn what_could_not_be_delivered_before_the_stop_is_in_the_log() {
 #[tokio::test]
 async fn without_a_channel_every_start_says_so_and_a_held_sink_is_named_once() {
     let (log, _guard) = Log::capture();
-    let mut alerter = alerter(&[]).await;
-    alerter.tell(notice("redis", Resolved));
+    let alerter = alerter(&[]).await;
+    alerter.deliver(MessageId(1), notice("redis", Resolved));
     let mut config = notifications(&[SinkKind::Ntfy {
         server: "http://127.0.0.1:1".to_owned(),
         topic: "vps".to_owned(),

@@ -103,8 +103,8 @@ async fn certificate(folder: &Path) -> (String, String) {
 async fn a_mail_can_be_read_and_its_end_belongs_to_it() {
     let mut catcher = Catcher::start(&[]).await;
     let sink = catcher.sink(SmtpTls::None, &["ops@example.com", "cto@example.com"]);
-    let mut alerter = alerter(&[sink]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[sink]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     let mail = catcher.next().await;
     assert_eq!(mail.to, ["ops@example.com", "cto@example.com"]);
     let header = |mail: &Mail, name: &str| mail.headers[name].clone();
@@ -122,7 +122,7 @@ async fn a_mail_can_be_read_and_its_end_belongs_to_it() {
     assert!(id.ends_with("@example.com>"), "{id}");
 
     arrived(&alerter, 0).await;
-    alerter.tell(notice("redis", Resolved));
+    alerter.deliver(MessageId(1), notice("redis", Resolved));
     let end = catcher.next().await;
     assert_eq!(
         header(&end, "subject"),
@@ -148,8 +148,8 @@ async fn encrypted_mail_with_a_password() {
             smtp.password = Some(Secret::from("hunter22"));
             smtp.ca_file = Some(cert.clone());
         });
-        let mut alerter = alerter(&[sink]).await;
-        alerter.tell(notice("redis", Opened));
+        let alerter = alerter(&[sink]).await;
+        alerter.deliver(MessageId(1), notice("redis", Opened));
         let mail = catcher.next().await;
         assert!(mail.authenticated, "{tls:?}");
         assert!(mail.encrypted, "{tls:?}");
@@ -164,8 +164,8 @@ async fn a_wrong_password_is_final_and_is_not_shown() {
         smtp.username = Some("vai".to_owned());
         smtp.password = Some(Secret::from("wrong-hunter22"));
     });
-    let mut alerter = alerter(&[sink]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[sink]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
     let error = status.last_error.unwrap();
     assert!(error.starts_with("rejected: ") && error.contains("535"), "{error}");
@@ -179,12 +179,12 @@ async fn a_server_without_a_trusted_certificate_gets_no_mail() {
     let (cert, key) = certificate(folder.path()).await;
     let catcher = Catcher::start(&["--cert", &cert, "--key", &key]).await;
     let plain = Catcher::start(&[]).await;
-    let mut alerter = alerter(&[
+    let alerter = alerter(&[
         catcher.sink(SmtpTls::StartTls, &["ops@example.com"]),
         plain.sink(SmtpTls::StartTls, &["ops@example.com"]),
     ])
     .await;
-    alerter.tell(notice("redis", Opened));
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     let tried = |status: &vai::alert::SinkStatus| status.last_error.is_some();
     let untrusted = wait_for(&alerter, 0, tried).await;
     let error = untrusted.last_error.unwrap();
@@ -198,8 +198,8 @@ async fn a_server_without_a_trusted_certificate_gets_no_mail() {
 async fn a_mail_that_was_put_off_comes_later() {
     let mut catcher = Catcher::start(&["--busy"]).await;
     let sink = catcher.sink(SmtpTls::None, &["ops@example.com"]);
-    let mut alerter = alerter(&[sink]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[sink]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
     assert!(status.last_error.unwrap().contains("451"));
     catcher.next().await;
@@ -211,8 +211,8 @@ async fn a_mail_that_was_put_off_comes_later() {
 async fn one_refused_address_does_not_silence_the_others() {
     let mut catcher = Catcher::start(&[]).await;
     let to = ["refused@example.com", "ops@example.com"];
-    let mut alerter = alerter(&[catcher.sink(SmtpTls::None, &to)]).await;
-    alerter.tell(notice("redis", Opened));
+    let alerter = alerter(&[catcher.sink(SmtpTls::None, &to)]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
     assert_eq!(catcher.next().await.to, ["ops@example.com"]);
     arrived(&alerter, 0).await;
 }

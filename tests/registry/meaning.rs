@@ -190,7 +190,7 @@ fn the_full_example_says_what_it_seems_to_say() {
     for now in ["maintenance", "anchors", "limits"] {
         assert!(!said.contains(now), "{now} is in:\n{said}");
     }
-    let SinkKind::Email { smtp, .. } = &config.notifications.channels["alerts"][1].kind else {
+    let SinkKind::Email { smtp, .. } = &config.notifications.plan.channels["alerts"][1].kind else {
         panic!("{:?}", config.notifications)
     };
     assert_eq!((smtp.port, smtp.tls), (587, SmtpTls::StartTls));
@@ -223,7 +223,7 @@ fn notifications(notifications: &str, notify: &str) -> (Notifications, Notify) {
 fn the_default_channel_is_default_else_alerts_else_all() {
     let hook = r#"[ { "type": "webhook", "url": "https://example.com/h" } ]"#;
     let two = format!(r#""alerts": {hook}, "b": {hook}"#);
-    let default = |source: &str| notifications(source, "").0.default;
+    let default = |source: &str| notifications(source, "").0.plan.default;
     assert_eq!(default(&format!(r#"{{ "default": "b", "channels": {{ {two} }} }}"#)), ["b"]);
     assert_eq!(default(&format!(r#"{{ "channels": {{ {two} }} }}"#)), ["alerts"]);
     let others = format!(r#"{{ "channels": {{ "x": {hook}, "b": {hook} }} }}"#);
@@ -237,7 +237,7 @@ fn a_name_that_is_no_channel_is_a_topic_where_there_is_a_server() {
         r#"{ "ntfy": { "server": "https://ntfy.example.com/", "token": "${NTFY_TOKEN}" } }"#;
     let (all, notify) = notifications(server, r#", "notify_on_fail": "vps-alerts""#);
     assert_eq!(notify, Notify::Channels(vec!["vps-alerts".to_owned()]));
-    let SinkKind::Ntfy { server, topic, token } = &all.channels["vps-alerts"][0].kind else {
+    let SinkKind::Ntfy { server, topic, token } = &all.plan.channels["vps-alerts"][0].kind else {
         panic!("{all:?}")
     };
     assert_eq!((server.as_str(), topic.as_str()), ("https://ntfy.example.com", "vps-alerts"));
@@ -275,7 +275,7 @@ fn what_an_unset_name_is_needed_for_is_held_and_nothing_else() {
     let fine = service(&config, "fine");
     assert_eq!(fine.held, None);
     assert_eq!(fine.restart_cmd.as_deref(), Some("echo ${UNSET}"));
-    let sinks = &config.notifications.channels["alerts"];
+    let sinks = &config.notifications.plan.channels["alerts"];
     assert_eq!(sinks[0].held.as_deref(), Some("${UNSET_URL} is not set"));
     assert_eq!(sinks[1].held, None);
 }

@@ -3,70 +3,85 @@ use crate::alert::testing::notice;
 use async_trait::async_trait;
 use std::future::pending;
 use std::sync::Mutex;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
+use vai_core::dispatch::Sink;
 use vai_core::model::NoticeKind::{Opened, Resolved};
-use vai_core::model::Severity::Critical;
-use vai_core::model::{IncidentId, MessageId};
+use vai_core::model::Severity::{self, Critical};
+use vai_core::model::{IncidentId, MessageId, Secret};
 
 /// Says of each message that it got when, and answers as it was told to.
 struct Fake {
     answers: Mutex<Vec<Result<(), SendError>>>,
     got: UnboundedSender<(Instant, Message)>,
-    hangs: bool,
+    ends: Ends,
+}
+
+/// How a send ends that was told nothing else.
+#[derive(Clone, Copy)]
+enum Ends {
+    Well,
+    Never,
+    Broken,
 }
 
 #[async_trait]
 impl Transport for Fake {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         self.got.send((clock::instant(), message.clone())).unwrap();
-        if self.hangs {
-            pending::<()>().await;
+        let answer = {
+            let mut answers = self.answers.lock().unwrap();
+            if answers.is_empty() { None } else { Some(answers.remove(0)) }
+        };
+        match (answer, self.ends) {
+            (Some(answer), _) => answer,
+            (None, Ends::Well) => Ok(()),
+            (None, Ends::Never) => pending().await,
+            (None, Ends::Broken) => panic!("a bug of the sink"),
         }
-        let mut answers = self.answers.lock().unwrap();
-        if answers.is_empty() { Ok(()) } else { answers.remove(0) }
     }
 }
 
 struct Running {
     commands: UnboundedSender<Command>,
     got: UnboundedReceiver<(Instant, Message)>,
-    reported: UnboundedReceiver<Report>,
-    status: watch::Receiver<SinkStatus>,
+    reported: UnboundedReceiver<Told>,
+    status: watch::Receiver<Vec<SinkStatus>>,
     task: JoinHandle<()>,
     started: Instant,
 }
 
-fn start(answers: Vec<Result<(), SendError>>, hangs: bool) -> Running {
+fn start(answers: Vec<Result<(), SendError>>, ends: Ends) -> Running {
     let (commands, inbox) = unbounded_channel();
-    let (fake, got) = fake(answers, hangs);
+    let (got_sender, got) = unbounded_channel();
     let (reports, reported) = unbounded_channel();
-    let reporter = Reporter { sink: SinkId::default(), reports };
-    let (worker, status) = Worker::new(setup(fake), &[], inbox, reporter);
-    let task = tokio::spawn(worker.run());
+    let mut delivery =
+        Delivery::new(setup(), TimeZone::UTC, sinks::client().unwrap(), Vec::new(), reports);
+    let fake = Fake { answers: Mutex::new(answers), got: got_sender, ends };
+    let sink = delivery.dispatch.routes()[0].id;
+    delivery.transports.insert(sink, Arc::new(fake));
+    let status = delivery.status();
+    let task = tokio::spawn(delivery.run(inbox));
     Running { commands, got, reported, status, task, started: clock::instant() }
 }
 
-fn fake(
-    answers: Vec<Result<(), SendError>>,
-    hangs: bool,
-) -> (Fake, UnboundedReceiver<(Instant, Message)>) {
-    let (sender, got) = unbounded_channel();
-    let fake = Fake { answers: Mutex::new(answers), got: sender, hangs };
-    (fake, got)
-}
-
-fn setup(transport: Fake) -> Setup {
-    Setup {
+fn setup() -> Setup {
+    let sink = Sink {
         name: "alerts[0] fake".to_owned(),
-        transport: Arc::new(transport),
-        timing: Timing {
+        kind: SinkKind::Webhook { url: Secret::from("http://localhost"), headers: Vec::new() },
+        min_severity: Severity::Info,
+        send_resolved: true,
+        held: None,
+    };
+    Setup {
+        plan: Plan {
+            channels: [("alerts".to_owned(), vec![sink])].into(),
+            default: vec!["alerts".to_owned()],
+            fallback: None,
             group_wait: Duration::from_secs(10),
             group_interval: Duration::from_secs(300),
-            send_resolved: true,
         },
         redactor: Redactor::new(["hunter22".into()]),
-        zone: TimeZone::UTC,
     }
 }
 
@@ -94,29 +109,35 @@ impl Running {
     }
 }
 
+fn numbered(name: &str, kind: vai_core::model::NoticeKind, id: u64) -> Parcel {
+    Parcel { ids: vec![MessageId(id)], ..notice(name, kind, Critical).into() }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_tries_again_with_the_same_key_until_it_arrives() {
     let refused = || Err(SendError::passing("refused, password hunter22"));
     let busy =
         Err(SendError::Passing { reason: "busy".to_owned(), after: Some(Duration::from_secs(60)) });
-    let mut sink = start(vec![refused(), refused(), busy], false);
+    let mut sink = start(vec![refused(), refused(), busy], Ends::Well);
     sink.tell("redis", Opened);
     let (at, first) = sink.next().await;
     assert_eq!(at, 10);
     assert_eq!(sink.next().await, (11, first.clone()));
-    let error = sink.status.wait_for(|status| status.last_error.is_some()).await;
-    let error = error.unwrap().last_error.clone();
+    let error = sink.status.wait_for(|status| status[0].last_error.is_some()).await;
+    let error = error.unwrap()[0].last_error.clone();
     assert_eq!(error.as_deref(), Some("refused, password ***"));
     assert_eq!(sink.next().await, (13, first.clone()));
     assert_eq!(sink.next().await, (73, first));
-    let arrived = |status: &SinkStatus| status.pending == 0 && status.last_sent.is_some();
+    let arrived =
+        |status: &Vec<SinkStatus>| status[0].pending == 0 && status[0].last_sent.is_some();
     let status = sink.status.wait_for(arrived).await.unwrap();
-    assert_eq!(status.last_error, None);
+    assert_eq!(status[0].last_error, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rejection_is_final() {
-    let mut sink = start(vec![Err(SendError::Rejected("no such topic".to_owned()))], false);
+    let gone = Err(SendError::Rejected("no such topic".to_owned()));
+    let mut sink = start(vec![gone], Ends::Well);
     sink.tell("redis", Opened);
     sink.next().await;
     sink.tell("nginx", Opened);
@@ -126,19 +147,25 @@ async fn a_rejection_is_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_that_hangs_is_cut_off_and_tried_again() {
-    let mut sink = start(Vec::new(), true);
-    sink.tell("redis", Opened);
-    assert_eq!(sink.next().await.0, 10);
-    assert_eq!(sink.next().await.0, 10 + 15 + 1);
-    let status = sink.status.borrow().clone();
-    assert_eq!(status.last_error.as_deref(), Some("no answer within 15 s"));
-    assert_eq!(status.pending, 1);
+async fn a_send_that_hangs_is_cut_off_and_one_that_breaks_is_tried_again() {
+    let cases = [
+        (Ends::Never, 10 + 15 + 1, "no answer within 15 s"),
+        (Ends::Broken, 10 + 1, "vai itself broke; please report it"),
+    ];
+    for (ends, again, error) in cases {
+        let mut sink = start(Vec::new(), ends);
+        sink.tell("redis", Opened);
+        assert_eq!(sink.next().await.0, 10);
+        assert_eq!(sink.next().await.0, again);
+        let status = sink.status.borrow()[0].clone();
+        assert_eq!(status.last_error.as_deref(), Some(error));
+        assert_eq!(status.pending, 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_follows_the_opening_and_names_it() {
-    let mut sink = start(Vec::new(), false);
+    let mut sink = start(Vec::new(), Ends::Well);
     sink.tell("redis", Opened);
     let (_, opening) = sink.next().await;
     sink.tell("redis", Resolved);
@@ -149,7 +176,7 @@ async fn the_end_follows_the_opening_and_names_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_delivers_what_waits_without_waiting_for_company() {
-    let mut sink = start(vec![Err(SendError::passing("busy"))], false);
+    let mut sink = start(vec![Err(SendError::passing("busy"))], Ends::Well);
     sink.tell("redis", Opened);
     let mut got = std::mem::replace(&mut sink.got, unbounded_channel().1);
     let took = sink.stop(8).await;
@@ -159,95 +186,41 @@ async fn a_stop_delivers_what_waits_without_waiting_for_company() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_ends_by_its_deadline_whatever_the_sink_does() {
-    let mut sink = start(Vec::new(), true);
-    sink.tell("redis", Opened);
+async fn a_stop_ends_by_its_deadline_and_what_it_leaves_is_not_done_with() {
+    let mut sink = start(Vec::new(), Ends::Never);
+    sink.tell_parcel(numbered("redis", Opened, 1));
     sink.next().await;
+    let mut reported = std::mem::replace(&mut sink.reported, unbounded_channel().1);
     assert_eq!(sink.stop(8).await, Duration::from_secs(8));
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_waits_survives_a_change_of_the_sink() {
-    let day = Duration::from_secs(3600);
-    let gone = Err(SendError::Passing { reason: "gone".to_owned(), after: Some(day) });
-    let mut sink = start(vec![gone], false);
-    sink.tell("redis", Opened);
-    let (_, message) = sink.next().await;
-    let failed = |status: &SinkStatus| status.last_error.is_some();
-    sink.status.wait_for(failed).await.unwrap();
-    let (mended, mut got) = fake(Vec::new(), false);
-    let command = Command::Configure(Box::new(setup(mended)));
-    assert!(sink.commands.send(command).is_ok());
-    let (at, again) = got.recv().await.unwrap();
-    assert!(at - sink.started < day);
-    assert_eq!(again, message);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_retired_sink_hands_back_what_is_in_flight() {
-    let mut sink = start(Vec::new(), true);
-    sink.tell("redis", Opened);
-    sink.next().await;
-    sink.tell("nginx", Opened);
-    let (reply, answer) = oneshot::channel();
-    assert!(sink.commands.send(Command::Retire(reply)).is_ok());
-    let names: Vec<String> =
-        answer.await.unwrap().into_iter().map(|parcel| parcel.notice.incident.root).collect();
-    assert_eq!(names, ["redis", "nginx"]);
-    sink.task.await.unwrap();
-}
-
-fn numbered(name: &str, kind: vai_core::model::NoticeKind, id: u64) -> Parcel {
-    Parcel { ids: vec![MessageId(id)], ..notice(name, kind, Critical).into() }
+    assert!(reported.recv().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_reports_who_was_told_before_what_is_done_with() {
-    let mut sink = start(Vec::new(), false);
+    let mut sink = start(Vec::new(), Ends::Well);
     sink.tell_parcel(numbered("redis", Opened, 1));
     let opening = sink.next().await.1.dedup_key;
     sink.tell_parcel(numbered("redis", Resolved, 2));
     sink.next().await;
     let incident = IncidentId("redis".to_owned());
+    let name = "alerts[0] fake".to_owned();
+    let reached =
+        Reached { incident: incident.clone(), sink: name.clone(), opening, severity: Critical };
     for expected in [
-        News::Reached { incident: incident.clone(), opening, severity: Critical },
-        News::Settled(vec![MessageId(1)]),
-        News::Over(incident),
-        News::Settled(vec![MessageId(2)]),
+        Told::Reached(reached),
+        Told::Everybody(MessageId(1)),
+        Told::Over { incident, sink: name },
+        Told::Everybody(MessageId(2)),
     ] {
-        assert_eq!(sink.reported.recv().await.unwrap().news, expected);
+        assert_eq!(sink.reported.recv().await.unwrap(), expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_stop_leaves_is_not_done_with() {
-    let sink = start(Vec::new(), true);
-    sink.tell_parcel(numbered("redis", Opened, 1));
-    let Running { commands, mut reported, task, .. } = sink;
-    assert!(commands.send(Command::Stop(clock::instant() + Duration::from_secs(1))).is_ok());
-    task.await.unwrap();
-    assert!(reported.recv().await.is_none());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_message_of_yesterday_is_tried_once_more_and_given_up() {
-    let mut sink = start(vec![Err(SendError::passing("refused"))], false);
+    let mut sink = start(vec![Err(SendError::passing("refused"))], Ends::Well);
     let day = Duration::from_secs(24 * 3600);
     sink.tell_parcel(Parcel { age: day, ..numbered("redis", Opened, 1) });
     sink.next().await;
-    assert_eq!(sink.reported.recv().await.unwrap().news, News::Settled(vec![MessageId(1)]));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_changed_name_takes_along_who_was_told() {
-    let mut sink = start(Vec::new(), false);
-    sink.tell("redis", Opened);
-    sink.next().await;
-    sink.reported.recv().await.unwrap();
-    let renamed = Setup { name: "alerts[1] fake".to_owned(), ..setup(fake(Vec::new(), false).0) };
-    assert!(sink.commands.send(Command::Configure(Box::new(renamed))).is_ok());
-    let (over, reached) =
-        (sink.reported.recv().await.unwrap(), sink.reported.recv().await.unwrap());
-    assert_eq!((over.name.as_str(), reached.name.as_str()), ("alerts[0] fake", "alerts[1] fake"));
-    assert!(matches!((over.news, reached.news), (News::Over(_), News::Reached { .. })));
+    assert_eq!(sink.reported.recv().await.unwrap(), Told::Everybody(MessageId(1)));
 }

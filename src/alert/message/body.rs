@@ -127,6 +127,9 @@ fn opening(notice: &Notice, context: &Context<'_>) -> String {
             };
             format!("{name} has been {was} since {since}.\n{grave}\n")
         }
+        (IncidentPhase::Open, NoticeKind::Joined) => {
+            format!("{name} has been {was} since {since}, and more fails with it now.\n")
+        }
         (IncidentPhase::Open, NoticeKind::Opened | NoticeKind::Resolved | NoticeKind::Info) => {
             format!("{name} has been {was} since {since}.\n")
         }

@@ -88,6 +88,7 @@ fn dedup_key(notices: &[Notice]) -> String {
         let kind = match notice.kind {
             NoticeKind::Opened => "opened",
             NoticeKind::Escalated => "escalated",
+            NoticeKind::Joined => "joined",
             NoticeKind::Reminder(_) => "reminder",
             NoticeKind::Resolved => "resolved",
             NoticeKind::Info => "info",

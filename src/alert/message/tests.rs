@@ -29,6 +29,7 @@ fn redis() -> Incident {
         next: "a third try in 20 s, then vai gives up".to_owned(),
         affected: vec![ServiceName::from("web-api"), ServiceName::from("worker")],
         phase: IncidentPhase::Open,
+        acknowledged: None,
         evidence: Evidence {
             facts: vec![
                 "container running, started 2 d ago, restarted last by vai".to_owned(),
@@ -55,6 +56,7 @@ fn worker() -> Incident {
         next: "nothing: this check only alerts".to_owned(),
         affected: Vec::new(),
         evidence: Evidence::default(),
+        acknowledged: None,
         ..redis()
     }
 }

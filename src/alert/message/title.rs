@@ -30,9 +30,11 @@ fn single(notice: &Notice, zone: &TimeZone) -> String {
     }
     let lasting = match notice.kind {
         NoticeKind::Reminder(span) => format!(" for {}", when::span(span)),
-        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved | NoticeKind::Info => {
-            String::new()
-        }
+        NoticeKind::Opened
+        | NoticeKind::Escalated
+        | NoticeKind::Joined
+        | NoticeKind::Resolved
+        | NoticeKind::Info => String::new(),
     };
     let gave_up = if incident.state == StateLabel::GaveUp { ", gave up" } else { "" };
     format!(
@@ -78,9 +80,11 @@ fn word(notice: &Notice) -> Cow<'static, str> {
     let word = condition(&notice.incident).to_uppercase();
     match notice.kind {
         NoticeKind::Reminder(_) => format!("STILL {word}").into(),
-        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved | NoticeKind::Info => {
-            word.into()
-        }
+        NoticeKind::Opened
+        | NoticeKind::Escalated
+        | NoticeKind::Joined
+        | NoticeKind::Resolved
+        | NoticeKind::Info => word.into(),
     }
 }
 

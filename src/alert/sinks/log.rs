@@ -4,7 +4,7 @@ use vai_core::model::Severity;
 
 /// Writes a message's title to the log, with who else gets it; the log is the
 /// sink that is always there.
-pub(in crate::alert) fn write(message: &Message, to: &[&str]) {
+pub(in crate::alert) fn write(message: &Message, to: &[String]) {
     let title = &message.title;
     let to = if to.is_empty() { "this log only".to_owned() } else { to.join(", ") };
     match message.severity {

@@ -138,6 +138,7 @@ fn event(notice: &Notice) -> &'static str {
         kind if is_over(notice) && kind != NoticeKind::Info => "resolved",
         NoticeKind::Opened => "opened",
         NoticeKind::Escalated => "escalated",
+        NoticeKind::Joined => "joined",
         NoticeKind::Reminder(_) => "reminder",
         NoticeKind::Resolved => "resolved",
         NoticeKind::Info => "info",

@@ -3,9 +3,10 @@
 
 use super::*;
 use crate::model::{
-    Evidence, EvidenceDetail, Incident, IncidentPhase, NoticeKind, Notify, Severity, StateLabel,
+    Evidence, EvidenceDetail, Incident, IncidentPhase, NoticeKind, Notify, Severity, SilenceScope,
+    StateLabel,
 };
-use host::Comeback;
+use host::{Comeback, Failing, UNCLEAN_WITHIN};
 
 /// What is not up by then tells of itself.
 const UP_WITHIN: Duration = Duration::from_secs(1800);
@@ -37,6 +38,33 @@ impl Core {
         self.host.comeback = Some(Comeback { what: what.to_owned(), at: now });
     }
 
+    /// `vai` was restarted within one boot of the host; a reboot ends it as well.
+    pub(super) fn note_restart(&mut self, now: Now, unclean: bool) {
+        let words = self.host.last_words.take();
+        if unclean && self.host.event != Some(now.mono) {
+            let why = words.unwrap_or_else(|| {
+                "it was killed, or ended without a word; the engine knows more: docker inspect, \
+                 docker logs"
+                    .to_owned()
+            });
+            self.host.restart = Some(Failing { since: now, why });
+        }
+    }
+
+    /// Tells that once; of one that starts again and again, its own incident
+    /// tells.
+    pub(super) fn tell_restart(&mut self, now: Now, out: &mut Out) {
+        let Some(Failing { since, why }) = self.host.restart.take() else { return };
+        let told = self.is_silent()
+            || self.host.restart_told.is_some_and(|at| now.mono.since(at) < UNCLEAN_WITHIN);
+        if !told {
+            self.host.restart_told = Some(now.mono);
+            let reason = format!("vai was restarted without having been stopped: {why}");
+            let notice = self.good_news("vai", since, now, reason);
+            self.tell(notice, out);
+        }
+    }
+
     /// Tells that everything is up again, once it is.
     pub(super) fn tell_comeback(&mut self, now: Now, out: &mut Out) {
         let Some(comeback) = &self.host.comeback else { return };
@@ -50,19 +78,33 @@ impl Core {
             let services = services.replace("{}", &count.to_string());
             let verb = if count == 1 { "is" } else { "are" };
             let reason = format!("{}, and {services} {verb} up again", comeback.what);
-            let notice = self.good_news(comeback.at, now, reason);
+            let notice = self.good_news("host", comeback.at, now, reason);
             self.host.comeback = None;
-            self.tell(notice, out);
+            if !self.is_silent() {
+                self.tell(notice, out);
+            }
         }
     }
 
-    fn good_news(&mut self, since: Now, now: Now, reason: String) -> Notice {
+    /// Whether no message at all is wanted.
+    fn is_silent(&self) -> bool {
+        self.host.silences.iter().any(|it| it.scope == SilenceScope::Everything)
+    }
+
+    /// A message that is about nothing that anybody has to mend now.
+    pub(super) fn good_news(
+        &mut self,
+        about: &str,
+        since: Now,
+        now: Now,
+        reason: String,
+    ) -> Notice {
         let number = self.incidents.next_number();
         let seconds = now.wall.as_millis() / 1000;
         Notice {
             incident: Incident {
-                id: IncidentId(format!("host-{seconds}-{number}")),
-                root: "host".to_owned(),
+                id: IncidentId(format!("{}-{seconds}-{number}", about.replace(' ', "-"))),
+                root: about.to_owned(),
                 place: String::new(),
                 severity: Severity::Info,
                 state: StateLabel::Healthy,
@@ -74,6 +116,7 @@ impl Core {
                 affected: Vec::new(),
                 phase: IncidentPhase::Closed { at: now.wall, how: String::new() },
                 evidence: Evidence::default(),
+                acknowledged: None,
             },
             kind: NoticeKind::Info,
             notify: Notify::Default,

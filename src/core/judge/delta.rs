@@ -6,7 +6,7 @@ use super::incident::IncidentMemory;
 use super::machine::ServiceMemory;
 use crate::model::{
     Act, ActId, ContainerKey, Incident, IncidentId, Instance, MessageId, Notice, Outcome,
-    ServiceName, ServiceView, Time, Transition,
+    ServiceName, ServiceView, Silence, Time, Transition,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub enum Change {
     /// An incident was opened, changed or closed; replaces what was known. For
     /// show, and as the record of what was.
     Incident(Box<Incident>),
+    /// The silences in force; replaces what was known. For show.
+    Silences(Vec<Silence>),
     /// To be remembered over a restart of `vai`; replaces the record of the
     /// same key.
     Keep(Box<Record>),
@@ -145,6 +147,7 @@ impl Memory {
             | Change::Removed(_)
             | Change::Transition(_)
             | Change::Sampled(_)
+            | Change::Silences(_)
             | Change::Incident(_) => {}
         }
     }
@@ -170,6 +173,11 @@ impl Memory {
             RecordKey::Incident(id) => _ = self.incidents.remove(id),
             RecordKey::Message(id) => _ = self.messages.remove(id),
         }
+    }
+
+    /// What `vai` said when it ended itself, for the message about its restart.
+    pub fn set_last_words(&mut self, words: String) {
+        self.host.last_words = Some(words);
     }
 
     /// Every record, for tests of a store.

@@ -1,7 +1,8 @@
 use super::budget::Window;
-use crate::model::{ActId, Now, Time};
+use super::digest::Healed;
+use crate::model::{ActId, Now, Silence, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// So many unclean starts of `vai` in [`UNCLEAN_WITHIN`] end all acting.
@@ -28,6 +29,36 @@ pub struct HostMemory {
     pub(crate) comeback: Option<Comeback>,
     /// Restarts of things that were still alive.
     pub(crate) restarts: Window,
+    /// The registry on disk cannot be put in force.
+    pub(crate) registry: Option<Failing>,
+    /// Notification sinks that take nothing, by name.
+    pub(crate) sinks: BTreeMap<String, Failing>,
+    /// What was healed without telling since the last digest, by root.
+    pub(crate) healed: BTreeMap<String, Healed>,
+    /// `vai` was restarted without having been stopped, and nobody was told.
+    pub(crate) restart: Option<Failing>,
+    /// When that was told last.
+    pub(crate) restart_told: Option<Time>,
+    /// What hides messages.
+    pub(crate) silences: Vec<Silence>,
+    /// What `vai` said when it ended itself.
+    pub(crate) last_words: Option<String>,
+}
+
+/// Something of `vai`'s own that does not work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Failing {
+    pub(crate) since: Now,
+    /// In words, as of now.
+    pub(crate) why: String,
+}
+
+impl Failing {
+    /// What `was` becomes with what is known now.
+    pub(crate) fn go_on(was: Option<Self>, now: Now, why: Option<String>) -> Option<Self> {
+        let since = was.map_or(now, |was| was.since);
+        why.map(|why| Self { since, why })
+    }
 }
 
 /// The engine or the host was away, and everything with it.
@@ -45,13 +76,14 @@ impl HostMemory {
         ActId(self.next_act)
     }
 
-    /// `vai` starts.
-    pub(crate) fn started(&mut self, now: Now) {
+    /// `vai` starts. Whether it had ended without being stopped.
+    pub(crate) fn started(&mut self, now: Now) -> bool {
         self.unclean.retain(|at| now.mono.since(at.mono) < UNCLEAN_WITHIN);
-        if self.running {
+        let unclean = std::mem::replace(&mut self.running, true);
+        if unclean {
             self.unclean.push_back(now);
         }
-        self.running = true;
+        unclean
     }
 
     /// Until when nothing is acted on, because `vai` itself ended too often.

@@ -4,11 +4,13 @@
 
 mod acted;
 mod arbiter;
+mod attention;
 mod backoff;
 mod budget;
 mod comeback;
 mod container;
 mod delta;
+mod digest;
 mod doubt;
 mod effort;
 mod gate;
@@ -34,7 +36,7 @@ use crate::model::{
     Act, ActId, ActOutcome, ActReport, ActRequest, Action, CheckKind, CheckView, ContainerChange,
     ContainerKey, Event, IncidentId, Instance, MaintenanceWindow, MessageId, Notice, Now,
     OperatorError, OperatorRequest, Outcome, Place, Presence, Report, ServiceName, ServiceView,
-    Ticket, Time, Transition, Watchlist,
+    Silence, Ticket, Time, Transition, Watchlist,
 };
 pub use container::ContainerMemory;
 use container::{Container, Standing};
@@ -81,6 +83,8 @@ pub struct Core {
     store_failed: Option<(Now, String)>,
     next_look: u64,
     stopping: bool,
+    /// What was last published of the silences.
+    silences_shown: Vec<Silence>,
     /// What was last published of each service.
     published: BTreeMap<ServiceName, ServiceView>,
     /// What was last handed out to be remembered.
@@ -140,16 +144,19 @@ impl Core {
             store_failed: None,
             next_look: 0,
             stopping: false,
+            silences_shown: Vec::new(),
             published: BTreeMap::new(),
             remembered: memory,
         };
         let mut out = Out::default();
-        core.host.started(now);
+        let unclean = core.host.started(now);
         core.note_boot(now);
+        core.note_restart(now, unclean);
         core.configure(now, watchlist, &mut out);
         core.reconcile(now, &mut out);
         core.forget_the_gone(now, &mut out);
         core.publish(now, &mut out);
+        core.show_silences(&mut out);
         core.remember(&mut out);
         (core, Delta { changes: out.changes })
     }
@@ -177,9 +184,12 @@ impl Core {
         self.review(now, &mut out);
         self.admit(now, &mut out);
         self.look(now, &mut out);
+        self.end_silences(now);
         self.refresh_incidents(now, &mut out);
         self.tell_comeback(now, &mut out);
+        self.tell_restart(now, &mut out);
         self.publish(now, &mut out);
+        self.show_silences(&mut out);
         self.remember(&mut out);
         self.rest(now);
         (Delta { changes: out.changes }, out.actions)

@@ -12,6 +12,8 @@ impl Core {
                 EngineLink::Gone { since, .. } => Some(*since),
                 EngineLink::Up | EngineLink::Unseen => None,
             },
+            sinks: &self.host.sinks,
+            silences: &self.host.silences,
             troubles: self.troubles(now),
             host_event: self.host.event,
             repeat_interval: self.settings.repeat_interval,
@@ -24,6 +26,8 @@ impl Core {
         incidents.refresh(&self.scene(now), &mut out.changes, &mut notices);
         self.incidents = incidents;
         self.host.last_incident = self.incidents.last();
+        let quiet = self.incidents.take_quiet();
+        self.count_healed(quiet);
         for notice in notices {
             self.tell(notice, out);
         }

@@ -1,6 +1,7 @@
 //! Events on their way in: what each of them changes before anything is judged.
 
 use super::*;
+use host::Failing;
 
 impl Core {
     pub(super) fn take_in(&mut self, now: Now, event: Event, out: &mut Out) {
@@ -56,12 +57,23 @@ impl Core {
             Event::EngineBack => self.engine_back(now),
             Event::Acted { id, report } => self.acted(now, id, report, out),
             Event::Operator(request) => self.operate(now, &request, out),
+            Event::Alerts(request) => self.attend(now, &request, out),
             Event::StoreFailed(why) => self.store_failed = Some((now, why)),
             Event::StoreBack => self.store_failed = None,
             Event::Maintenance(windows) => {
                 self.windows = windows;
                 self.maintain(now, out);
             }
+            Event::Registry(why) => {
+                let was = self.host.registry.take();
+                self.host.registry = Failing::go_on(was, now, why);
+            }
+            Event::Sink { name, failing } => {
+                let was = self.host.sinks.remove(&name);
+                let failing = Failing::go_on(was, now, failing);
+                self.host.sinks.extend(failing.map(|failing| (name, failing)));
+            }
+            Event::Digest => self.tell_digest(now, out),
             Event::Told(id) => {
                 self.remembered.apply(&Change::Forget(RecordKey::Message(id)));
                 out.changes.push(Change::Forget(RecordKey::Message(id)));

@@ -2,15 +2,25 @@
 
 use super::*;
 use crate::model::{Notify, Severity, StateLabel};
-use host::UNCLEAN_WITHIN;
-use incident::{ENGINE_TOLD_AFTER, Root, Trouble};
+use host::{Failing, UNCLEAN_WITHIN};
+use incident::{ENGINE_TOLD_AFTER, Root, SINK_TOLD_AFTER, Trouble};
 
 impl Core {
     /// Everything of that kind that is worth telling now.
     pub(super) fn troubles(&self, now: Now) -> Vec<Trouble> {
-        let host = [self.engine_trouble(now), self.store_trouble(), self.own_trouble(now)];
+        let host = [
+            self.engine_trouble(now),
+            self.store_trouble(),
+            self.own_trouble(now),
+            self.registry_trouble(),
+        ];
         let unstable = self.services.values().filter_map(unstable);
-        host.into_iter().flatten().chain(self.network_trouble(now)).chain(unstable).collect()
+        host.into_iter()
+            .flatten()
+            .chain(self.network_trouble(now))
+            .chain(self.sink_troubles(now))
+            .chain(unstable)
+            .collect()
     }
 
     fn engine_trouble(&self, now: Now) -> Option<Trouble> {
@@ -47,6 +57,38 @@ impl Core {
             format!("it ended unexpectedly three times in {within}"),
             "it watches and alerts, and acts on nothing until it has run for 10 minutes",
         ))
+    }
+
+    fn registry_trouble(&self) -> Option<Trouble> {
+        let Failing { since, why } = self.host.registry.as_ref()?;
+        Some(Trouble {
+            severity: Severity::Warning,
+            ..critical(
+                Root::Registry,
+                *since,
+                why.clone(),
+                "what was in force stays so until the file is mended; `vai validate` shows what \
+                 is wrong",
+            )
+        })
+    }
+
+    /// A sink that takes nothing for a day is told through the others.
+    fn sink_troubles(&self, now: Now) -> impl Iterator<Item = Trouble> {
+        let long = move |since: Now| now.mono.since(since.mono) >= SINK_TOLD_AFTER;
+        let failing = self.host.sinks.iter().filter(move |(_, it)| long(it.since));
+        failing.map(|(name, Failing { since, why })| Trouble {
+            severity: Severity::Warning,
+            state: StateLabel::Down,
+            notify: Notify::Others(name.clone()),
+            ..critical(
+                Root::Sink(name.clone()),
+                *since,
+                why.clone(),
+                "each message is tried there for 24 h; the fallback channel gets what it does \
+                 not take",
+            )
+        })
     }
 
     fn network_trouble(&self, now: Now) -> Option<Trouble> {

@@ -1,6 +1,6 @@
 use super::{
-    ActId, ActReport, Check, ContainerChange, ContainerKey, Instance, MessageId, ProcId, Report,
-    Service, ServiceName, Wall,
+    ActId, ActReport, AlertRequest, Check, ContainerChange, ContainerKey, Instance, MessageId,
+    ProcId, Report, Service, ServiceName, Wall,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,12 +49,26 @@ pub enum Event {
     },
     /// An operator asked.
     Operator(OperatorRequest),
+    /// An operator asked for something about messages.
+    Alerts(AlertRequest),
     /// Nothing can be stored; why, in words.
     StoreFailed(String),
     /// What could not be stored was stored.
     StoreBack,
     /// The maintenance windows that are open now; replaces what was known.
     Maintenance(Vec<MaintenanceWindow>),
+    /// Why the registry on disk is not in force, or that it is.
+    Registry(Option<String>),
+    /// Why a notification sink took nothing when it was tried last, or that it
+    /// took something, or has left the registry.
+    Sink {
+        /// The sink's name.
+        name: String,
+        /// In words; none if all is well.
+        failing: Option<String>,
+    },
+    /// It is time for the daily digest.
+    Digest,
     /// A message reached everybody that it was for, or was given up.
     Told(MessageId),
     /// SIGTERM: no new work.

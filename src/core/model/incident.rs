@@ -61,6 +61,17 @@ pub struct Incident {
     pub phase: IncidentPhase,
     /// What was gathered before acting.
     pub evidence: Evidence,
+    /// Since when somebody looks after it; then there are no reminders.
+    #[serde(default)]
+    pub acknowledged: Option<Wall>,
+}
+
+impl Incident {
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, IncidentPhase::Closed { .. })
+    }
 }
 
 /// How an incident stands.
@@ -117,6 +128,8 @@ pub enum NoticeKind {
     Opened,
     /// It became worse.
     Escalated,
+    /// More fails because of it than was told.
+    Joined,
     /// Still so, for this long.
     Reminder(Duration),
     /// Over.

@@ -10,6 +10,7 @@ mod name;
 mod outcome;
 mod secret;
 mod service;
+mod silence;
 mod time;
 mod view;
 
@@ -27,5 +28,6 @@ pub use name::{ContainerKey, ServiceName};
 pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};
 pub use secret::{Redactor, Secret};
 pub use service::{EvidenceDetail, Notify, Place, Recovery, Service, ServiceKind};
+pub use silence::{AlertRequest, Silence, SilenceScope};
 pub use time::{Now, Time, Wall};
 pub use view::{CheckView, ServiceView, StateLabel, Transition};

@@ -116,6 +116,9 @@ pub enum Notify {
     Nobody,
     /// These channels, as the registry names them.
     Channels(Vec<String>),
+    /// The default channel and the fallback, else everybody, but not the sink
+    /// of this name: it is what the message is about.
+    Others(String),
 }
 
 /// How much output goes into messages.

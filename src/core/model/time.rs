@@ -68,6 +68,12 @@ impl Wall {
         Self(millis)
     }
 
+    /// The moment `span` later, if nobody sets the clock.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> i64 {

@@ -6,11 +6,11 @@ mod trouble;
 
 use super::file::StateFile;
 use super::*;
-use crate::alert::Reached;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
+use vai_core::dispatch::Reached;
 use vai_core::judge::{Change, Record, RecordKey};
 use vai_core::model::{MessageId, Notice, Severity, Wall};
 

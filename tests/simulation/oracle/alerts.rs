@@ -143,10 +143,13 @@ impl Alerts {
         match notice.kind {
             NoticeKind::Opened => told.opened = true,
             NoticeKind::Resolved => told.resolved = true,
-            NoticeKind::Escalated | NoticeKind::Reminder(_) | NoticeKind::Info => {}
+            NoticeKind::Escalated
+            | NoticeKind::Joined
+            | NoticeKind::Reminder(_)
+            | NoticeKind::Info => {}
         }
         let repeat = known.watchlist.repeat_interval.as_millis() as Ms;
-        let most = 2 + (now - since).div_ceil(repeat.max(1)) + 1;
+        let most = 2 + (now - since).div_ceil(repeat.max(1));
         if told.messages > most {
             let words =
                 format!("{} messages about {} by then, at most {most}", told.messages, id.0);
@@ -167,7 +170,10 @@ impl Alerts {
         let count = match notice.kind {
             NoticeKind::Opened => &mut told.opened_delivered,
             NoticeKind::Resolved => &mut told.resolved_delivered,
-            NoticeKind::Escalated | NoticeKind::Reminder(_) | NoticeKind::Info => {
+            NoticeKind::Escalated
+            | NoticeKind::Joined
+            | NoticeKind::Reminder(_)
+            | NoticeKind::Info => {
                 return Ok(());
             }
         };

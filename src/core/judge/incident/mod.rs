@@ -5,10 +5,11 @@ mod record;
 
 use super::delta::Change;
 use super::graph::Graph;
+use super::host::Failing;
 use super::machine::{Machine, Outage, OutageKind};
 use crate::model::{
-    ContainerKey, FaultKind, IncidentId, IncidentPhase, Notice, NoticeKind, Notify, Now, Place,
-    ServiceName, Severity, StateLabel, Time,
+    ContainerKey, FaultKind, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify, Now,
+    Place, ServiceName, Severity, Silence, StateLabel, Time,
 };
 pub use record::IncidentMemory;
 use record::repeat;
@@ -22,6 +23,8 @@ const QUIET_HEALING: Duration = Duration::from_secs(60);
 const STOPPED_TOLD_AFTER: Duration = Duration::from_secs(600);
 /// The engine may be away this long, to be restarted or upgraded.
 pub(crate) const ENGINE_TOLD_AFTER: Duration = Duration::from_secs(30);
+/// A notification sink may be away this long.
+pub(crate) const SINK_TOLD_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// What fails within this of each other is one incident.
 const TOGETHER: Duration = Duration::from_secs(120);
 /// What failed with a root may take so long to come back after it.
@@ -39,6 +42,10 @@ pub(crate) enum Root {
     Store,
     /// `vai` itself ends unexpectedly.
     Vai,
+    /// The registry on disk cannot be put in force.
+    Registry,
+    /// A notification sink takes nothing.
+    Sink(String),
     /// So much fails over the network that it may be us.
     Network,
     /// A service has to be healed again and again.
@@ -54,6 +61,8 @@ impl Root {
             Self::Engine => "container engine".to_owned(),
             Self::Store => "state of vai".to_owned(),
             Self::Vai => "vai itself".to_owned(),
+            Self::Registry => "registry".to_owned(),
+            Self::Sink(name) => format!("notification sink {name}"),
             Self::Network => "network of vai".to_owned(),
             Self::Container(key) => format!("container {key}"),
             Self::Unstable(name) | Self::Service(name) => name.to_string(),
@@ -63,7 +72,13 @@ impl Root {
     /// Whether it is known from elsewhere than from its failing members.
     fn is_of_host(&self) -> bool {
         match self {
-            Self::Engine | Self::Store | Self::Vai | Self::Network | Self::Unstable(_) => true,
+            Self::Engine
+            | Self::Store
+            | Self::Vai
+            | Self::Registry
+            | Self::Sink(_)
+            | Self::Network
+            | Self::Unstable(_) => true,
             Self::Container(_) | Self::Service(_) => false,
         }
     }
@@ -88,6 +103,17 @@ pub(crate) struct Incidents {
     open: BTreeMap<Root, IncidentMemory>,
     /// Numbers those of all runs of `vai`.
     last: u64,
+    /// What was over before anybody was told, since it was last asked for.
+    quiet: Vec<Quiet>,
+}
+
+/// An incident that was healed without a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Quiet {
+    /// The root's name.
+    pub(crate) root: String,
+    /// Since it was confirmed.
+    pub(crate) lasted: Duration,
 }
 
 /// What the incidents are drawn from.
@@ -97,7 +123,11 @@ pub(crate) struct Scene<'a> {
     pub(crate) graph: &'a Graph,
     /// Since when the engine does not answer.
     pub(crate) engine_gone: Option<Now>,
+    /// The notification sinks that take nothing.
+    pub(crate) sinks: &'a BTreeMap<String, Failing>,
     pub(crate) troubles: Vec<Trouble>,
+    /// What hides messages.
+    pub(crate) silences: &'a [Silence],
     /// When the engine came back, or the host.
     pub(crate) host_event: Option<Time>,
     pub(crate) repeat_interval: Duration,
@@ -113,7 +143,7 @@ impl Incidents {
     /// Goes on from what was remembered of those that were open.
     pub(crate) fn resume(memory: &BTreeMap<IncidentId, IncidentMemory>, last: u64) -> Self {
         let open = memory.values().map(|open| (open.root.clone(), open.clone())).collect();
-        Self { open, last }
+        Self { open, last, quiet: Vec::new() }
     }
 
     /// Takes a number for one that is never open.
@@ -122,9 +152,34 @@ impl Incidents {
         self.last
     }
 
+    /// The open incident of this id, else of this root.
+    pub(crate) fn find(&self, name: &str) -> Option<&Incident> {
+        self.open.get(self.named(name)?).map(|open| &open.incident)
+    }
+
+    /// Somebody looks after an open incident.
+    pub(crate) fn acknowledge(&mut self, name: &str, now: Now, changes: &mut Vec<Change>) {
+        let Some(root) = self.named(name).cloned() else { return };
+        if let Some(open) = self.open.get_mut(&root) {
+            open.incident.acknowledged.get_or_insert(now.wall);
+            changes.push(Change::Incident(Box::new(open.incident.clone())));
+        }
+    }
+
+    fn named(&self, name: &str) -> Option<&Root> {
+        let by_id = self.open.iter().find(|(_, open)| open.incident.id.0 == name);
+        let by_root = || self.open.iter().find(|(_, open)| open.incident.root == name);
+        by_id.or_else(by_root).map(|(root, _)| root)
+    }
+
     /// The number of the last one opened.
     pub(crate) fn last(&self) -> u64 {
         self.last
+    }
+
+    /// What was healed without a message since this was last asked.
+    pub(crate) fn take_quiet(&mut self) -> Vec<Quiet> {
+        std::mem::take(&mut self.quiet)
     }
 
     /// What is to be remembered of them.
@@ -138,7 +193,13 @@ impl Incidents {
             let is_root = match root {
                 Root::Service(name) => name == service,
                 Root::Container(_) => open.members.contains(service),
-                Root::Engine | Root::Store | Root::Vai | Root::Network | Root::Unstable(_) => false,
+                Root::Engine
+                | Root::Store
+                | Root::Vai
+                | Root::Registry
+                | Root::Sink(_)
+                | Root::Network
+                | Root::Unstable(_) => false,
             };
             if is_root {
                 open.how = Some(how.to_owned());
@@ -178,9 +239,13 @@ impl Incidents {
             let root_is_well = match root {
                 Root::Service(root) => !open.members.contains(root),
                 Root::Network => scene.trouble(root).is_none(),
-                Root::Engine | Root::Store | Root::Vai | Root::Unstable(_) | Root::Container(_) => {
-                    false
-                }
+                Root::Engine
+                | Root::Store
+                | Root::Vai
+                | Root::Registry
+                | Root::Sink(_)
+                | Root::Unstable(_)
+                | Root::Container(_) => false,
             };
             if !root_is_well {
                 open.root_well = None;
@@ -296,7 +361,13 @@ impl Incidents {
         let blamed = self.open.iter().find(|(root, open)| match root {
             Root::Service(root) => dependencies.contains(root) && open.members.contains(root),
             Root::Container(_) => open.members.iter().any(|member| dependencies.contains(member)),
-            Root::Engine | Root::Store | Root::Vai | Root::Network | Root::Unstable(_) => false,
+            Root::Engine
+            | Root::Store
+            | Root::Vai
+            | Root::Registry
+            | Root::Sink(_)
+            | Root::Network
+            | Root::Unstable(_) => false,
         });
         if let Some((root, _)) = blamed {
             return Some(root.clone());
@@ -382,10 +453,13 @@ impl Incidents {
             let Some(mut open) = self.open.remove(&root) else {
                 continue;
             };
+            let healed = open.how.is_some();
             let how = match (&root, open.how.take()) {
                 (Root::Engine, _) => "the engine answers again".to_owned(),
                 (Root::Store, _) => "it is stored again".to_owned(),
                 (Root::Vai, _) => "it has run for a while".to_owned(),
+                (Root::Registry, _) => "the registry on disk is in force".to_owned(),
+                (Root::Sink(_), _) => "messages arrive there again".to_owned(),
                 (Root::Network, _) => "what is seen over it does not fail at once".to_owned(),
                 (Root::Unstable(_), _) => "it ran for a day without a failure".to_owned(),
                 (_, Some(how)) => how,
@@ -396,6 +470,9 @@ impl Incidents {
             changes.push(Change::Incident(Box::new(open.incident.clone())));
             if open.told.is_some() {
                 notices.push(open.notice(NoticeKind::Resolved, scene.now));
+            } else if healed && open.notify != Notify::Nobody {
+                let lasted = scene.now.mono.since(open.confirmed);
+                self.quiet.push(Quiet { root: open.incident.root, lasted });
             }
         }
     }
@@ -405,15 +482,25 @@ impl Incidents {
         let now = scene.now.mono;
         let told = self.open.values().map(|open| match open.told {
             None => open.confirmed + QUIET_HEALING,
-            Some(told) => told.at + repeat(told.severity, scene.repeat_interval),
+            Some(ref told) => told.at + repeat(told.severity, scene.repeat_interval),
         });
+        let silences = scene.silences.iter().map(|it| it.until.mono);
+        let joined = self.open.values().filter_map(IncidentMemory::tells_joined_at);
+        let sinks = scene.sinks.values().map(|it| it.since.mono + SINK_TOLD_AFTER);
         let engine = scene.engine_gone.map(|since| since.mono + ENGINE_TOLD_AFTER);
         let stopped = scene.services.values().filter_map(|machine| {
             let outage = machine.kept.outage.as_ref()?;
             (outage.kind == OutageKind::Stopped).then_some(outage.since.mono + STOPPED_TOLD_AFTER)
         });
         let alone = self.open.values().filter_map(|open| Some(open.root_well? + LOOKED_AT_AGAIN));
-        told.chain(alone).chain(engine).chain(stopped).filter(|&at| at > now).min()
+        told.chain(alone)
+            .chain(engine)
+            .chain(silences)
+            .chain(joined)
+            .chain(sinks)
+            .chain(stopped)
+            .filter(|&at| at > now)
+            .min()
     }
 }
 

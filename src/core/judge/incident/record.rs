@@ -3,7 +3,7 @@ use crate::judge::gate::Gate;
 use crate::judge::machine::{Machine, OutageKind};
 use crate::model::{
     Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
-    Notify, Now, Place, ServiceName, Severity, StateLabel, Time,
+    Notify, Now, Place, ServiceName, Severity, SilenceScope, StateLabel, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -31,11 +31,21 @@ pub struct IncidentMemory {
     pub(super) next_of: Option<(StateLabel, bool)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Told {
     pub(super) severity: Severity,
     pub(super) at: Time,
+    /// Who was named as failing because of it.
+    #[serde(default)]
+    pub(super) named: BTreeSet<ServiceName>,
+    /// What is new was told once since the opening: the bound on messages
+    /// (behaviour.md, section 4) allows no more.
+    #[serde(default)]
+    pub(super) updated: bool,
 }
+
+/// What joins an incident is told together, so long after it was told of.
+const JOINED_AFTER: Duration = Duration::from_secs(300);
 
 pub(super) fn repeat(severity: Severity, critical: Duration) -> Duration {
     match severity {
@@ -72,6 +82,7 @@ impl IncidentMemory {
                 affected: Vec::new(),
                 phase: IncidentPhase::Open,
                 evidence: Evidence::default(),
+                acknowledged: None,
             },
             members: BTreeSet::new(),
             confirmed: now.mono,
@@ -91,7 +102,13 @@ impl IncidentMemory {
         match root {
             Root::Container(_) => self.update_from(None, scene),
             Root::Service(name) => self.update_from(Some(name), scene),
-            Root::Engine | Root::Store | Root::Vai | Root::Network | Root::Unstable(_) => {
+            Root::Engine
+            | Root::Store
+            | Root::Vai
+            | Root::Registry
+            | Root::Sink(_)
+            | Root::Network
+            | Root::Unstable(_) => {
                 if let Some(trouble) = scene.trouble(root) {
                     self.incident.severity = trouble.severity;
                     self.incident.since = self.incident.since.min(trouble.since.wall);
@@ -151,21 +168,70 @@ impl IncidentMemory {
         if !root.is_of_host() && members.all(is_silenced) {
             return None;
         }
-        let kind = match self.told {
+        if self.is_hidden(root, scene) {
+            return None;
+        }
+        let kind = match &self.told {
             None if self.members.is_empty() && !root.is_of_host() => return None,
             None => {
                 let waited = now.since(self.confirmed) >= QUIET_HEALING;
                 (waited || self.is_urgent(root, scene)).then_some(NoticeKind::Opened)
             }
             Some(told) if severity > told.severity => Some(NoticeKind::Escalated),
-            Some(told) if now.since(told.at) >= repeat(told.severity, scene.repeat_interval) => {
+            Some(_) if self.tells_joined_at().is_some_and(|at| at <= now) => {
+                Some(NoticeKind::Joined)
+            }
+            Some(told)
+                if self.incident.acknowledged.is_none()
+                    && now.since(told.at) >= repeat(told.severity, scene.repeat_interval) =>
+            {
                 Some(NoticeKind::Reminder(now.since(self.confirmed)))
             }
             Some(_) => None,
         }?;
-        self.told = Some(Told { severity, at: now });
+        let updated = self.told.as_ref().is_some_and(|told| told.updated)
+            || matches!(kind, NoticeKind::Escalated | NoticeKind::Joined);
+        let named = self.affected_names();
+        self.told = Some(Told { severity, at: now, named, updated });
         self.refresh_next(scene);
         Some(self.notice(kind, scene.now))
+    }
+
+    /// When it is to be told that more fails because of it, if so: once, and
+    /// where it cannot become worse, which is told with whom it concerns.
+    pub(super) fn tells_joined_at(&self) -> Option<Time> {
+        let told = self.told.as_ref()?;
+        let worst = told.severity == Severity::Critical;
+        let joined = || !self.affected_names().is_subset(&told.named);
+        (worst && !told.updated && joined()).then(|| told.at + JOINED_AFTER)
+    }
+
+    fn affected_names(&self) -> BTreeSet<ServiceName> {
+        self.incident.affected.iter().cloned().collect()
+    }
+
+    /// Whether an operator wants no messages about it now.
+    fn is_hidden(&self, root: &Root, scene: &Scene<'_>) -> bool {
+        let hides = |scope: &SilenceScope| scene.silences.iter().any(|it| it.scope == *scope);
+        let is_hidden = |name: &ServiceName| {
+            let machine = scene.services.get(name);
+            let container = machine.and_then(Machine::container);
+            hides(&SilenceScope::Service(name.clone()))
+                || container.is_some_and(|key| hides(&SilenceScope::Container(key.clone())))
+        };
+        hides(&SilenceScope::Everything)
+            || match root {
+                Root::Unstable(name) => is_hidden(name),
+                Root::Engine
+                | Root::Store
+                | Root::Vai
+                | Root::Registry
+                | Root::Sink(_)
+                | Root::Network => false,
+                Root::Container(_) | Root::Service(_) => {
+                    !self.members.is_empty() && self.members.iter().all(is_hidden)
+                }
+            }
     }
 
     /// The times in `next` are as of the message that carries it.

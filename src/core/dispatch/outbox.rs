@@ -2,20 +2,21 @@
 //! what. Plain data; what of it outlives the process is stored by the loop.
 
 use super::router::SinkId;
+use crate::model::{IncidentId, MessageId, Notice, Severity};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use vai_core::model::{IncidentId, MessageId, Notice, Severity};
 
-/// A notice for one sink.
+/// A notice on its way.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Parcel {
+pub struct Parcel {
     /// What there is to tell.
-    pub(super) notice: Notice,
-    /// The messages that are done with at this sink once this one is.
-    pub(super) ids: Vec<MessageId>,
+    pub notice: Notice,
+    /// The messages that are done with at a sink once this one is; none if
+    /// nobody remembers it.
+    pub ids: Vec<MessageId>,
     /// For how long a `vai` before this one tried to deliver it.
-    pub(super) age: Duration,
+    pub age: Duration,
 }
 
 impl From<Notice> for Parcel {
@@ -24,28 +25,34 @@ impl From<Notice> for Parcel {
     }
 }
 
-/// What happened at a sink.
+/// What a sink knows of an open incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum News {
-    /// It knows of an open incident, or that it has become worse.
-    Reached {
-        incident: IncidentId,
-        /// The key of the message that first told of it.
-        opening: String,
-        severity: Severity,
-    },
-    /// There is nothing more to tell it of this incident.
-    Over(IncidentId),
-    /// These arrived, or never will.
-    Settled(Vec<MessageId>),
+pub(super) struct Heard {
+    pub(super) incident: IncidentId,
+    /// The key of the message that first told of it.
+    pub(super) opening: String,
+    pub(super) severity: Severity,
 }
 
-/// What a sink's task reports; for [`Alerter::take_in`](super::Alerter::take_in).
-#[derive(Debug)]
-pub struct Report {
-    pub(super) sink: SinkId,
-    pub(super) name: String,
-    pub(super) news: News,
+impl Heard {
+    /// What is stored of it, by the name of the sink.
+    pub(super) fn by(self, sink: &str) -> Told {
+        let Self { incident, opening, severity } = self;
+        Told::Reached(Reached { incident, sink: sink.to_owned(), opening, severity })
+    }
+}
+
+/// What happened at a sink.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum News {
+    /// It knows of an open incident, or that it has become worse.
+    Reached(Heard),
+    /// There is nothing more to tell it of this incident.
+    Over(IncidentId),
+    /// It does not get this, or not in time: the fallback has to.
+    FallsBack(Box<Parcel>),
+    /// These arrived, or never will.
+    Settled(Vec<MessageId>),
 }
 
 /// A sink that was told of an open incident.
@@ -61,7 +68,7 @@ pub struct Reached {
     pub severity: Severity,
 }
 
-/// What has to be stored of a report.
+/// What became of messages, to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// A sink knows of an open incident.
@@ -80,24 +87,39 @@ pub enum Told {
 /// Which message is still with which sink.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    with: BTreeMap<MessageId, BTreeSet<SinkId>>,
+    messages: BTreeMap<MessageId, Whereabouts>,
+}
+
+#[derive(Debug, Default)]
+struct Whereabouts {
+    with: BTreeSet<SinkId>,
+    /// Those that are done with it, too.
+    ever_with: BTreeSet<SinkId>,
 }
 
 impl Outbox {
     /// A message is with these sinks too.
     pub(super) fn hand_out(&mut self, id: MessageId, sinks: &[SinkId]) {
-        self.with.entry(id).or_default().extend(sinks);
+        let message = self.messages.entry(id).or_default();
+        message.with.extend(sinks);
+        message.ever_with.extend(sinks);
+    }
+
+    /// Whether a sink has, or had, the latest of these messages.
+    pub(super) fn was_handed(&self, ids: &[MessageId], sink: SinkId) -> bool {
+        let message = ids.last().and_then(|id| self.messages.get(id));
+        message.is_some_and(|message| message.ever_with.contains(&sink))
     }
 
     /// A sink is done with these messages. Those that are with no sink now.
     pub(super) fn settle(&mut self, sink: SinkId, ids: &[MessageId]) -> Vec<MessageId> {
         for id in ids {
-            if let Some(sinks) = self.with.get_mut(id) {
-                sinks.remove(&sink);
+            if let Some(message) = self.messages.get_mut(id) {
+                message.with.remove(&sink);
             }
         }
-        self.with
-            .extract_if(.., |id, sinks| ids.contains(id) && sinks.is_empty())
+        self.messages
+            .extract_if(.., |id, message| ids.contains(id) && message.with.is_empty())
             .map(|(id, _)| id)
             .collect()
     }
@@ -109,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_message_is_done_with_once_every_sink_is() {
-        let [first, second] = crate::alert::router::two_sinks();
+        let [first, second] = crate::dispatch::router::two_sinks();
         let [one, two] = [1, 2].map(MessageId);
         let mut outbox = Outbox::default();
         outbox.hand_out(one, &[first, second]);
@@ -121,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_message_moves_from_a_sink_that_goes_to_one_that_stays() {
-        let [gone, stays] = crate::alert::router::two_sinks();
+        let [gone, stays] = crate::dispatch::router::two_sinks();
         let one = MessageId(1);
         let mut outbox = Outbox::default();
         outbox.hand_out(one, &[gone]);

@@ -1,8 +1,8 @@
 use super::*;
-use crate::alert::testing::notice;
+use crate::dispatch::tests::notice;
+use crate::model::IncidentPhase;
 use NoticeKind::{Escalated, Opened, Resolved};
 use Severity::{Critical, Warning};
-use vai_core::model::IncidentPhase;
 
 const REMINDER: NoticeKind = NoticeKind::Reminder(Duration::from_secs(14_400));
 
@@ -231,7 +231,7 @@ fn after_a_restart_the_end_follows_what_was_told_before_it() {
     let incident = notice("a", Opened, Warning).incident.id;
     let told =
         Reached { incident, sink: String::new(), opening: "m1".to_owned(), severity: Warning };
-    queue.resume(&[told], at(0));
+    queue.resume([told].iter(), at(0));
     let end = notice("a", Resolved, Warning);
     assert_eq!(queue.openings(&[end]), ["m1"]);
     queue.push(notice("a", Escalated, Warning), at(5));

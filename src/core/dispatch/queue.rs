@@ -1,10 +1,9 @@
 //! What one sink still has to be told, and when. Pure: time is passed in.
 
-use super::message;
-use super::outbox::{News, Parcel, Reached};
-use std::collections::BTreeMap;
+use super::outbox::{Heard, News, Parcel, Reached};
+use crate::model::{IncidentId, MessageId, Notice, NoticeKind, Severity, Time};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use vai_core::model::{IncidentId, MessageId, Notice, NoticeKind, Severity, Time};
 
 /// First delay after a failed send; doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -12,6 +11,14 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 const BACKOFF_MOST: Duration = Duration::from_secs(300);
 /// What could not be delivered for so long is given up (behaviour.md, 4).
 const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// What a failing sink was not told after this is told by the fallback.
+const FALLS_BACK_AFTER: Duration = Duration::from_secs(3600);
+/// The same for what is critical.
+const CRITICAL_FALLS_BACK_AFTER: Duration = Duration::from_secs(300);
+/// More incidents than this at once are a storm: they come in few messages.
+const STORM: usize = 5;
+/// What comes after the first message of a storm is collected for this long.
+const STORM_WAIT: Duration = Duration::from_secs(120);
 
 /// When things go out at one sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +43,8 @@ pub(super) struct Queue {
     failures: u32,
     not_before: Time,
     hurry: bool,
+    /// When the last messages arrived, two at most.
+    arrived: VecDeque<Time>,
     /// What happened since it was last asked.
     news: Vec<News>,
 }
@@ -48,6 +57,8 @@ struct Entry {
     age: Duration,
     queued: Time,
     due: Time,
+    /// The fallback was told of it.
+    fallen_back: bool,
 }
 
 /// What a sink last heard about an incident that is not over.
@@ -69,12 +80,13 @@ impl Queue {
             failures: 0,
             not_before: Time::default(),
             hurry: false,
+            arrived: VecDeque::new(),
             news: Vec::new(),
         }
     }
 
     /// Goes on from what this sink was told by a `vai` before this one.
-    pub(super) fn resume(&mut self, told: &[Reached], now: Time) {
+    pub(super) fn resume<'a>(&mut self, told: impl Iterator<Item = &'a Reached>, now: Time) {
         for Reached { incident, opening, severity, .. } in told {
             let told = Told { opening: opening.clone(), severity: *severity, last: now };
             self.told.insert(incident.clone(), told);
@@ -85,7 +97,13 @@ impl Queue {
     pub(super) fn push(&mut self, parcel: impl Into<Parcel>, now: Time) {
         let Parcel { notice, ids, age } = parcel.into();
         let due = self.due(&notice, now);
-        self.enqueue(Entry { notice, ids, age, queued: now, due });
+        self.enqueue(Entry { notice, ids, age, queued: now, due, fallen_back: false });
+    }
+
+    /// The same for what has waited long enough at another sink.
+    pub(super) fn push_now(&mut self, parcel: Parcel, now: Time) {
+        let Parcel { notice, ids, age } = parcel;
+        self.enqueue(Entry { notice, ids, age, queued: now, due: now, fallen_back: false });
     }
 
     /// What happened since this was last asked, oldest first.
@@ -94,8 +112,8 @@ impl Queue {
     }
 
     /// Everything that this sink was told of and that is not over.
-    pub(super) fn reached(&self) -> impl Iterator<Item = News> {
-        self.told.iter().map(|(incident, told)| told.news(incident))
+    pub(super) fn heard(&self) -> impl Iterator<Item = Heard> {
+        self.told.iter().map(|(incident, told)| told.heard(incident))
     }
 
     /// When the next message is to be sent: none while one is in flight.
@@ -104,6 +122,7 @@ impl Queue {
             return None;
         }
         let due = self.waiting.iter().map(|entry| entry.due).min()?;
+        let due = if self.is_storm() { self.due_in_storm()? } else { due };
         let due = if self.hurry { Time::default() } else { due };
         Some(due.max(self.not_before))
     }
@@ -137,8 +156,12 @@ impl Queue {
     pub(super) fn delivered(&mut self, key: &str, now: Time) {
         self.failures = 0;
         self.not_before = Time::default();
+        self.arrived.push_back(now);
+        if self.arrived.len() > 2 {
+            self.arrived.pop_front();
+        }
         let arrived = std::mem::take(&mut self.in_flight);
-        for Entry { notice, .. } in arrived.iter().filter(|entry| !message::is_over(&entry.notice))
+        for Entry { notice, .. } in arrived.iter().filter(|entry| !entry.notice.incident.is_over())
         {
             let severity = notice.incident.severity;
             let incident = &notice.incident.id;
@@ -149,7 +172,7 @@ impl Queue {
             });
             told.severity = severity;
             told.last = now;
-            self.news.push(told.news(incident));
+            self.news.push(News::Reached(told.heard(incident)));
         }
         self.settle(arrived);
     }
@@ -171,12 +194,45 @@ impl Queue {
         notices
     }
 
-    /// What was taken will never be accepted; it is forgotten.
+    /// What was taken will never be accepted here; the fallback is told.
     pub(super) fn rejected(&mut self) {
         self.failures = 0;
         self.not_before = Time::default();
-        let refused = std::mem::take(&mut self.in_flight);
+        let mut refused = std::mem::take(&mut self.in_flight);
+        for entry in refused.iter_mut().filter(|entry| !entry.fallen_back) {
+            self.news.push(entry.fall_back());
+        }
         self.settle(refused);
+    }
+
+    /// Hands to the fallback what this sink was not told in time.
+    pub(super) fn fall_back(&mut self, now: Time) {
+        let overdue = |entry: &&mut Entry| entry.falls_back_at().is_some_and(|at| at <= now);
+        if self.failures > 0 {
+            for entry in self.waiting.iter_mut().chain(&mut self.in_flight).filter(overdue) {
+                self.news.push(entry.fall_back());
+            }
+        }
+    }
+
+    /// When [`fall_back`](Self::fall_back) has something to do.
+    pub(super) fn falls_back_at(&self) -> Option<Time> {
+        let all = self.waiting.iter().chain(&self.in_flight);
+        all.filter(|_| self.failures > 0).filter_map(Entry::falls_back_at).min()
+    }
+
+    /// Whether this sink knows how the incident of `notice` stands.
+    pub(super) fn knows(&self, notice: &Notice) -> bool {
+        let severity = notice.incident.severity;
+        let told = self.told.get(&notice.incident.id);
+        !notice.incident.is_over() && told.is_some_and(|told| told.severity >= severity)
+    }
+
+    /// Whether this sink was told of the incident of `notice`, or is to be.
+    pub(super) fn hears_of(&self, notice: &Notice) -> bool {
+        let id = &notice.incident.id;
+        let mut entries = self.waiting.iter().chain(&self.in_flight);
+        self.told.contains_key(id) || entries.any(|entry| entry.notice.incident.id == *id)
     }
 
     /// Applies a changed configuration: what waits is tried anew at once, for
@@ -223,8 +279,10 @@ impl Queue {
                 grouped.max(told.last + self.timing.group_interval)
             }
             (NoticeKind::Escalated, None) if worst => now,
+            (NoticeKind::Joined, Some(told)) => grouped.max(told.last + self.timing.group_interval),
             (
                 NoticeKind::Opened
+                | NoticeKind::Joined
                 | NoticeKind::Escalated
                 | NoticeKind::Reminder(_)
                 | NoticeKind::Resolved
@@ -234,11 +292,46 @@ impl Queue {
         }
     }
 
+    fn is_storm(&self) -> bool {
+        let is_new = |entry: &&Entry| !self.told.contains_key(&entry.notice.incident.id);
+        self.told.len() + self.waiting.iter().filter(is_new).count() > STORM
+    }
+
+    /// In a storm the ends come together, once all is over, and what is new is
+    /// collected after the first message: two messages an interval at most.
+    fn due_in_storm(&self) -> Option<Time> {
+        let ends = |entry: &&Entry| entry.is_end(&self.told);
+        let over = self.waiting.iter().filter(ends);
+        let all_over = over.clone().count() == self.told.len();
+        let end = if all_over {
+            over.map(|entry| entry.due).max()
+        } else {
+            over.map(|entry| entry.queued + self.timing.group_interval).min()
+        };
+        let rest = self.waiting.iter().filter(|entry| !entry.is_end(&self.told));
+        let rest = rest.map(|entry| entry.due).min().map(|due| due.max(self.quiet_until()));
+        [end, rest].into_iter().flatten().min()
+    }
+
+    /// Until when what is new in a storm is collected.
+    fn quiet_until(&self) -> Time {
+        let interval = self.timing.group_interval;
+        match (self.arrived.front(), self.arrived.back()) {
+            (Some(&first), Some(&last))
+                if self.arrived.len() == 2 && last.since(first) < interval =>
+            {
+                first + interval
+            }
+            (_, Some(&last)) => last + STORM_WAIT.min(interval),
+            (_, None) => Time::default(),
+        }
+    }
+
     /// There is nothing more to be done about these.
     fn settle(&mut self, entries: Vec<Entry>) {
         for Entry { notice, ids, .. } in entries {
             let incident = notice.incident.id.clone();
-            if message::is_over(&notice) && self.told.remove(&incident).is_some() {
+            if notice.incident.is_over() && self.told.remove(&incident).is_some() {
                 self.news.push(News::Over(incident));
             }
             if !ids.is_empty() {
@@ -264,23 +357,47 @@ impl Queue {
 }
 
 impl Told {
-    fn news(&self, incident: &IncidentId) -> News {
+    fn heard(&self, incident: &IncidentId) -> Heard {
         let Self { opening, severity, .. } = self;
-        News::Reached { incident: incident.clone(), opening: opening.clone(), severity: *severity }
+        Heard { incident: incident.clone(), opening: opening.clone(), severity: *severity }
     }
 }
 
 impl Entry {
+    /// Whether it tells the end of what this sink was told of.
+    fn is_end(&self, told: &BTreeMap<IncidentId, Told>) -> bool {
+        self.notice.incident.is_over() && told.contains_key(&self.notice.incident.id)
+    }
+
+    fn falls_back_at(&self) -> Option<Time> {
+        let after = match self.notice.incident.severity {
+            Severity::Critical => CRITICAL_FALLS_BACK_AFTER,
+            Severity::Warning | Severity::Info => FALLS_BACK_AFTER,
+        };
+        (!self.fallen_back).then(|| self.queued + after.saturating_sub(self.age))
+    }
+
+    fn fall_back(&mut self) -> News {
+        self.fallen_back = true;
+        let Self { notice, ids, age, .. } = self.clone();
+        News::FallsBack(Box::new(Parcel { notice, ids, age }))
+    }
+
     /// Becomes the newer state of the incident, still told for the first time
     /// if it was to be.
     fn absorb(&mut self, newer: Self) {
         let kind = match (self.notice.kind, newer.notice.kind) {
             (NoticeKind::Opened, _) => NoticeKind::Opened,
-            (NoticeKind::Escalated, NoticeKind::Reminder(_)) => NoticeKind::Escalated,
+            (NoticeKind::Escalated, NoticeKind::Reminder(_) | NoticeKind::Joined) => {
+                NoticeKind::Escalated
+            }
+            (NoticeKind::Joined, NoticeKind::Reminder(_)) => NoticeKind::Joined,
             (_, newer) => newer,
         };
         self.due = self.due.min(newer.due);
         self.ids.extend(newer.ids);
+        // The end goes to the fallback by itself if that knows the beginning.
+        self.fallen_back &= newer.fallen_back || newer.notice.incident.is_over();
         self.notice = Notice { kind, at: self.notice.at, ..newer.notice };
     }
 }

@@ -1,23 +1,21 @@
 use super::*;
-use crate::alert::testing::notice;
-use crate::config::SinkKind;
+use crate::dispatch::tests::notice;
+use crate::model::NoticeKind::{Escalated, Opened, Resolved};
+use crate::model::Severity::{self, Critical, Info, Warning};
 use std::time::Duration;
-use vai_core::model::NoticeKind::{Escalated, Opened, Resolved};
-use vai_core::model::Secret;
-use vai_core::model::Severity::{self, Critical, Info, Warning};
 
-fn sink(name: &str, url: &str, min_severity: Severity) -> Sink {
+fn sink(name: &str, url: &str, min_severity: Severity) -> Sink<String> {
     Sink {
         name: name.to_owned(),
-        kind: SinkKind::Webhook { url: Secret::from(url), headers: Vec::new() },
+        kind: url.to_owned(),
         min_severity,
         send_resolved: true,
         held: None,
     }
 }
 
-fn config(channels: &[(&str, &[Sink])], default: &[&str]) -> Notifications {
-    Notifications {
+fn config(channels: &[(&str, &[Sink<String>])], default: &[&str]) -> Plan<String> {
+    Plan {
         channels: channels
             .iter()
             .map(|(name, sinks)| ((*name).to_owned(), sinks.to_vec()))
@@ -26,17 +24,16 @@ fn config(channels: &[(&str, &[Sink])], default: &[&str]) -> Notifications {
         fallback: None,
         group_wait: Duration::from_secs(10),
         group_interval: Duration::from_secs(300),
-        repeat_interval: Duration::from_secs(14_400),
     }
 }
 
-fn router(config: &Notifications) -> Router {
-    let mut router = Router::default();
+fn router(config: &Plan<String>) -> Router<String> {
+    let mut router = Router::new();
     router.reconfigure(config);
     router
 }
 
-fn two_channels() -> Notifications {
+fn two_channels() -> Plan<String> {
     config(
         &[
             ("alerts", &[sink("alerts[0]", "http://a", Info)]),
@@ -48,7 +45,7 @@ fn two_channels() -> Notifications {
 }
 
 /// The names of the sinks that get `notice`.
-fn names(router: &mut Router, notice: &Notice) -> Vec<String> {
+fn names(router: &mut Router<String>, notice: &Notice) -> Vec<String> {
     let ids = router.route(notice);
     ids.iter()
         .map(|id| {

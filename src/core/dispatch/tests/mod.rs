@@ -1,0 +1,333 @@
+//! Everything that is on its way, in virtual time.
+
+use crate::model::{
+    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
+    Severity, StateLabel, Wall,
+};
+
+/// Something to tell about the incident and service `name`.
+pub(in crate::dispatch) fn notice(name: &str, kind: NoticeKind, severity: Severity) -> Notice {
+    let phase = match kind {
+        NoticeKind::Resolved | NoticeKind::Info => IncidentPhase::Closed {
+            at: Wall::from_millis(60_000),
+            how: "healed by restart_cmd, 1 attempt".to_owned(),
+        },
+        NoticeKind::Opened
+        | NoticeKind::Escalated
+        | NoticeKind::Joined
+        | NoticeKind::Reminder(_) => IncidentPhase::Open,
+    };
+    Notice {
+        incident: Incident {
+            id: IncidentId(name.to_owned()),
+            root: name.to_owned(),
+            place: "services".to_owned(),
+            severity,
+            state: StateLabel::Down,
+            failed_attempts: 0,
+            since: Wall::default(),
+            reason: "connection refused".to_owned(),
+            history: Vec::new(),
+            next: String::new(),
+            affected: Vec::new(),
+            phase,
+            evidence: Evidence::default(),
+            acknowledged: None,
+        },
+        kind,
+        notify: Notify::Default,
+        detail: EvidenceDetail::Full,
+        at: Wall::default(),
+    }
+}
+
+use super::*;
+use NoticeKind::{Escalated, Opened, Resolved};
+use Severity::{Critical, Warning};
+
+const DAY: u64 = 24 * 3600;
+
+fn at(seconds: u64) -> Time {
+    Time::from_millis(seconds * 1000)
+}
+
+fn sink(name: &'static str) -> Sink<&'static str> {
+    Sink {
+        name: name.to_owned(),
+        kind: name,
+        min_severity: Severity::Info,
+        send_resolved: true,
+        held: None,
+    }
+}
+
+/// `mail` is the default channel, `pager` the fallback.
+fn plan() -> Plan<&'static str> {
+    Plan {
+        channels: [
+            ("mail".to_owned(), vec![sink("mail")]),
+            ("pager".to_owned(), vec![sink("pager")]),
+        ]
+        .into(),
+        default: vec!["mail".to_owned()],
+        fallback: Some("pager".to_owned()),
+        group_wait: Duration::from_secs(10),
+        group_interval: Duration::from_secs(300),
+    }
+}
+
+/// Sinks that answer as they are told to, and what arrived there.
+struct World {
+    dispatch: Dispatch<&'static str>,
+    now: u64,
+    next_id: u64,
+    answers: BTreeMap<&'static str, Result<(), Refusal>>,
+    /// When, where, and what of which incidents.
+    arrived: Vec<(u64, &'static str, Vec<(String, NoticeKind, bool)>)>,
+    /// Messages that everybody is done with.
+    done: Vec<u64>,
+}
+
+impl World {
+    fn new(plan: Plan<&'static str>) -> Self {
+        Self {
+            dispatch: Dispatch::new(plan, Vec::new(), at(0)),
+            now: 0,
+            next_id: 0,
+            answers: BTreeMap::new(),
+            arrived: Vec::new(),
+            done: Vec::new(),
+        }
+    }
+
+    fn answers(&mut self, sink: &'static str, answer: Result<(), Refusal>) {
+        self.answers.insert(sink, answer);
+    }
+
+    fn tell(&mut self, name: &str, kind: NoticeKind, severity: Severity) {
+        self.next_id += 1;
+        let ids = vec![MessageId(self.next_id)];
+        let notice = notice(name, kind, severity);
+        self.dispatch.tell(Parcel { notice, ids, age: Duration::ZERO }, at(self.now));
+    }
+
+    /// Lets time pass to the second `until`, sending what is due on the way.
+    fn run_to(&mut self, until: u64) {
+        loop {
+            self.take_told();
+            let Some(wake) = self.dispatch.next_wake().filter(|&wake| wake <= at(until)) else {
+                break;
+            };
+            self.now = self.now.max(wake.since(at(0)).as_secs());
+            for Sending { sink, notices, .. } in self.dispatch.due(at(self.now)) {
+                let routes = self.dispatch.routes();
+                let name = routes.iter().find(|route| route.id == sink).unwrap().sink.kind;
+                let answer = self.answers.get(name).copied().unwrap_or(Ok(()));
+                if answer.is_ok() {
+                    let told = notices
+                        .iter()
+                        .map(|it| (it.incident.root.clone(), it.kind, it.incident.is_over()));
+                    self.arrived.push((self.now, name, told.collect()));
+                }
+                let key = format!("m{}", self.now);
+                self.dispatch.sent(sink, &key, answer, at(self.now));
+            }
+        }
+        self.now = until;
+        self.take_told();
+    }
+
+    fn take_told(&mut self) {
+        self.done.extend(self.dispatch.take_told().into_iter().filter_map(|told| match told {
+            Told::Everybody(id) => Some(id.0),
+            Told::Reached(_) | Told::Over { .. } => None,
+        }));
+    }
+
+    /// When and where something about `name` arrived, as what, and whether it
+    /// was over.
+    fn of(&self, name: &str) -> Vec<(u64, &'static str, NoticeKind, bool)> {
+        let mut all = Vec::new();
+        for (at, sink, told) in &self.arrived {
+            for (root, kind, over) in told {
+                if root == name {
+                    all.push((*at, *sink, *kind, *over));
+                }
+            }
+        }
+        all
+    }
+}
+
+#[test]
+fn what_a_sink_rejects_the_fallback_is_told_at_once_and_its_end_as_well() {
+    let mut world = World::new(plan());
+    world.answers("mail", Err(Refusal::Final));
+    world.tell("redis", Opened, Critical);
+    world.run_to(60);
+    assert_eq!(world.of("redis"), [(10, "pager", Opened, false)]);
+    assert_eq!(world.done, [1]);
+    world.tell("redis", Resolved, Critical);
+    world.run_to(120);
+    assert_eq!(world.of("redis")[1..], [(70, "pager", Resolved, true)], "once");
+    assert_eq!(world.done, [1, 2]);
+}
+
+#[test]
+fn a_sink_that_is_away_is_stood_in_for_after_five_minutes_or_an_hour() {
+    let mut world = World::new(plan());
+    world.answers("mail", Err(Refusal::Passing(None)));
+    world.tell("redis", Opened, Critical);
+    world.tell("nginx", Opened, Warning);
+    world.run_to(2 * 3600);
+    assert_eq!(world.of("redis"), [(300, "pager", Opened, false)]);
+    assert_eq!(world.of("nginx"), [(3600, "pager", Opened, false)]);
+    assert_eq!(world.done, [0; 0], "mail is still to be told");
+
+    world.answers("mail", Ok(()));
+    world.run_to(2 * 3600 + 300);
+    assert_eq!(world.of("redis").len(), 2);
+    assert_eq!(world.done, [1, 2]);
+}
+
+#[test]
+fn what_became_worse_falls_back_again_and_what_is_over_does_not_come_twice() {
+    let mut world = World::new(plan());
+    world.answers("mail", Err(Refusal::Passing(None)));
+    world.tell("redis", Opened, Warning);
+    world.run_to(3600);
+    world.tell("redis", Escalated, Critical);
+    world.run_to(3700);
+    world.tell("redis", Resolved, Critical);
+    world.run_to(2 * DAY);
+    let told: Vec<_> =
+        world.of("redis").into_iter().map(|(_, sink, kind, _)| (sink, kind)).collect();
+    assert_eq!(told, [("pager", Opened), ("pager", Escalated), ("pager", Resolved)]);
+    assert_eq!(world.done, [1, 2, 3], "given up at mail after a day");
+}
+
+#[test]
+fn an_end_that_is_rejected_is_no_end_without_a_beginning_at_the_fallback() {
+    let mut world = World::new(plan());
+    world.tell("redis", Opened, Critical);
+    world.run_to(60);
+    world.answers("mail", Err(Refusal::Final));
+    world.tell("redis", Resolved, Critical);
+    world.run_to(120);
+    let expected = [(10, "mail", Opened, false), (70, "pager", Opened, true)];
+    assert_eq!(world.of("redis"), expected);
+}
+
+#[test]
+fn without_a_fallback_a_rejection_is_the_end_and_is_said() {
+    let mut world = World::new(Plan { fallback: None, ..plan() });
+    world.answers("mail", Err(Refusal::Final));
+    world.tell("redis", Opened, Critical);
+    world.run_to(60);
+    assert_eq!(world.arrived, []);
+    assert_eq!(world.done, [1]);
+    let fallen_back = world.dispatch.take_fallen_back();
+    assert_eq!(fallen_back.len(), 1);
+    assert!(fallen_back[0].1.is_empty());
+}
+
+#[test]
+fn a_sink_that_fails_is_told_of_through_the_others() {
+    let mut world = World::new(plan());
+    let about = |name: &str| Notice {
+        notify: crate::model::Notify::Others(name.to_owned()),
+        ..notice(name, Opened, Warning)
+    };
+    for name in ["mail", "pager"] {
+        let parcel = Parcel { notice: about(name), ids: Vec::new(), age: Duration::ZERO };
+        world.dispatch.tell(parcel, at(0));
+    }
+    world.run_to(60);
+    assert_eq!(world.of("mail"), [(10, "pager", Opened, false)]);
+    assert_eq!(world.of("pager"), [(10, "mail", Opened, false)]);
+}
+
+#[test]
+fn a_storm_comes_in_two_messages_in_its_first_five_minutes_and_ends_in_one() {
+    let mut world = World::new(plan());
+    for number in 0..500 {
+        world.run_to(number / 8);
+        world.tell(&format!("s{number}"), Opened, Warning);
+    }
+    // Each gives up at another time.
+    for number in 0..500 {
+        world.run_to(90 + number / 4);
+        world.tell(&format!("s{number}"), Escalated, Critical);
+    }
+    world.run_to(300);
+    let early: Vec<(u64, usize)> =
+        world.arrived.iter().map(|(at, _, told)| (*at, told.len())).collect();
+    assert_eq!(early.len(), 2, "{early:?}");
+    let named: BTreeSet<&str> =
+        world.arrived.iter().flat_map(|(_, _, told)| told).map(|it| it.0.as_str()).collect();
+    assert_eq!(named.len(), 500, "all of them are named or counted");
+
+    world.run_to(3600);
+    let before = world.arrived.len();
+    assert!(before <= 4, "{before}");
+    for number in 0..500 {
+        world.run_to(3600 + number / 8);
+        world.tell(&format!("s{number}"), Resolved, Critical);
+    }
+    world.run_to(7200);
+    let (_, _, ends) = world.arrived.last().unwrap();
+    assert_eq!((world.arrived.len() - before, ends.len()), (1, 500), "one message for all ends");
+    assert_eq!(world.done.len(), 1500);
+}
+
+#[test]
+fn the_end_of_a_storm_is_not_held_up_by_what_stays_down() {
+    let mut world = World::new(plan());
+    for number in 0..10 {
+        world.tell(&format!("s{number}"), Opened, Critical);
+    }
+    world.run_to(600);
+    for number in 0..9 {
+        world.tell(&format!("s{number}"), Resolved, Critical);
+    }
+    world.run_to(3600);
+    assert_eq!(world.of("s3")[1..], [(900, "mail", Resolved, true)], "after group_interval");
+}
+
+#[test]
+fn what_waits_for_a_sink_that_leaves_the_registry_is_told_by_those_that_stay() {
+    let mut world = World::new(plan());
+    world.answers("mail", Err(Refusal::Passing(None)));
+    world.tell("redis", Opened, Critical);
+    world.run_to(30);
+    let mut without = plan();
+    without.channels.remove("mail");
+    without.default = vec!["pager".to_owned()];
+    world.dispatch.configure(without, at(30));
+    world.run_to(60);
+    assert_eq!(world.of("redis"), [(40, "pager", Opened, false)]);
+    assert_eq!(world.done, [1]);
+}
+
+#[test]
+fn a_changed_name_takes_along_who_was_told() {
+    let mut dispatch = Dispatch::new(plan(), Vec::new(), at(0));
+    dispatch.tell(notice("redis", Opened, Critical).into(), at(0));
+    let sending = dispatch.due(at(10)).remove(0);
+    dispatch.sent(sending.sink, "m1", Ok(()), at(10));
+    dispatch.take_told();
+    let mut renamed = plan();
+    let sink = renamed.channels.get_mut("mail").map(|sinks| &mut sinks[0]).unwrap();
+    sink.name = "post".to_owned();
+    dispatch.configure(renamed, at(20));
+    let told = dispatch.take_told();
+    let names: Vec<&str> = told
+        .iter()
+        .map(|told| match told {
+            Told::Over { sink, .. } => sink.as_str(),
+            Told::Reached(reached) => reached.sink.as_str(),
+            Told::Everybody(_) => "",
+        })
+        .collect();
+    assert_eq!(names, ["mail", "post"]);
+}

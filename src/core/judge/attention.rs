@@ -1,0 +1,113 @@
+//! What an operator wants to hear of: acknowledgements and silences.
+
+use super::*;
+use crate::model::{AlertRequest, Silence, SilenceScope};
+use crate::words;
+
+/// A silence may last no longer; what is forgotten must come back by itself.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Core {
+    /// What a request about messages will come to, or why it is refused. It is
+    /// carried out by handing in [`Event::Alerts`].
+    ///
+    /// # Errors
+    /// Nothing of that name is open, known or silenced, or a silence without a
+    /// sensible length.
+    pub fn answer_about_alerts(
+        &self,
+        now: Now,
+        request: &AlertRequest,
+    ) -> Result<String, OperatorError> {
+        match request {
+            AlertRequest::Acknowledge(name) => self.incidents.find(name).map_or_else(
+                || Err(self.nothing_open(name)),
+                |open| {
+                    Ok(format!(
+                        "{} is acknowledged: no more reminders, you are told when it gets worse \
+                         or is over",
+                        open.root
+                    ))
+                },
+            ),
+            AlertRequest::Silence { scope, lasts, .. } => {
+                self.known(scope)?;
+                if lasts.is_zero() || *lasts > LONGEST_SILENCE {
+                    let most = words::duration(LONGEST_SILENCE);
+                    return Err(OperatorError(format!("a silence lasts up to {most}")));
+                }
+                let lasts = words::duration(*lasts);
+                Ok(format!(
+                    "no messages about {scope} for {lasts}; vai goes on checking and healing, and \
+                     tells afterwards what is still wrong"
+                ))
+            }
+            AlertRequest::Unsilence(scope) => {
+                let is_it = |it: &&Silence| it.scope == *scope && it.is_in_force(now);
+                match self.host.silences.iter().find(is_it) {
+                    Some(_) => Ok(format!("messages about {scope} are sent again")),
+                    None => Err(OperatorError(format!("{scope} is not silenced"))),
+                }
+            }
+        }
+    }
+
+    pub(super) fn attend(&mut self, now: Now, request: &AlertRequest, out: &mut Out) {
+        if self.answer_about_alerts(now, request).is_err() {
+            return;
+        }
+        match request {
+            AlertRequest::Acknowledge(name) => {
+                self.incidents.acknowledge(name, now, &mut out.changes);
+            }
+            AlertRequest::Silence { scope, lasts, reason } => {
+                self.host.silences.retain(|it| it.scope != *scope);
+                let wall = now.wall.after(*lasts);
+                let until = Now { mono: now.mono + *lasts, wall };
+                let (scope, reason) = (scope.clone(), reason.clone());
+                self.host.silences.push(Silence { scope, until, reason });
+            }
+            AlertRequest::Unsilence(scope) => self.host.silences.retain(|it| it.scope != *scope),
+        }
+    }
+
+    /// Forgets the silences that are over.
+    pub(super) fn end_silences(&mut self, now: Now) {
+        self.host.silences.retain(|it| it.is_in_force(now));
+    }
+
+    /// Hands out the silences where they changed, for show.
+    pub(super) fn show_silences(&mut self, out: &mut Out) {
+        if self.silences_shown != self.host.silences {
+            self.silences_shown.clone_from(&self.host.silences);
+            out.changes.push(Change::Silences(self.host.silences.clone()));
+        }
+    }
+
+    fn known(&self, scope: &SilenceScope) -> Result<(), OperatorError> {
+        match scope {
+            SilenceScope::Everything => Ok(()),
+            SilenceScope::Service(name) if self.services.contains_key(name) => Ok(()),
+            SilenceScope::Service(name) => {
+                Err(OperatorError(format!("there is no service {name} in the registry")))
+            }
+            SilenceScope::Container(key) => {
+                let mut services = self.services.values();
+                if services.any(|machine| machine.container() == Some(key)) {
+                    Ok(())
+                } else {
+                    Err(OperatorError(format!("no service of the registry is in container {key}")))
+                }
+            }
+        }
+    }
+
+    fn nothing_open(&self, name: &str) -> OperatorError {
+        let open: Vec<&str> =
+            self.incidents.memories().map(|(_, it)| it.incident().root.as_str()).collect();
+        OperatorError(match open.as_slice() {
+            [] => "no incident is open".to_owned(),
+            open => format!("no open incident is called {name}; open: {}", open.join(", ")),
+        })
+    }
+}

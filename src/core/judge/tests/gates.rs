@@ -2,29 +2,6 @@
 
 use super::*;
 
-/// Hangs: something lives there, and nothing proves that it does not work.
-fn hang(world: &mut World, name: &str) {
-    world.kill(name);
-    world.faults.insert(name.into(), FaultKind::Timeout);
-}
-
-fn in_container(name: &str, container: &str) -> Service {
-    Service { place: Place::Container(container.into()), ..service(name) }
-}
-
-fn up(world: &mut World, key: &str, number: u32) {
-    let change = ContainerChange::Seen(view_of(key, number));
-    world.event(Event::Container { key: key.into(), change });
-}
-
-fn view_of(key: &str, number: u32) -> ContainerView {
-    let ContainerView::Present(presence) = view(number, ContainerStatus::Running) else {
-        unreachable!("it is present");
-    };
-    let instance = Instance { id: format!("id-of-{key}"), ..presence.instance };
-    ContainerView::Present(Presence { instance, name: key.into(), ..presence })
-}
-
 #[test]
 fn possible_root_a_hang_waits_for_a_death_of_the_same_time() {
     let mut names = vec![service("redis")];
@@ -234,83 +211,6 @@ fn namespace_a_container_waits_for_the_one_whose_network_it_shares() {
 }
 
 #[test]
-fn crash_loop_is_critical_and_left_to_the_engine() {
-    let mut world = World::settled(vec![service("redis"), service("web")]);
-    let policy = |number, status| {
-        let ContainerView::Present(presence) = view(number, status) else { unreachable!() };
-        ContainerView::Present(Presence { engine_restarts: true, ..presence })
-    };
-    for number in 2..=6 {
-        world.container(ContainerChange::Died);
-        world.run(Duration::from_millis(300));
-        let up = policy(number, ContainerStatus::Running);
-        world.container(ContainerChange::Seen(up));
-        world.run(SECOND * 40);
-    }
-    assert!(world.acts.is_empty(), "{:?}", world.acts);
-    assert_eq!(world.state("redis"), StateLabel::Down);
-    let opened: Vec<&Notice> =
-        world.notices.iter().filter(|it| it.kind == NoticeKind::Opened).collect();
-    assert_eq!(opened.len(), 1, "{:#?}", world.notices);
-    assert_eq!(opened[0].incident.severity, Severity::Critical);
-    assert!(opened[0].incident.reason.contains("exited by itself 3 times in 10 min"));
-    assert!(opened[0].incident.next.contains("restart policy"), "{}", opened[0].incident.next);
-    world.restart();
-    world.run(SECOND * 60);
-    assert_eq!(world.state("redis"), StateLabel::Down, "it is remembered");
-    world.run(SECOND * 600);
-    assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
-    assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
-}
-
-#[test]
-fn a_container_restarted_by_somebody_is_no_crash_loop() {
-    let mut world = World::settled(vec![service("redis")]);
-    for number in 2..=6 {
-        world.container(ContainerChange::Signalled);
-        world.container(ContainerChange::Died);
-        world.container(ContainerChange::StopRequested);
-        world.container(ContainerChange::Seen(view(number, ContainerStatus::Running)));
-        world.run(SECOND * 40);
-    }
-    assert_eq!(world.state("redis"), StateLabel::Healthy);
-    assert!(world.notices.is_empty(), "{:#?}", world.notices);
-}
-
-#[test]
-fn a_restart_of_what_a_failed_attempt_left_behind_supersedes_it() {
-    let mut world = World::settled(vec![service("redis")]);
-    world.effects.insert("redis".into(), Effect::Nothing);
-    world.hint_death("redis");
-    world.run(SECOND * 300);
-    let ids: Vec<u64> = world.requests.iter().map(|(id, _)| id.0).collect();
-    let supersedes: Vec<Option<u64>> =
-        world.requests.iter().map(|(_, before)| before.map(|id| id.0)).collect();
-    assert_eq!(ids, [1, 2, 3]);
-    assert_eq!(supersedes, [None, Some(1), Some(2)]);
-}
-
-#[test]
-fn what_gave_up_beside_its_unnamed_root_is_told_with_it_alone() {
-    let names = ["a", "b", "c", "redis"].map(service);
-    let mut world = World::settled(names.to_vec());
-    for web in ["a", "b", "c"] {
-        world.needs.insert(web.into(), "redis".into());
-        world.faults.insert(web.into(), FaultKind::Timeout);
-    }
-    world.effects.insert("redis".into(), Effect::Nothing);
-    world.hint_death("redis");
-    world.run(SECOND * 1200);
-    assert_eq!(world.state("a"), StateLabel::GaveUp);
-    let before = world.notices.len();
-    world.well.insert("redis".into(), true);
-    world.run(SECOND * 200);
-    assert_eq!(world.state("c"), StateLabel::Healthy);
-    let news: Vec<NoticeKind> = world.notices[before..].iter().map(|it| it.kind).collect();
-    assert_eq!(news, [NoticeKind::Resolved], "{:#?}", world.notices);
-}
-
-#[test]
 fn what_is_held_can_be_stopped_and_that_be_ended() {
     let mut held = service("redis");
     held.held = Some("${TOKEN} is not set".into());
@@ -422,32 +322,4 @@ fn two_containers_are_acted_on_side_by_side() {
     world.hint_death("b");
     world.run(Duration::from_millis(50));
     assert_eq!(world.acts.len(), 2, "{:?}", world.acts);
-}
-
-#[test]
-fn a_root_that_fails_again_at_once_goes_on_in_its_incident() {
-    let mut world = World::settled(vec![service("redis"), service("web")]);
-    world.needs.insert("web".into(), "redis".into());
-    world.effects.insert("redis".into(), Effect::Nothing);
-    world.effects.insert("web".into(), Effect::Nothing);
-    world.hint_death("redis");
-    world.run(SECOND * 400);
-    world.well.insert("redis".into(), true);
-    world.needs.remove("web");
-    world.kill("web");
-    while world.state("redis") != StateLabel::Healthy {
-        world.run(SECOND);
-    }
-    world.run(SECOND * 10);
-    world.hint_death("redis");
-    world.run(SECOND * 60);
-    let mut open: Vec<&str> = world
-        .incidents
-        .values()
-        .filter(|it| it.phase == IncidentPhase::Open)
-        .map(|it| it.root.as_str())
-        .collect();
-    open.sort_unstable();
-    open.dedup();
-    assert_eq!(open.len(), world.core.incidents.memories().count(), "none is lost: {open:?}");
 }

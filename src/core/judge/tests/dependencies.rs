@@ -1,0 +1,69 @@
+//! Roots and what hangs on them.
+
+use super::*;
+
+#[test]
+fn the_root_is_restarted_and_what_hangs_on_it_is_left_alone() {
+    let mut world = World::settled(chain());
+    world.kill("a");
+    world.kill("b");
+    while world.acts.is_empty() {
+        world.run(SECOND);
+    }
+    world.well.insert("b".into(), true);
+    world.run(SECOND * 120);
+    assert!(world.acts_on("b").is_empty(), "{:?} {:#?}", world.acts, world.story);
+    assert_eq!(world.acts_on("a").len(), 1);
+    assert_eq!(world.state("b"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_dependent_that_still_fails_afterwards_is_restarted() {
+    let mut world = World::settled(chain());
+    world.kill("a");
+    world.kill("b");
+    world.run(SECOND * 300);
+    assert_eq!(world.acts_on("a").len(), 1, "{:?}", world.acts);
+    assert_eq!(world.acts_on("b").len(), 1, "{:?}", world.acts);
+    assert_eq!(world.acts[0].1, "a");
+    assert_eq!(world.state("b"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_dead_root_is_one_incident_for_all_that_hangs_on_it() {
+    let mut world = World::settled(chain());
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.kill("a");
+    world.kill("b");
+    world.run(SECOND * 600);
+    assert!(world.acts_on("b").is_empty());
+    assert_eq!(world.state("b"), StateLabel::Blocked);
+    let roots: Vec<&str> = world.notices.iter().map(|n| n.incident.root.as_str()).collect();
+    assert!(roots.iter().all(|root| *root == "a"), "{roots:?}");
+    assert_eq!(world.notices.last().unwrap().incident.affected, [ServiceName::from("b")]);
+}
+
+#[test]
+fn an_alert_check_that_cannot_look_blocks_nobody() {
+    let mut services = chain();
+    services[0].checks.push(alert_check());
+    let mut world = World::settled(services);
+    world.blind_checks.push("agent".into());
+    world.run(SECOND * 400);
+    assert_eq!(world.state("a"), StateLabel::Degraded);
+    world.hint_death("b");
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("b").len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn a_dependency_that_cannot_be_seen_opens_no_gate() {
+    let mut world = World::settled(chain());
+    world.blind_services.push("a".into());
+    world.hint_death("b");
+    world.run(SECOND * 30);
+    assert!(world.acts_on("b").is_empty(), "{:#?}", world.story);
+    world.blind_services.clear();
+    world.run(SECOND * 120);
+    assert_eq!(world.acts_on("b").len(), 1);
+}

@@ -1,0 +1,92 @@
+//! What people ask for.
+
+use super::*;
+
+#[test]
+fn a_paused_service_is_looked_at_and_not_touched() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::Operator(OperatorRequest::Pause("redis".into())));
+    world.kill("redis");
+    world.run(SECOND * 600);
+    assert!(world.acts.is_empty());
+    assert!(world.notices.is_empty());
+    assert_eq!(world.state("redis"), StateLabel::Paused);
+    world.event(Event::Operator(OperatorRequest::Resume("redis".into())));
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis").len(), 1);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn stopped_by_an_operator_is_left_alone_until_started() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.kill("redis");
+    world.run(SECOND * 1200);
+    assert_eq!(world.acts_on("redis"), [&Act::Stop]);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    assert!(world.notices.is_empty());
+    world.event(Event::Operator(OperatorRequest::Start("redis".into())));
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis"), [&Act::Stop, &Act::Start]);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_marker_file_holds_without_spending_budget_or_telling_anybody() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Marker);
+    world.hint_death("redis");
+    world.run(SECOND * 300);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    assert_eq!(world.core.services[&ServiceName::from("redis")].kept.effort.failed_in_row(), 0);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+    let told = world.story.iter().filter(|line| line.contains("not attempted")).count();
+    assert_eq!(told, 1, "asked again every 10 s, told once: {:#?}", world.story);
+    assert!(world.acts.len() > 20, "{}", world.acts.len());
+    world.effects.insert("redis".into(), Effect::Heals);
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn observing_says_what_it_would_do_and_does_nothing() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut list = watchlist(vec![service("redis")]);
+    list.observe = true;
+    world.event(Event::Configured(list));
+    world.kill("redis");
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty());
+    assert!(world.story.iter().any(|line| line.contains("not attempted: vai only observes")));
+}
+
+#[test]
+fn a_start_that_makes_no_sense_is_refused_in_words() {
+    let mut held = service("held");
+    held.held = Some("${TOKEN} is not set".into());
+    let mut world = World::settled(vec![held, service("redis")]);
+    let start = |name: &str| OperatorRequest::Start(name.into());
+    let answer = world.core.answer(&start("redis")).unwrap_err();
+    assert_eq!(answer.0, "redis is healthy already");
+    world.kill("held");
+    world.run(SECOND * 120);
+    let answer = world.core.answer(&start("held")).unwrap_err();
+    assert_eq!(answer.0, "held is held: ${TOKEN} is not set");
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.run(SECOND);
+    for request in [OperatorRequest::Pause("redis".into()), OperatorRequest::Resume("redis".into())]
+    {
+        let answer = world.core.answer(&request).unwrap_err();
+        assert_eq!(answer.0, "redis is stopped; `vai start redis` ends that");
+    }
+}
+
+#[test]
+fn a_stop_that_failed_leaves_the_service_watched() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Fails);
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.run(SECOND * 30);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}

@@ -57,6 +57,8 @@ struct World {
     queue: Vec<(Time, Event)>,
     /// `second service: from → to: reason`
     story: Vec<String>,
+    /// Each with its second.
+    looks: Vec<(f64, Ticket)>,
     /// `second service act`
     acts: Vec<(f64, String, Act)>,
     /// What each act was to supersede.
@@ -229,6 +231,7 @@ impl World {
             instance: None,
             queue: Vec::new(),
             story: Vec::new(),
+            looks: Vec::new(),
             acts: Vec::new(),
             requests: Vec::new(),
             instances: Vec::new(),
@@ -264,6 +267,7 @@ impl World {
         for action in actions {
             match action {
                 Action::Look { ticket, service } => {
+                    self.looks.push((self.second(), ticket.clone()));
                     let report = self.look(&service, ticket.check);
                     let at = self.now.mono + Duration::from_millis(5);
                     self.queue.push((at, Event::Checked { ticket, report }));
@@ -414,6 +418,10 @@ impl World {
 
     fn acts_on(&self, name: &str) -> Vec<&Act> {
         self.acts.iter().filter(|(_, on, _)| on == name).map(|(_, _, act)| act).collect()
+    }
+
+    fn looks_at(&self, name: &str) -> usize {
+        self.looks.iter().filter(|(_, ticket)| ticket.service.as_str() == name).count()
     }
 
     fn restarts(&self) -> usize {

@@ -174,3 +174,38 @@ fn blip(world: &mut World, name: &str) {
     world.event(Event::Hint { service: name.into(), why: String::new(), died: None });
     world.well.insert(name.into(), true);
 }
+
+#[test]
+fn one_look_is_enough_to_settle_a_failure_that_only_had_to_last() {
+    let mut relay = service("relay");
+    relay.checks[0].fail_for = SECOND * 290;
+    let mut world = World::settled(vec![relay]);
+    world.kill("relay");
+    world.event(Event::Hint { service: "relay".into(), why: String::new(), died: None });
+    let before = world.second();
+    world.run(SECOND * 400);
+    let waited = world.acts[0].0 - before;
+    assert!((290.0..290.1).contains(&waited), "{waited}");
+}
+
+#[test]
+fn no_two_looks_share_a_number() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.run(SECOND * 600);
+    let mut numbers: Vec<u64> = world.looks.iter().map(|(_, ticket)| ticket.number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), world.looks.len());
+}
+
+#[test]
+fn a_look_is_for_the_instance_that_runs_unless_there_is_only_one() {
+    let local = Service { place: Place::Local, ..service("local") };
+    let world = World::settled(vec![service("redis"), local]);
+    let asked = |name: &str| {
+        let of = world.looks.iter().rev().find(|(_, ticket)| ticket.service.as_str() == name);
+        of.and_then(|(_, ticket)| ticket.instance.clone())
+    };
+    assert_eq!(asked("redis"), Some(instance(1)));
+    assert_eq!(asked("local"), None);
+}

@@ -67,3 +67,64 @@ fn a_dependency_that_cannot_be_seen_opens_no_gate() {
     world.run(SECOND * 120);
     assert_eq!(world.acts_on("b").len(), 1);
 }
+
+#[test]
+fn what_is_not_supposed_to_run_holds_nobody() {
+    let stopped = |world: &mut World| {
+        world.event(Event::Operator(OperatorRequest::Stop("a".into())));
+        world.run(SECOND * 10);
+        assert_eq!(world.state("a"), StateLabel::StoppedByHand);
+    };
+    let marked = |world: &mut World| {
+        world.effects.insert("a".into(), Effect::Marker);
+        world.hint_death("a");
+        world.run(SECOND * 10);
+        assert_eq!(world.state("a"), StateLabel::StoppedByHand);
+    };
+    let disabled = |world: &mut World| {
+        let mut services = chain();
+        services[0].enabled = false;
+        world.event(Event::Configured(watchlist(services)));
+    };
+    for how in [&stopped as &dyn Fn(&mut World), &marked, &disabled] {
+        let mut world = World::settled(chain());
+        how(&mut world);
+        world.hint_death("b");
+        world.run(SECOND * 30);
+        assert_eq!(world.acts_on("b").len(), 1, "{:#?}", world.story);
+    }
+}
+
+#[test]
+fn a_first_miss_makes_all_that_it_may_come_from_worth_a_look() {
+    let mut services = chain();
+    services[0] = daily("a");
+    let mut c = service("c");
+    c.dependencies = vec!["b".into()];
+    services.push(c);
+    let mut world = World::settled(services);
+    let (a, b) = (world.looks_at("a"), world.looks_at("b"));
+    world.kill("c");
+    while world.state("c") == StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    world.run(SECOND);
+    assert!(world.looks_at("a") > a && world.looks_at("b") > b, "{:?}", world.looks);
+}
+
+#[test]
+fn what_fails_long_after_its_dependency_belongs_to_it_all_the_same() {
+    let mut b = in_container("b", "other");
+    b.dependencies = vec!["a".into()];
+    let mut world = World::settled(vec![service("a"), b]);
+    up(&mut world, "other", 1);
+    world.run(SECOND * 120);
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.hint_death("a");
+    world.run(SECOND * 400);
+    world.kill("b");
+    world.run(SECOND * 400);
+    let roots: Vec<&str> = world.notices.iter().map(|it| it.incident.root.as_str()).collect();
+    assert!(roots.iter().all(|root| *root == "a"), "{roots:?}");
+    assert_eq!(world.incidents.len(), 1, "{:#?}", world.incidents);
+}

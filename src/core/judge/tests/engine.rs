@@ -135,3 +135,19 @@ fn an_engine_that_answers_once_more_while_it_stops_everything_makes_no_stop_by_h
     assert_eq!(world.acts_on("redis"), [&Act::Start]);
     assert!(!world.told("by hand"), "{:#?}", world.story);
 }
+
+#[test]
+fn a_death_as_the_engine_goes_is_no_verdict() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.container(ContainerChange::Died);
+    let exited = ContainerStatus::Exited { code: 137, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 20);
+    assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.event(Event::EngineBack);
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    assert!(!world.told("exited by itself"), "{:#?}", world.story);
+}

@@ -323,3 +323,64 @@ fn two_containers_are_acted_on_side_by_side() {
     world.run(Duration::from_millis(50));
     assert_eq!(world.acts.len(), 2, "{:?}", world.acts);
 }
+
+#[test]
+fn possible_root_is_none_that_failed_long_before() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.faults.insert("b".into(), FaultKind::Timeout);
+    world.hint_death("a");
+    world.run(SECOND * 125);
+    assert!(matches!(world.state("a"), StateLabel::Down | StateLabel::Verifying));
+    let before = world.second();
+    world.kill("b");
+    while world.acts_on("b").is_empty() {
+        world.run(SECOND);
+    }
+    assert!(world.second() - before <= 65.0, "{:#?}", world.story);
+}
+
+#[test]
+fn possible_root_is_none_that_vai_gave_up_on() {
+    let mut hopeless = service("a");
+    hopeless.recovery.max_attempts = 1;
+    hopeless.start_timeout = Some(SECOND * 6);
+    let mut world = World::settled(vec![hopeless, service("b")]);
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.hint_death("a");
+    world.run(SECOND * 20);
+    assert_eq!(world.state("a"), StateLabel::GaveUp);
+    let before = world.second();
+    hang(&mut world, "b");
+    while world.acts_on("b").is_empty() {
+        world.run(SECOND);
+    }
+    assert!(world.second() - before <= 65.0, "{:#?}", world.story);
+}
+
+#[test]
+fn maintenance_without_a_reason_is_told_without_one() {
+    let mut world = World::settled(vec![service("redis")]);
+    let services = vec!["redis".into()];
+    let window = MaintenanceWindow { services, reason: String::new(), until: Wall::default() };
+    world.event(Event::Maintenance(vec![window]));
+    world.hint_death("redis");
+    world.run(SECOND * 60);
+    let held = |line: &String| line.ends_with("not attempted: in a maintenance window");
+    assert!(world.story.iter().any(held), "{:#?}", world.story);
+}
+
+#[test]
+fn unsure_is_asked_once_in_a_while_and_not_all_the_time() {
+    let mut world = World::settled(vec![daily("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+    world.unknown = true;
+    world.run(SECOND * 60);
+    let looks = world.looks_at("redis");
+    world.run(SECOND * 600);
+    assert!(matches!(world.gate("redis"), Some(Gate::Unsure(_))), "{:?}", world.gate("redis"));
+    assert!(world.looks_at("redis") - looks <= 61, "{}", world.looks_at("redis") - looks);
+}

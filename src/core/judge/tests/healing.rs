@@ -16,6 +16,8 @@ fn a_useless_command_is_tried_max_attempts_times_then_slowly() {
             &Act::Restart(Rung::KillAndCommand),
         ]
     );
+    let routine = world.story.iter().filter(|line| line.contains("not attempted")).count();
+    assert_eq!(routine, 0, "a delay is told with the verdict: {:#?}", world.story);
     let gaps: Vec<f64> = world.acts.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     assert!(gaps[0] < gaps[1], "delays grow: {gaps:?}");
     assert_eq!(world.state("redis"), StateLabel::GaveUp);
@@ -171,6 +173,7 @@ fn one_act_per_container_and_so_many_per_host() {
     assert_eq!(world.acts.len(), 1, "they share a container");
     world.run(SECOND * 30);
     assert_eq!(world.acts.len(), 6, "verifying holds no slot");
+    assert!(!world.told("another action"), "waiting for one's turn is no news: {:#?}", world.story);
 }
 
 #[test]
@@ -199,4 +202,39 @@ fn a_restart_of_what_a_failed_attempt_left_behind_supersedes_it() {
         world.requests.iter().map(|(_, before)| before.map(|id| id.0)).collect();
     assert_eq!(ids, [1, 2, 3]);
     assert_eq!(supersedes, [None, Some(1), Some(2)]);
+}
+
+#[test]
+fn nothing_is_looked_at_while_it_is_being_restarted_or_started() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.act_lasts = SECOND * 90;
+    world.hint_death("redis");
+    world.run(SECOND);
+    let looks = world.looks_at("redis");
+    world.run(SECOND * 88);
+    assert_eq!(world.state("redis"), StateLabel::Healing);
+    assert_eq!(world.looks_at("redis"), looks);
+    world.run(SECOND * 60);
+    world.kill("redis");
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    while world.acts.len() < 2 {
+        world.run(SECOND);
+    }
+    let looks = world.looks_at("redis");
+    world.run(SECOND * 88);
+    assert_eq!(world.looks_at("redis"), looks, "{:#?}", world.story);
+}
+
+#[test]
+fn what_falls_again_right_after_it_was_healed_waits_for_a_moment() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.hint_death("redis");
+    while world.state("redis") != StateLabel::Healthy || world.acts.is_empty() {
+        world.run(Duration::from_millis(100));
+    }
+    let healed = world.second();
+    world.hint_death("redis");
+    world.run(SECOND * 30);
+    let waited = world.acts[1].0 - healed;
+    assert!((9.8..=12.6).contains(&waited), "{waited}");
 }

@@ -92,3 +92,112 @@ fn a_root_that_fails_again_at_once_goes_on_in_its_incident() {
     open.dedup();
     assert_eq!(open.len(), world.core.incidents.memories().count(), "none is lost: {open:?}");
 }
+
+#[test]
+fn what_people_were_told_keeps_its_root() {
+    let mut child = service("child");
+    child.dependencies = vec!["root".into()];
+    let mut world = World::settled(vec![service("web"), service("root"), child]);
+    world.effects.insert("web".into(), Effect::Nothing);
+    world.effects.insert("root".into(), Effect::Nothing);
+    hang(&mut world, "web");
+    world.event(Event::Hint { service: "web".into(), why: String::new(), died: None });
+    while world.notices.is_empty() {
+        world.run(SECOND);
+    }
+    world.hint_death("root");
+    world.run(SECOND * 30);
+    assert_eq!(world.incidents.len(), 1, "{:#?}", world.incidents);
+    assert!(world.incidents.values().all(|it| it.root == "web"), "{:#?}", world.incidents);
+}
+
+#[test]
+fn what_others_fail_with_by_chance_is_not_their_incident() {
+    let services = ["a", "b"].map(|name| in_container(name, name));
+    let mut world = World::settled(services.to_vec());
+    for name in ["a", "b"] {
+        up(&mut world, name, 1);
+        world.effects.insert(name.into(), Effect::Nothing);
+    }
+    world.run(SECOND * 120);
+    world.hint_death("a");
+    world.hint_death("b");
+    world.run(SECOND * 30);
+    let roots: Vec<&str> = world.incidents.values().map(|it| it.root.as_str()).collect();
+    assert_eq!(roots, ["a", "b"], "in two containers");
+}
+
+#[test]
+fn what_fails_together_is_one_incident_in_one_container_and_two_on_the_host() {
+    let failing = |place: Place| {
+        let services = ["a", "b"].map(|name| Service { place: place.clone(), ..service(name) });
+        let mut world = World::settled(services.to_vec());
+        for name in ["a", "b"] {
+            world.effects.insert(name.into(), Effect::Nothing);
+            world.hint_death(name);
+            world.run(SECOND * 20);
+        }
+        world.incidents.len()
+    };
+    assert_eq!(failing(Place::Container("services".into())), 1);
+    assert_eq!(failing(Place::Local), 2);
+}
+
+#[test]
+fn what_fails_after_the_engine_came_back_is_one_incident_wherever_it_runs() {
+    let services = ["a", "b"].map(|name| in_container(name, name));
+    let mut world = World::settled(services.to_vec());
+    for name in ["a", "b"] {
+        up(&mut world, name, 1);
+        world.effects.insert(name.into(), Effect::Nothing);
+    }
+    world.run(SECOND * 120);
+    world.event(Event::EngineGone("no socket".into()));
+    world.run(SECOND * 5);
+    for name in ["a", "b"] {
+        world.kill(name);
+        up(&mut world, name, 2);
+    }
+    world.event(Event::EngineBack);
+    world.run(SECOND * 119);
+    let roots: Vec<&str> = world.incidents.values().map(|it| it.root.as_str()).collect();
+    assert_eq!(roots, ["a"], "{:#?}", world.story);
+}
+
+#[test]
+fn what_fails_more_than_two_minutes_apart_is_two_incidents() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    for name in ["a", "b"] {
+        world.effects.insert(name.into(), Effect::Nothing);
+        world.hint_death(name);
+        world.run(SECOND * 125);
+    }
+    assert_eq!(world.incidents.len(), 2, "{:#?}", world.incidents);
+}
+
+#[test]
+fn a_reminder_comes_in_its_time_however_rare_the_looks() {
+    let mut api = daily("api");
+    api.restart_cmd = None;
+    api.recovery.ladder.clear();
+    let mut world = World::settled(vec![api]);
+    world.hint_death("api");
+    world.run(SECOND);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    world.run(SECOND * 14_400);
+    let told: Vec<NoticeKind> = world.notices.iter().map(|it| it.kind).collect();
+    assert_eq!(told, [NoticeKind::Opened, NoticeKind::Reminder(SECOND * 14_400)]);
+}
+
+#[test]
+fn a_stop_by_hand_is_told_after_ten_minutes_however_rare_the_looks() {
+    let mut world = World::settled(vec![daily("redis")]);
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    let exited = ContainerStatus::Exited { code: 0, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 604);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+    world.run(SECOND * 2);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.story);
+}

@@ -190,3 +190,71 @@ fn after_a_reboot_everything_is_started_in_order_and_told_once() {
     let reason = "the host was rebooted, and all 3 services are up again";
     assert_eq!(notice.incident.reason, reason);
 }
+
+#[test]
+fn a_message_is_remembered_until_it_has_arrived() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.unknown = true;
+    world.run(SECOND * 600);
+    let untold: Vec<Notice> = world.memory.messages().values().cloned().collect();
+    assert_eq!(untold, world.notices);
+    assert!(!untold.is_empty());
+    let ids: Vec<MessageId> = world.memory.messages().keys().copied().collect();
+    ids.into_iter().for_each(|id| world.event(Event::Told(id)));
+    assert!(world.memory.messages().is_empty());
+}
+
+#[test]
+fn a_stop_that_was_cut_off_is_for_its_operator_to_repeat() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.restart();
+    assert!(world.told("`vai stop redis` again if it still runs"), "{:#?}", world.story);
+    assert_eq!(world.acts_on("redis"), [&Act::Stop], "it is not done again by itself");
+}
+
+#[test]
+fn a_container_is_remembered_as_long_as_anything_runs_in_it() {
+    let key = ContainerKey::from("services");
+    let mut world = World::settled(vec![service("redis")]);
+    for _ in 0..3 {
+        world.run(SECOND * 61);
+        assert!(world.memory.containers.contains_key(&key));
+    }
+    world.event(Event::Configured(watchlist(vec![in_container("redis", "other")])));
+    assert!(!world.memory.containers.contains_key(&key));
+}
+
+#[test]
+fn no_two_incidents_share_a_name_whatever_the_clock_says() {
+    let mut world = World::settled(vec![service("redis")]);
+    let wall = world.now.wall;
+    for _ in 0..3 {
+        world.now.wall = wall;
+        world.hint_death("redis");
+        world.run(SECOND * 900);
+        world.event(Event::Stopping);
+        world.restart();
+        world.run(SECOND * 120);
+    }
+    let at_once = world.incidents.keys().filter(|id| id.0.starts_with("redis-120-"));
+    assert_eq!(at_once.count(), 3, "{:#?}", world.incidents.keys());
+}
+
+#[test]
+fn no_two_comebacks_share_a_name_whatever_the_clock_says() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.now.wall = Wall::from_millis(1_800_000_000_123);
+    let wall = world.now.wall;
+    for number in 2..5 {
+        world.now.wall = wall;
+        world.event(Event::EngineGone("no socket".into()));
+        world.container(ContainerChange::Seen(view(number, ContainerStatus::Running)));
+        world.event(Event::EngineBack);
+        world.run(SECOND * 600);
+    }
+    let mut ids: Vec<&str> = world.notices.iter().map(|it| it.incident.id.0.as_str()).collect();
+    assert!(ids.iter().all(|id| id.starts_with("host-18000000")), "{ids:?}");
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+}

@@ -54,6 +54,8 @@ struct World {
     incidents: BTreeMap<IncidentId, Incident>,
     /// What runs now, as an act finds it at its end.
     instance: Option<Instance>,
+    /// How long an act takes.
+    act_lasts: Duration,
     queue: Vec<(Time, Event)>,
     /// `second service: from → to: reason`
     story: Vec<String>,
@@ -66,6 +68,9 @@ struct World {
     /// The instance that each act was for.
     instances: Vec<Option<Instance>>,
     notices: Vec<Notice>,
+    /// As last shown, and how often anything was.
+    views: BTreeMap<ServiceName, ServiceView>,
+    shown: usize,
 }
 
 fn check(kind: CheckKind) -> Check {
@@ -129,6 +134,13 @@ fn service(name: &str) -> Service {
         },
         evidence: EvidenceDetail::Full,
     }
+}
+
+/// Looked at so rarely that nothing but its own time brings news of it.
+fn daily(name: &str) -> Service {
+    let mut daily = service(name);
+    daily.checks[0].interval = SECOND * 86_400;
+    daily
 }
 
 fn watchlist(services: Vec<Service>) -> Watchlist {
@@ -229,6 +241,7 @@ impl World {
             blind_services: Vec::new(),
             incidents: BTreeMap::new(),
             instance: None,
+            act_lasts: Duration::from_millis(100),
             queue: Vec::new(),
             story: Vec::new(),
             looks: Vec::new(),
@@ -236,6 +249,8 @@ impl World {
             requests: Vec::new(),
             instances: Vec::new(),
             notices: Vec::new(),
+            views: BTreeMap::new(),
+            shown: 0,
         };
         world.event(Event::EngineBack);
         world
@@ -258,6 +273,10 @@ impl World {
             self.memory.apply(&change);
             if let Change::Incident(incident) = &change {
                 self.incidents.insert(incident.id.clone(), (**incident).clone());
+            }
+            if let Change::Service(view) = &change {
+                self.views.insert(view.name.clone(), (**view).clone());
+                self.shown += 1;
             }
             if let Change::Transition(t) = change {
                 let (from, to) = (t.from.label(), t.to.label());
@@ -305,8 +324,10 @@ impl World {
         }
     }
 
+    /// What nobody killed is well.
     fn is_well(&self, name: &str) -> bool {
-        self.well[name] && self.needs.get(name).is_none_or(|root| self.is_well(root))
+        self.well.get(name) != Some(&false)
+            && self.needs.get(name).is_none_or(|root| self.is_well(root))
     }
 
     fn gate(&self, name: &str) -> Option<&Gate> {
@@ -359,9 +380,9 @@ impl World {
             instance: None,
             steps: vec!["ran restart_cmd: exit 0".into()],
             evidence: Evidence::default(),
-            took: Duration::from_millis(100),
+            took: self.act_lasts,
         };
-        let at = self.now.mono + Duration::from_millis(100);
+        let at = self.now.mono + self.act_lasts;
         self.queue.push((at, Event::Acted { id: request.id, report }));
     }
 
@@ -427,4 +448,15 @@ impl World {
     fn restarts(&self) -> usize {
         self.acts.iter().filter(|(_, _, act)| matches!(act, Act::Restart(_))).count()
     }
+}
+
+#[test]
+fn a_step_judges_only_what_it_concerns() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    assert!(world.core.services.due(world.now.mono).is_empty());
+    world.kill("a");
+    while world.state("a") == StateLabel::Healthy {
+        world.run(SECOND);
+    }
+    assert!(!world.core.services.due(world.now.mono).contains(&"b".into()));
 }

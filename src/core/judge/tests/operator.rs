@@ -88,5 +88,61 @@ fn a_stop_that_failed_leaves_the_service_watched() {
     world.effects.insert("redis".into(), Effect::Fails);
     world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
     world.run(SECOND * 30);
+    assert!(world.told("the stop failed: restart_cmd exited 1"), "{:#?}", world.story);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+fn refusal(world: &World, request: &OperatorRequest) -> String {
+    world.core.answer(request).unwrap_err().0
+}
+
+#[test]
+fn what_is_not_watched_cannot_be_paused_or_started() {
+    let mut disabled = service("off");
+    disabled.enabled = false;
+    let world = World::settled(vec![service("redis"), disabled]);
+    let pause = |name: &str| OperatorRequest::Pause(name.into());
+    assert_eq!(refusal(&world, &pause("off")), "off is not watched: disabled in the registry");
+    assert_eq!(refusal(&world, &pause("of")), "there is no service of in the registry");
+}
+
+#[test]
+fn who_only_observes_neither_stops_nor_starts() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.watchlist.observe = true;
+    world.event(Event::Configured(world.watchlist.clone()));
+    let stop = OperatorRequest::Stop("redis".into());
+    assert_eq!(refusal(&world, &stop), "vai only observes (--observe)");
+    world.event(Event::Operator(stop));
+    world.run(SECOND * 5);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+}
+
+#[test]
+fn an_operator_waits_for_the_act_that_is_under_way() {
+    let mut world = World::settled(vec![service("redis"), service("web")]);
+    world.act_lasts = SECOND * 10;
+    world.hint_death("redis");
+    world.run(SECOND);
+    assert_eq!(world.acts.len(), 1);
+    for request in [OperatorRequest::Stop("web".into()), OperatorRequest::Start("web".into())] {
+        let words = "an action is under way beside web; try again when it has ended";
+        assert_eq!(refusal(&world, &request), words);
+    }
+    world.run(SECOND * 30);
+    assert!(world.core.answer(&OperatorRequest::Stop("web".into())).is_ok());
+}
+
+#[test]
+fn what_failed_before_an_operators_start_does_not_count_against_it() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+    let before = world.acts.len();
+    world.event(Event::Operator(OperatorRequest::Start("redis".into())));
+    world.run(SECOND * 80);
+    assert_eq!(world.acts[before].2, Act::Start);
+    assert_eq!(world.acts.len(), before + 2, "the next follows at once: {:?}", world.acts);
 }

@@ -63,3 +63,52 @@ fn a_removed_service_closes_its_incident() {
     let IncidentPhase::Closed { how, .. } = &last.incident.phase else { panic!("still open") };
     assert_eq!(how, "removed from the registry");
 }
+
+#[test]
+fn an_edit_that_no_check_is_touched_by_changes_no_state() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut edited = service("redis");
+    edited.log_path = Some("/var/log/redis.log".into());
+    world.event(Event::Configured(watchlist(vec![edited])));
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    assert!(world.story.is_empty(), "{:#?}", world.story);
+}
+
+#[test]
+fn a_check_that_an_edit_leaves_alone_keeps_what_it_saw() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut edited = service("redis");
+    edited.checks.insert(0, process_check());
+    world.event(Event::Configured(watchlist(vec![edited])));
+    let checks = &world.views[&ServiceName::from("redis")].checks;
+    let last: Vec<(&str, &str)> =
+        checks.iter().map(|it| (it.name.as_str(), it.last.as_str())).collect();
+    assert_eq!(last, [("process", "pending"), ("tcp", "pass")]);
+}
+
+#[test]
+fn what_is_enabled_again_is_looked_at_again() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut disabled = service("redis");
+    disabled.enabled = false;
+    world.event(Event::Configured(watchlist(vec![disabled])));
+    let looks = world.looks_at("redis");
+    world.run(SECOND * 600);
+    assert_eq!(world.looks_at("redis"), looks, "nobody looks at what is disabled");
+    world.event(Event::Configured(watchlist(vec![service("redis")])));
+    assert_eq!(world.state("redis"), StateLabel::Starting, "it may be coming up");
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_service_that_moves_is_judged_where_it_is_now() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    world.event(Event::Configured(watchlist(vec![in_container("redis", "other")])));
+    up(&mut world, "other", 1);
+    assert_ne!(world.state("redis"), StateLabel::Healthy);
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}

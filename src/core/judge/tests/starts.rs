@@ -15,6 +15,9 @@ fn everything_down_in_a_new_container_is_started_once_in_order() {
     assert_eq!(world.state("b"), StateLabel::Healthy);
     assert!(world.notices.is_empty(), "a start is no incident");
     assert!(world.acts[0].0 >= 5.0, "not before startup_delay");
+    for step in ["not running yet:", "starting it by restart_cmd", "waiting for its check"] {
+        assert!(world.told(step), "{step}: {:#?}", world.story);
+    }
 }
 
 #[test]
@@ -142,4 +145,16 @@ fn two_hundred_services_half_of_them_down_are_started_once_and_in_order() {
     let down: Vec<String> = (0..200).filter(|n| n % 10 < 5).map(name).collect();
     assert_eq!(started, down, "each of them once");
     assert!((0..200).all(|n| world.state(&name(n)) == StateLabel::Healthy));
+}
+
+#[test]
+fn a_start_that_a_marker_forbids_is_asked_again_every_ten_seconds() {
+    let mut world = World::new(vec![service("redis")]);
+    world.kill("redis");
+    world.effects.insert("redis".into(), Effect::Marker);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 300);
+    assert!((25..=31).contains(&world.acts.len()), "{}", world.acts.len());
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
 }

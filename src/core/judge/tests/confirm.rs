@@ -209,3 +209,33 @@ fn a_look_is_for_the_instance_that_runs_unless_there_is_only_one() {
     assert_eq!(asked("redis"), Some(instance(1)));
     assert_eq!(asked("local"), None);
 }
+
+#[test]
+fn a_long_fail_for_is_waited_for_at_the_usual_pace() {
+    let mut relay = service("relay");
+    relay.checks[0].fail_for = SECOND * 600;
+    let mut world = World::settled(vec![relay]);
+    let ticked = world.looks_at("relay");
+    while world.looks_at("relay") == ticked {
+        world.run(Duration::from_millis(100));
+    }
+    world.run(SECOND);
+    let before = world.looks_at("relay");
+    world.kill("relay");
+    world.event(Event::Hint { service: "relay".into(), why: String::new(), died: None });
+    world.run(SECOND * 50);
+    assert_eq!(world.looks_at("relay") - before, 3, "that many could have confirmed it");
+}
+
+#[test]
+fn checks_are_spread_over_their_interval() {
+    let services = (0..30).map(|n| service(&format!("s{n}"))).collect();
+    let mut world = World::settled(services);
+    let before = world.looks.len();
+    world.run(SECOND * 60);
+    let mut seconds: Vec<u64> =
+        world.looks[before..].iter().map(|(at, _)| at.floor() as u64).collect();
+    seconds.sort_unstable();
+    seconds.dedup();
+    assert!(seconds.len() >= 15, "{seconds:?}");
+}

@@ -194,3 +194,32 @@ fn a_container_restarted_by_somebody_is_no_crash_loop() {
     assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
 }
+
+#[test]
+fn what_the_engine_says_of_its_health_is_worth_a_look_when_it_changes() {
+    let mut world = World::settled(vec![service("redis")]);
+    let say = |world: &mut World, health| {
+        let ContainerView::Present(presence) = view(1, ContainerStatus::Running) else {
+            unreachable!("it is present")
+        };
+        let view = ContainerView::Present(Presence { health, ..presence });
+        let before = world.looks_at("redis");
+        world.container(ContainerChange::Seen(view));
+        world.looks_at("redis") - before
+    };
+    assert_eq!(say(&mut world, None), 0);
+    assert_eq!(say(&mut world, Some(Health::Healthy)), 1);
+    world.run(SECOND);
+    assert_eq!(say(&mut world, Some(Health::Healthy)), 0);
+    assert_eq!(say(&mut world, Some(Health::Unhealthy("no".into()))), 1);
+}
+
+#[test]
+fn nothing_that_was_alive_in_another_instance_is_to_be_ended() {
+    let mut world = World::settled(vec![service("redis")]);
+    let processes = |world: &World| world.core.services[&ServiceName::from("redis")].processes();
+    assert_eq!(processes(&world).len(), 1);
+    world.kill("redis");
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    assert_eq!(processes(&world), []);
+}

@@ -128,3 +128,17 @@ fn what_fails_long_after_its_dependency_belongs_to_it_all_the_same() {
     assert!(roots.iter().all(|root| *root == "a"), "{roots:?}");
     assert_eq!(world.incidents.len(), 1, "{:#?}", world.incidents);
 }
+
+#[test]
+fn what_vai_gave_up_on_is_tried_again_at_once_when_its_dependency_is_back() {
+    let mut world = World::settled(chain());
+    world.effects.insert("b".into(), Effect::Nothing);
+    world.hint_death("b");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("b"), StateLabel::GaveUp);
+    let before = world.acts_on("b").len();
+    world.hint_death("a");
+    world.run(SECOND * 40);
+    assert_eq!(world.state("a"), StateLabel::Healthy);
+    assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
+}

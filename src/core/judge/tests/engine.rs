@@ -11,6 +11,7 @@ fn nothing_is_restarted_while_the_engine_is_away() {
     assert!(world.acts.is_empty());
     let engine = world.notices.iter().find(|n| n.incident.root == "container engine").unwrap();
     assert_eq!(engine.incident.severity, Severity::Critical);
+    assert_eq!(engine.incident.state, StateLabel::Unknown);
     world.event(Event::EngineBack);
     world.run(SECOND * 120);
     assert_eq!(world.acts_on("redis").len(), 1);
@@ -150,4 +151,28 @@ fn a_death_as_the_engine_goes_is_no_verdict() {
     world.run(SECOND * 60);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert!(!world.told("exited by itself"), "{:#?}", world.story);
+}
+
+#[test]
+fn an_engine_that_nothing_watched_needs_is_nobodys_business() {
+    let local = Service { place: Place::Local, ..service("local") };
+    let mut off = service("off");
+    off.enabled = false;
+    let mut world = World::settled(vec![local, off]);
+    world.event(Event::EngineGone("no such socket".into()));
+    world.run(SECOND * 300);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn what_was_told_before_the_engine_went_is_not_told_again() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.unknown = true;
+    world.run(SECOND * 600);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    world.event(Event::EngineGone("no such socket".into()));
+    world.run(SECOND * 10);
+    world.event(Event::EngineBack);
+    world.run(SECOND * 600);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
 }

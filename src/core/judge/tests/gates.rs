@@ -88,12 +88,14 @@ fn maintenance_holds_and_silences_and_ends() {
     };
     world.event(Event::Maintenance(vec![window]));
     assert_eq!(world.state("redis"), StateLabel::Maintenance);
+    assert!(world.told("a maintenance window opened: backup"), "{:#?}", world.story);
     world.hint_death("redis");
     world.run(SECOND * 900);
     assert!(world.acts.is_empty());
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
     assert!(world.told("not attempted: in a maintenance window: backup"), "{:#?}", world.story);
     world.event(Event::Maintenance(Vec::new()));
+    assert!(world.told("the maintenance window is over"), "{:#?}", world.story);
     world.run(SECOND * 30);
     assert_eq!(world.acts_on("redis").len(), 1);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
@@ -299,9 +301,10 @@ fn after_its_possible_root_is_healed_a_failure_is_confirmed_anew() {
         world.run(SECOND);
     }
     world.hint_death("redis");
-    while world.state("redis") != StateLabel::Healthy {
+    while world.acts.is_empty() || world.state("redis") != StateLabel::Healthy {
         world.run(Duration::from_millis(100));
     }
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert!(world.acts_on("web").is_empty(), "{:?}", world.acts);
     let healed = world.second();
     world.run(SECOND * 30);
@@ -366,8 +369,9 @@ fn maintenance_without_a_reason_is_told_without_one() {
     world.event(Event::Maintenance(vec![window]));
     world.hint_death("redis");
     world.run(SECOND * 60);
-    let held = |line: &String| line.ends_with("not attempted: in a maintenance window");
-    assert!(world.story.iter().any(held), "{:#?}", world.story);
+    for words in ["not attempted: in a maintenance window", "a maintenance window opened"] {
+        assert!(world.story.iter().any(|line| line.ends_with(words)), "{:#?}", world.story);
+    }
 }
 
 #[test]
@@ -383,4 +387,48 @@ fn unsure_is_asked_once_in_a_while_and_not_all_the_time() {
     world.run(SECOND * 600);
     assert!(matches!(world.gate("redis"), Some(Gate::Unsure(_))), "{:?}", world.gate("redis"));
     assert!(world.looks_at("redis") - looks <= 61, "{}", world.looks_at("redis") - looks);
+}
+
+#[test]
+fn possible_root_is_waited_for_before_it_is_confirmed() {
+    let mut root = service("root");
+    root.checks[0].failure_threshold = 20;
+    let mut child = service("child");
+    child.dependencies = vec!["root".into()];
+    let mut world = World::settled(vec![root, child, service("web")]);
+    for name in ["root", "web"] {
+        hang(&mut world, name);
+        world.event(Event::Hint { service: name.into(), why: String::new(), died: None });
+    }
+    world.run(SECOND * 20);
+    assert_eq!(world.state("root"), StateLabel::Suspect);
+    assert!(matches!(world.gate("web"), Some(Gate::PossibleRoot(..))), "{:#?}", world.story);
+}
+
+#[test]
+fn possible_root_is_none_that_an_operator_paused() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.event(Event::Operator(OperatorRequest::Pause("a".into())));
+    world.hint_death("a");
+    world.run(SECOND);
+    hang(&mut world, "b");
+    world.run(SECOND * 65);
+    assert_eq!(world.acts_on("b").len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn a_refusal_for_another_reason_is_told_as_well() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Refused("the container is paused"));
+    world.hint_death("redis");
+    world.run(SECOND * 2);
+    let since = world.views[&ServiceName::from("redis")].since;
+    world.run(SECOND * 60);
+    world.effects.insert("redis".into(), Effect::Refused("the container is being removed"));
+    world.run(SECOND * 60);
+    let told = |words: &str| world.story.iter().filter(|line| line.ends_with(words)).count();
+    assert_eq!(told("not attempted: the container is paused"), 1, "{:#?}", world.story);
+    assert_eq!(told("not attempted: the container is being removed"), 1, "{:#?}", world.story);
+    let view = &world.views[&ServiceName::from("redis")];
+    assert_eq!((view.state, view.since), (StateLabel::Held, since), "held all along");
 }

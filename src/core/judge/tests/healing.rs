@@ -25,13 +25,20 @@ fn a_useless_command_is_tried_max_attempts_times_then_slowly() {
     assert_eq!(told, [NoticeKind::Opened, NoticeKind::Escalated]);
     let incident = &world.notices[1].incident;
     assert_eq!(incident.severity, Severity::Critical);
-    assert!(incident.next.contains("gave up; one more try in 5 min"), "{}", incident.next);
+    assert_eq!(incident.next, "gave up; one more try in 5 min");
     assert!(
         incident.history.iter().any(|line| line.contains("restarted but still failing")),
         "{:#?}",
         incident.history
     );
+    for words in [
+        "restarting by restart_cmd, attempt 1 of 3: connection refused",
+        "restarting by restart_cmd, after ending what is left of it, attempt 3 of 3:",
+    ] {
+        assert!(world.told(words), "{:#?}", world.story);
+    }
     world.run(SECOND * 1200);
+    assert!(world.told("what is left of it, attempt 4: connection refused"), "{:#?}", world.story);
     assert!(world.restarts() <= 5, "the slow retry stays under the ceiling: {:?}", world.acts);
     assert!(world.restarts() > 3, "the slow retry happens");
 }

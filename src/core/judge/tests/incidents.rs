@@ -201,3 +201,90 @@ fn a_stop_by_hand_is_told_after_ten_minutes_however_rare_the_looks() {
     world.run(SECOND * 2);
     assert_eq!(world.notices.len(), 1, "{:#?}", world.story);
 }
+
+#[test]
+fn an_incident_is_shown_as_soon_as_it_is_open() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.hint_death("redis");
+    world.run(Duration::from_millis(10));
+    let reasons: Vec<&str> = world.incidents.values().map(|it| it.reason.as_str()).collect();
+    assert_eq!(reasons, ["connection refused"]);
+}
+
+#[test]
+fn an_incident_says_what_comes_next() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.watchlist.repeat_interval = SECOND * 100;
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.act_lasts = SECOND * 10;
+    let next = |world: &World| world.incidents.values().next().unwrap().next.clone();
+    world.hint_death("redis");
+    world.run(SECOND);
+    assert_eq!(next(&world), "it is being restarted");
+    world.run(SECOND * 10);
+    assert_eq!(next(&world), "waiting for its check to pass");
+    while world.state("redis") != StateLabel::GaveUp {
+        world.run(SECOND);
+    }
+    let told = |world: &World| world.notices.last().unwrap().incident.next.clone();
+    assert_eq!(told(&world), "gave up; one more try in 5 min");
+    world.run(SECOND * 100);
+    assert_eq!(told(&world), "gave up; one more try in 3 min 20 s", "{:#?}", world.notices);
+}
+
+#[test]
+fn a_start_that_waits_for_its_turn_is_told_as_waiting() {
+    let mut world = World::settled(vec![service("busy"), in_container("late", "late")]);
+    world.watchlist.parallel_actions = 1;
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.act_lasts = SECOND * 100;
+    world.kill("late");
+    world.hint_death("busy");
+    world.run(SECOND);
+    up(&mut world, "late", 1);
+    world.run(SECOND * 90);
+    let late = world.incidents.values().find(|it| it.root == "late").unwrap();
+    assert_eq!(late.next, "waiting for it to come up");
+}
+
+#[test]
+fn who_hangs_on_a_root_and_is_well_or_not_wanted_is_not_affected() {
+    let mut services = vec![service("root")];
+    for name in ["failing", "off", "well"] {
+        let mut child = in_container(name, name);
+        child.dependencies = vec!["root".into()];
+        child.enabled = name != "off";
+        services.push(child);
+    }
+    let mut world = World::settled(services);
+    for name in ["failing", "well"] {
+        up(&mut world, name, 1);
+    }
+    world.run(SECOND * 120);
+    world.effects.insert("root".into(), Effect::Nothing);
+    world.kill("failing");
+    world.hint_death("root");
+    world.run(SECOND * 300);
+    let told = &world.notices.last().unwrap().incident;
+    assert_eq!((told.root.as_str(), &told.affected[..]), ("root", &["failing".into()][..]));
+}
+
+#[test]
+fn who_is_told_is_up_to_the_root_unless_it_has_nobody() {
+    let channel = |name: &str| Notify::Channels(vec![name.into()]);
+    let told = |of_root: Notify| {
+        let mut services = chain();
+        services[0].notify = of_root;
+        services[1].notify = channel("of b");
+        let mut world = World::settled(services);
+        world.effects.insert("a".into(), Effect::Nothing);
+        world.hint_death("a");
+        world.hint_death("b");
+        world.run(SECOND * 300);
+        assert_eq!(world.notices[0].incident.root, "a");
+        world.notices[0].notify.clone()
+    };
+    assert_eq!(told(channel("of a")), channel("of a"));
+    assert_eq!(told(Notify::Nobody), channel("of b"));
+}

@@ -258,3 +258,35 @@ fn no_two_comebacks_share_a_name_whatever_the_clock_says() {
     ids.dedup();
     assert_eq!(ids.len(), 3, "{ids:?}");
 }
+
+#[test]
+fn a_stop_while_vai_itself_stops_means_nothing() {
+    let kept_up = |status| {
+        let ContainerView::Present(presence) = view(1, status) else { unreachable!() };
+        let presence = Presence { engine_restarts: true, ..presence };
+        ContainerChange::Seen(ContainerView::Present(presence))
+    };
+    let mut world = World::settled(vec![service("redis")]);
+    world.container(kept_up(ContainerStatus::Running));
+    world.event(Event::Stopping);
+    world.kill("redis");
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    world.instance = None;
+    world.restart();
+    world.container(kept_up(ContainerStatus::Exited { code: 143, oom: false }));
+    world.run(SECOND * 60);
+    assert_eq!(world.restarts(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn an_incident_from_before_it_was_remembered_whether_it_was_shown_was_shown() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 10);
+    let now = world.memory.incidents.values().next().unwrap();
+    let mut before = serde_json::to_value(now).unwrap();
+    assert!(before.as_object_mut().unwrap().remove("shown").is_some());
+    assert_eq!(serde_json::from_value::<IncidentMemory>(before).unwrap(), *now);
+}

@@ -32,6 +32,8 @@ enum Effect {
     Fails,
     /// The act is refused because of a marker file.
     Marker,
+    /// The act is refused in these words.
+    Refused(&'static str),
 }
 
 struct World {
@@ -100,7 +102,7 @@ fn tcp_check() -> Check {
     check(CheckKind::Tcp(TcpCheck { host, port: 6379, send: None, expect: None }))
 }
 
-fn service(name: &str) -> Service {
+pub(crate) fn service(name: &str) -> Service {
     Service {
         name: name.into(),
         enabled: true,
@@ -374,6 +376,7 @@ impl World {
             Effect::Nothing => done,
             Effect::Fails => ActOutcome::Failed("restart_cmd exited 1: no such file".into()),
             Effect::Marker => ActOutcome::Refused { gate: "stopped by hand".into(), by_hand: true },
+            Effect::Refused(why) => ActOutcome::Refused { gate: why.into(), by_hand: false },
         };
         let report = ActReport {
             outcome,

@@ -160,7 +160,8 @@ fn a_look_that_never_ends_is_a_stale_monitor() {
     world.queue.clear();
     world.run(SECOND * 400);
     assert_eq!(world.state("redis"), StateLabel::Unknown);
-    assert!(world.told("monitor stale"), "{:#?}", world.story);
+    assert!(world.told("monitor stale: no result for 2 min"), "{:#?}", world.story);
+    assert_eq!(world.views[&ServiceName::from("redis")].checks[0].skipped, 6);
     assert!(world.acts.is_empty());
     assert!(world.queue.is_empty(), "it is not looked at twice at once");
 }

@@ -146,3 +146,29 @@ fn what_failed_before_an_operators_start_does_not_count_against_it() {
     assert_eq!(world.acts[before].2, Act::Start);
     assert_eq!(world.acts.len(), before + 2, "the next follows at once: {:?}", world.acts);
 }
+
+#[test]
+fn what_is_shown_of_a_service_follows_it() {
+    let mut world = World::settled(vec![service("redis")]);
+    let shown = world.shown;
+    world.run(Duration::from_millis(1));
+    assert_eq!(world.shown, shown, "nothing changed");
+    let redis = ServiceName::from("redis");
+    let view = &world.views[&redis];
+    assert_eq!((view.state, view.reason.as_str()), (StateLabel::Healthy, ""));
+    assert_eq!((view.container.as_str(), view.restarts_in_window), ("services", 0));
+    assert_eq!(view.incident, None);
+    let check = &view.checks[0];
+    assert_eq!((check.name.as_str(), check.last.as_str(), check.took_ms), ("tcp", "pass", 5));
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 70);
+    let view = &world.views[&redis];
+    assert_eq!(view.state, StateLabel::Down);
+    assert!(view.reason.starts_with("connection refused; next attempt in"), "{}", view.reason);
+    assert_eq!((view.restarts_in_window, view.failed_attempts), (1, 1));
+    assert_eq!(view.checks[0].last, "fail");
+    assert_eq!(view.checks[0].detail, "connection refused");
+    assert_eq!(view.incident.as_ref(), world.incidents.keys().next().map(|id| &id.0));
+    assert!(view.since > world.notices[0].at, "since the verdict, not since its failure");
+}

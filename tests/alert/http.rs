@@ -215,7 +215,7 @@ async fn what_waits_for_a_sink_that_was_removed_goes_to_the_new_one() {
     wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
 
     let mut config = notifications(&[ntfy(&good.uri(), None)]);
-    for sink in config.channels.values_mut().flatten() {
+    for sink in config.plan.channels.values_mut().flatten() {
         sink.name = "alerts[0] ntfy".to_owned();
     }
     alerter.reconfigure(&config, Redactor::default()).await;
@@ -229,7 +229,7 @@ async fn what_waits_for_a_sink_that_was_removed_goes_to_the_new_one() {
 #[tokio::test]
 async fn without_a_usable_sink_nothing_breaks() {
     let mut config = notifications(&[ntfy("http://127.0.0.1:1", None)]);
-    for sink in config.channels.values_mut().flatten() {
+    for sink in config.plan.channels.values_mut().flatten() {
         sink.held = Some("${NTFY_TOKEN} is not set".to_owned());
     }
     let alerter = alerter(&[]).await;

@@ -99,3 +99,32 @@ impl HostMemory {
         (often && now.since(last.mono) < UNCLEAN_WITHIN).then_some(last)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> Now {
+        Now { mono: Time::from_millis(second * 1000), ..Now::default() }
+    }
+
+    fn ended_at(seconds: [u64; 3]) -> HostMemory {
+        let mut host = HostMemory { running: true, ..HostMemory::default() };
+        seconds.into_iter().for_each(|second| host.started(at(second)));
+        host
+    }
+
+    #[test]
+    fn three_unclean_starts_in_ten_minutes_are_too_many_for_ten_minutes() {
+        let host = ended_at([100, 300, 699]);
+        assert_eq!(host.mistrusted_until(at(699).mono), Some(at(1299).mono));
+        assert_eq!(host.mistrusted_since(at(1298).mono), Some(at(699)));
+        assert_eq!(host.mistrusted_until(at(1299).mono), None);
+    }
+
+    #[test]
+    fn three_unclean_starts_in_ten_minutes_and_a_second_are_not() {
+        let host = ended_at([100, 300, 700]);
+        assert_eq!(host.mistrusted_until(at(700).mono), None);
+    }
+}

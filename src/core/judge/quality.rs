@@ -117,8 +117,20 @@ mod tests {
             ticks(&mut quality, [true]);
             calm += 1;
         }
-        // By then the oldest of the changes have fallen out or weigh less.
-        assert!((12..=20).contains(&calm), "{calm}");
+        // The seven changes weigh 20.05 % when five of them are left.
+        assert_eq!(calm, 17);
+    }
+
+    #[test]
+    fn flapping_is_told_by_how_often_it_changed() {
+        let mut quality = Quality::default();
+        for n in 0..60 {
+            ticks(&mut quality, [n % 2 == 0]);
+            let changed = (n + 1).min(20);
+            let words = format!("flapping: changed {changed} times in 21 intervals");
+            assert_eq!(quality.complaint(), quality.is_flapping().then_some(words));
+        }
+        assert!(quality.is_flapping());
     }
 
     #[test]

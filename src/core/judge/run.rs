@@ -215,3 +215,34 @@ impl Run {
 fn key(service: &ServiceName, check: &Check) -> String {
     format!("{service}/{}", check.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fault, FaultKind};
+
+    /// A run of an hour in which every second look came to `outcome`.
+    fn alternating(judged: bool, outcome: &Outcome) -> Run {
+        let fail = Outcome::Fail(Fault::new(FaultKind::Timeout, "timeout"));
+        let service = crate::judge::tests::service("web");
+        let check = &service.checks[0];
+        let mut run = Run::new(Time::default(), &service.name, check);
+        for tick in 0..60 {
+            let mono = Time::from_millis(tick * 60_000);
+            let now = Now { mono, ..Now::default() };
+            run.due(mono, &service.name, check, true, 0, &mut 0);
+            let outcome = if tick % 2 == 0 { &fail } else { outcome };
+            run.ended(now, 0, judged, Report::new(outcome.clone(), Duration::ZERO));
+        }
+        run
+    }
+
+    #[test]
+    fn only_what_was_seen_of_what_should_be_up_is_held_against_its_quality() {
+        let complaint = |run: Run| run.kept.quality.complaint();
+        assert!(complaint(alternating(true, &Outcome::Pass)).is_some());
+        assert_eq!(complaint(alternating(false, &Outcome::Pass)), None, "it is coming up");
+        let unknown = Outcome::Unknown("the agent is lost".into());
+        assert_eq!(complaint(alternating(true, &unknown)), None, "that is no coming and going");
+    }
+}

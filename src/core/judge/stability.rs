@@ -118,6 +118,28 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_without_a_healing_ends_a_clean_day_as_well() {
+        let mut stability = Stability::default();
+        for at in [0, 10, 23] {
+            stability.healed(now(at));
+        }
+        stability.failed(hour(40));
+        stability.settle(hour(63));
+        assert_eq!(count(&stability), Some(3), "one hour short");
+        stability.settle(hour(64));
+        assert_eq!(count(&stability), None);
+    }
+
+    #[test]
+    fn the_third_a_day_after_the_first_is_no_news() {
+        let mut stability = Stability::default();
+        for at in [0, 12, 24] {
+            stability.healed(now(at));
+        }
+        assert_eq!(count(&stability), None);
+    }
+
+    #[test]
     fn once_a_day_and_a_half_is_no_news() {
         let mut stability = Stability::default();
         for n in 0..20 {

@@ -136,7 +136,6 @@ impl Core {
         for (name, service) in watchlist.services {
             let mut step = Step::default();
             match self.services.get_mut(&name) {
-                Some(machine) if machine.service == service => {}
                 Some(machine) => machine.reconfigure(now, service, &mut step),
                 None => {
                     let machine = match self.remembered.services.get(&name) {

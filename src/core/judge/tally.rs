@@ -193,7 +193,8 @@ impl Tally {
     }
 
     /// Forgets fails that a pass has cleared: those that were never confirmed,
-    /// and confirmed ones once their end is proven.
+    /// and confirmed ones once their end is proven. What is left beside passes
+    /// is recovering.
     pub(crate) fn settle(&mut self, check: &Check) {
         let passes = self.passes;
         let cleared =
@@ -201,11 +202,6 @@ impl Tally {
         if passes > 0 {
             self.fails.take_if(cleared);
         }
-    }
-
-    /// Forgets that it failed: the recovery is proven.
-    pub(crate) fn proven_well(&mut self) {
-        self.fails = None;
     }
 
     /// What the results say at `now`.
@@ -217,13 +213,7 @@ impl Tally {
         }
         match (&self.fails, &self.last) {
             (_, None) => Verdict::Pending,
-            (Some(fails), _) if self.passes > 0 => {
-                if Self::confirmed(fails, check) && self.passes < check.success_threshold {
-                    Verdict::Recovering
-                } else {
-                    self.passing(check)
-                }
-            }
+            (Some(_), _) if self.passes > 0 => Verdict::Recovering,
             (Some(fails), _) => {
                 let failing = fails.failing();
                 if Self::confirmed(fails, check) {
@@ -269,7 +259,7 @@ impl Tally {
     pub(crate) fn in_flux(&self, check: &Check) -> bool {
         match &self.fails {
             None => false,
-            Some(_) if self.passes > 0 => self.passes < check.success_threshold,
+            Some(_) if self.passes > 0 => true,
             // A long `fail_for` is waited for at the usual pace.
             Some(fails) => !Self::confirmed(fails, check) && fails.count < check.failure_threshold,
         }
@@ -319,3 +309,6 @@ impl Tally {
 pub(crate) fn restarts(check: &Check) -> bool {
     check.on_fail == OnFail::Restart
 }
+
+#[cfg(test)]
+mod tests;

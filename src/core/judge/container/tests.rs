@@ -112,7 +112,6 @@ fn who_brought_it_up_is_told_from_how_it_ended() {
 fn an_exit_that_was_seen_is_known_after_a_restart_of_vai() {
     let mut container = running();
     container.change(at(100), ContainerChange::Died);
-    let exited = || ContainerStatus::Exited { code: 1, oom: false };
     let mut same = Container::resume(container.kept.clone());
     same.change(at(200), ContainerChange::Seen(view(1, exited())));
     assert!(matches!(same.standing(at(240).mono), Standing::Died(_)));
@@ -149,8 +148,7 @@ fn a_loop_that_no_policy_brings_back_is_ours_to_end() {
     let up = container.standing(at(302).mono);
     assert!(matches!(up, Standing::Looping { by_policy: false, .. }), "{up:?}");
     container.change(at(310), ContainerChange::Died);
-    let exited = ContainerStatus::Exited { code: 1, oom: false };
-    container.change(at(310), ContainerChange::Seen(without_policy(4, exited)));
+    container.change(at(310), ContainerChange::Seen(without_policy(4, exited())));
     let Standing::Died(fault) = container.standing(at(320).mono) else {
         panic!("{:?}", container.standing(at(320).mono));
     };
@@ -184,4 +182,126 @@ fn what_an_act_of_ours_left_running_is_up_before_the_engine_says_so() {
     container.runs_now(at(100), &instance(2));
     assert_eq!(container.standing(at(101).mono), up(2, 100));
     assert_eq!(container.started_by(), Some(("by vai", at(100))));
+}
+
+fn exited() -> ContainerStatus {
+    ContainerStatus::Exited { code: 1, oom: false }
+}
+
+fn is_changing(container: &Container, second: u64) -> bool {
+    matches!(container.standing(at(second).mono), Standing::Changing(_))
+}
+
+fn is_by_hand(container: &Container, second: u64) -> bool {
+    matches!(container.standing(at(second).mono), Standing::ByHand(_))
+}
+
+#[test]
+fn a_signalled_container_is_being_stopped_for_half_a_minute_whoever_looks_meanwhile() {
+    let mut container = running();
+    container.change(at(100), ContainerChange::Signalled);
+    assert_eq!(container.next_wake(at(100).mono), Some(at(130).mono));
+    up(&mut container, 101, 1);
+    assert!(is_changing(&container, 102));
+    assert!(is_changing(&container, 129));
+    let up = container.standing(at(130).mono);
+    assert!(matches!(up, Standing::Up { since, .. } if since == at(0).mono), "{up:?}");
+}
+
+#[test]
+fn a_stop_is_a_wish_once_it_has_lasted_five_seconds() {
+    let mut container = running();
+    container.change(at(100), ContainerChange::Died);
+    container.change(at(101), ContainerChange::StopRequested);
+    container.change(at(101), ContainerChange::Seen(view(1, exited())));
+    assert!(is_changing(&container, 101));
+    assert!(is_changing(&container, 105));
+    assert!(is_by_hand(&container, 106));
+}
+
+#[test]
+fn the_engines_policy_has_half_a_minute_to_bring_it_back() {
+    let mut container = running();
+    container.change(at(100), ContainerChange::Died);
+    container.change(at(100), ContainerChange::Seen(view(1, exited())));
+    assert!(is_changing(&container, 101));
+    assert!(is_changing(&container, 129));
+    assert!(matches!(container.standing(at(130).mono), Standing::Died(_)));
+}
+
+#[test]
+fn what_was_never_seen_running_is_given_five_seconds_by_its_policy() {
+    let mut container = Container::default();
+    container.change(at(100), ContainerChange::Seen(view(1, exited())));
+    assert!(is_changing(&container, 104));
+    assert!(is_by_hand(&container, 105));
+}
+
+#[test]
+fn a_loop_that_the_policy_gave_up_on_is_still_the_loop() {
+    let mut container = running();
+    for (run, second) in [(2, 100), (3, 200), (4, 300)] {
+        exit(&mut container, second, run);
+    }
+    container.change(at(310), ContainerChange::Died);
+    container.change(at(310), ContainerChange::Seen(view(4, exited())));
+    let standing = container.standing(at(345).mono);
+    assert!(matches!(standing, Standing::Looping { by_policy: true, .. }), "{standing:?}");
+}
+
+#[test]
+fn stops_are_ours_until_five_seconds_after_our_act() {
+    let stopped_at = |second: u64| {
+        let mut container = running();
+        container.act_begins();
+        container.act_ended(at(100).mono);
+        container.change(at(second), ContainerChange::Died);
+        container.change(at(second), ContainerChange::StopRequested);
+        container.change(at(second), ContainerChange::Seen(view(1, exited())));
+        container
+    };
+    assert!(!is_by_hand(&stopped_at(105), 200));
+    assert!(is_by_hand(&stopped_at(106), 200));
+}
+
+#[test]
+fn stops_are_ours_while_the_engine_may_go_on_with_an_act_that_vai_did_not_outlive() {
+    let stopped_at = |second: u64| {
+        let mut container = running();
+        container.act_interrupted(at(100).mono);
+        container.change(at(second), ContainerChange::Signalled);
+        container.change(at(second), ContainerChange::Died);
+        container.change(at(second), ContainerChange::StopRequested);
+        container.change(at(second), ContainerChange::Seen(view(1, exited())));
+        container
+    };
+    assert!(!is_by_hand(&stopped_at(145), 200));
+    assert!(is_by_hand(&stopped_at(146), 200));
+}
+
+#[test]
+fn a_stop_a_minute_before_the_engine_goes_was_somebodys_wish() {
+    let gone_at = |second: u64| {
+        let mut container = running();
+        container.change(at(100), ContainerChange::Signalled);
+        container.change(at(100), ContainerChange::Died);
+        container.change(at(100), ContainerChange::StopRequested);
+        container.stops_prove_nothing(at(second).mono);
+        container.change(at(second + 60), ContainerChange::Seen(view(1, exited())));
+        container
+    };
+    assert!(is_changing(&gone_at(159), 221), "the engine may yet start it");
+    assert!(is_by_hand(&gone_at(160), 221));
+}
+
+#[test]
+fn what_is_gone_was_removed_or_was_never_there() {
+    let words = |container: &mut Container| {
+        container.change(at(100), ContainerChange::Seen(ContainerView::Missing));
+        container.standing(at(110).mono)
+    };
+    let removed = Standing::ByHand("the container was removed".into());
+    assert_eq!(words(&mut running()), removed);
+    let never = Standing::ByHand("there is no such container".into());
+    assert_eq!(words(&mut Container::default()), never);
 }

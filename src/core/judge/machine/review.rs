@@ -265,11 +265,6 @@ impl Machine {
             return;
         }
         self.recovered(now, how, step);
-        for (run, check) in self.runs.iter_mut().zip(&self.service.checks) {
-            if restarts(check) {
-                run.tally.proven_well();
-            }
-        }
         self.was_well(now);
         step.became_well |= !self.is_well();
         self.enter(now, State::Healthy, how, step);

@@ -2,29 +2,6 @@
 
 use super::*;
 
-/// Hangs: something lives there, and nothing proves that it does not work.
-fn hang(world: &mut World, name: &str) {
-    world.kill(name);
-    world.faults.insert(name.into(), FaultKind::Timeout);
-}
-
-fn in_container(name: &str, container: &str) -> Service {
-    Service { place: Place::Container(container.into()), ..service(name) }
-}
-
-fn up(world: &mut World, key: &str, number: u32) {
-    let change = ContainerChange::Seen(view_of(key, number));
-    world.event(Event::Container { key: key.into(), change });
-}
-
-fn view_of(key: &str, number: u32) -> ContainerView {
-    let ContainerView::Present(presence) = view(number, ContainerStatus::Running) else {
-        unreachable!("it is present");
-    };
-    let instance = Instance { id: format!("id-of-{key}"), ..presence.instance };
-    ContainerView::Present(Presence { instance, name: key.into(), ..presence })
-}
-
 #[test]
 fn possible_root_a_hang_waits_for_a_death_of_the_same_time() {
     let mut names = vec![service("redis")];
@@ -111,12 +88,14 @@ fn maintenance_holds_and_silences_and_ends() {
     };
     world.event(Event::Maintenance(vec![window]));
     assert_eq!(world.state("redis"), StateLabel::Maintenance);
+    assert!(world.told("a maintenance window opened: backup"), "{:#?}", world.story);
     world.hint_death("redis");
     world.run(SECOND * 900);
     assert!(world.acts.is_empty());
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
     assert!(world.told("not attempted: in a maintenance window: backup"), "{:#?}", world.story);
     world.event(Event::Maintenance(Vec::new()));
+    assert!(world.told("the maintenance window is over"), "{:#?}", world.story);
     world.run(SECOND * 30);
     assert_eq!(world.acts_on("redis").len(), 1);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
@@ -234,84 +213,6 @@ fn namespace_a_container_waits_for_the_one_whose_network_it_shares() {
 }
 
 #[test]
-fn crash_loop_is_critical_and_left_to_the_engine() {
-    let mut world = World::settled(vec![service("redis"), service("web")]);
-    let policy = |number, status| {
-        let ContainerView::Present(presence) = view(number, status) else { unreachable!() };
-        ContainerView::Present(Presence { engine_restarts: true, ..presence })
-    };
-    for number in 2..=6 {
-        world.container(ContainerChange::Died);
-        world.run(Duration::from_millis(300));
-        let up = policy(number, ContainerStatus::Running);
-        world.container(ContainerChange::Seen(up));
-        world.run(SECOND * 40);
-    }
-    assert!(world.acts.is_empty(), "{:?}", world.acts);
-    assert_eq!(world.state("redis"), StateLabel::Down);
-    let opened: Vec<&Notice> =
-        world.notices.iter().filter(|it| it.kind == NoticeKind::Opened).collect();
-    assert_eq!(opened.len(), 1, "{:#?}", world.notices);
-    assert_eq!(opened[0].incident.severity, Severity::Critical);
-    assert!(opened[0].incident.reason.contains("exited by itself 3 times in 10 min"));
-    assert!(opened[0].incident.next.contains("restart policy"), "{}", opened[0].incident.next);
-    world.event(Event::Stopping);
-    world.restart();
-    world.run(SECOND * 60);
-    assert_eq!(world.state("redis"), StateLabel::Down, "it is remembered");
-    world.run(SECOND * 600);
-    assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
-    assert_eq!(world.notices.len(), 2, "{:#?}", world.notices);
-}
-
-#[test]
-fn a_container_restarted_by_somebody_is_no_crash_loop() {
-    let mut world = World::settled(vec![service("redis")]);
-    for number in 2..=6 {
-        world.container(ContainerChange::Signalled);
-        world.container(ContainerChange::Died);
-        world.container(ContainerChange::StopRequested);
-        world.container(ContainerChange::Seen(view(number, ContainerStatus::Running)));
-        world.run(SECOND * 40);
-    }
-    assert_eq!(world.state("redis"), StateLabel::Healthy);
-    assert!(world.notices.is_empty(), "{:#?}", world.notices);
-}
-
-#[test]
-fn a_restart_of_what_a_failed_attempt_left_behind_supersedes_it() {
-    let mut world = World::settled(vec![service("redis")]);
-    world.effects.insert("redis".into(), Effect::Nothing);
-    world.hint_death("redis");
-    world.run(SECOND * 300);
-    let ids: Vec<u64> = world.requests.iter().map(|(id, _)| id.0).collect();
-    let supersedes: Vec<Option<u64>> =
-        world.requests.iter().map(|(_, before)| before.map(|id| id.0)).collect();
-    assert_eq!(ids, [1, 2, 3]);
-    assert_eq!(supersedes, [None, Some(1), Some(2)]);
-}
-
-#[test]
-fn what_gave_up_beside_its_unnamed_root_is_told_with_it_alone() {
-    let names = ["a", "b", "c", "redis"].map(service);
-    let mut world = World::settled(names.to_vec());
-    for web in ["a", "b", "c"] {
-        world.needs.insert(web.into(), "redis".into());
-        world.faults.insert(web.into(), FaultKind::Timeout);
-    }
-    world.effects.insert("redis".into(), Effect::Nothing);
-    world.hint_death("redis");
-    world.run(SECOND * 1200);
-    assert_eq!(world.state("a"), StateLabel::GaveUp);
-    let before = world.notices.len();
-    world.well.insert("redis".into(), true);
-    world.run(SECOND * 200);
-    assert_eq!(world.state("c"), StateLabel::Healthy);
-    let news: Vec<NoticeKind> = world.notices[before..].iter().map(|it| it.kind).collect();
-    assert_eq!(news, [NoticeKind::Resolved], "{:#?}", world.notices);
-}
-
-#[test]
 fn what_is_held_can_be_stopped_and_that_be_ended() {
     let mut held = service("redis");
     held.held = Some("${TOKEN} is not set".into());
@@ -400,9 +301,10 @@ fn after_its_possible_root_is_healed_a_failure_is_confirmed_anew() {
         world.run(SECOND);
     }
     world.hint_death("redis");
-    while world.state("redis") != StateLabel::Healthy {
+    while world.acts.is_empty() || world.state("redis") != StateLabel::Healthy {
         world.run(Duration::from_millis(100));
     }
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert!(world.acts_on("web").is_empty(), "{:?}", world.acts);
     let healed = world.second();
     world.run(SECOND * 30);
@@ -426,29 +328,107 @@ fn two_containers_are_acted_on_side_by_side() {
 }
 
 #[test]
-fn a_root_that_fails_again_at_once_goes_on_in_its_incident() {
-    let mut world = World::settled(vec![service("redis"), service("web")]);
-    world.needs.insert("web".into(), "redis".into());
-    world.effects.insert("redis".into(), Effect::Nothing);
-    world.effects.insert("web".into(), Effect::Nothing);
-    world.hint_death("redis");
-    world.run(SECOND * 400);
-    world.well.insert("redis".into(), true);
-    world.needs.remove("web");
-    world.kill("web");
-    while world.state("redis") != StateLabel::Healthy {
+fn possible_root_is_none_that_failed_long_before() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.faults.insert("b".into(), FaultKind::Timeout);
+    world.hint_death("a");
+    world.run(SECOND * 125);
+    assert!(matches!(world.state("a"), StateLabel::Down | StateLabel::Verifying));
+    let before = world.second();
+    world.kill("b");
+    while world.acts_on("b").is_empty() {
         world.run(SECOND);
     }
-    world.run(SECOND * 10);
+    assert!(world.second() - before <= 65.0, "{:#?}", world.story);
+}
+
+#[test]
+fn possible_root_is_none_that_vai_gave_up_on() {
+    let mut hopeless = service("a");
+    hopeless.recovery.max_attempts = 1;
+    hopeless.start_timeout = Some(SECOND * 6);
+    let mut world = World::settled(vec![hopeless, service("b")]);
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.hint_death("a");
+    world.run(SECOND * 20);
+    assert_eq!(world.state("a"), StateLabel::GaveUp);
+    let before = world.second();
+    hang(&mut world, "b");
+    while world.acts_on("b").is_empty() {
+        world.run(SECOND);
+    }
+    assert!(world.second() - before <= 65.0, "{:#?}", world.story);
+}
+
+#[test]
+fn maintenance_without_a_reason_is_told_without_one() {
+    let mut world = World::settled(vec![service("redis")]);
+    let services = vec!["redis".into()];
+    let window = MaintenanceWindow { services, reason: String::new(), until: Wall::default() };
+    world.event(Event::Maintenance(vec![window]));
     world.hint_death("redis");
     world.run(SECOND * 60);
-    let mut open: Vec<&str> = world
-        .incidents
-        .values()
-        .filter(|it| it.phase == IncidentPhase::Open)
-        .map(|it| it.root.as_str())
-        .collect();
-    open.sort_unstable();
-    open.dedup();
-    assert_eq!(open.len(), world.core.incidents.memories().count(), "none is lost: {open:?}");
+    for words in ["not attempted: in a maintenance window", "a maintenance window opened"] {
+        assert!(world.story.iter().any(|line| line.ends_with(words)), "{:#?}", world.story);
+    }
+}
+
+#[test]
+fn unsure_is_asked_once_in_a_while_and_not_all_the_time() {
+    let mut world = World::settled(vec![daily("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+    world.unknown = true;
+    world.run(SECOND * 60);
+    let looks = world.looks_at("redis");
+    world.run(SECOND * 600);
+    assert!(matches!(world.gate("redis"), Some(Gate::Unsure(_))), "{:?}", world.gate("redis"));
+    assert!(world.looks_at("redis") - looks <= 61, "{}", world.looks_at("redis") - looks);
+}
+
+#[test]
+fn possible_root_is_waited_for_before_it_is_confirmed() {
+    let mut root = service("root");
+    root.checks[0].failure_threshold = 20;
+    let mut child = service("child");
+    child.dependencies = vec!["root".into()];
+    let mut world = World::settled(vec![root, child, service("web")]);
+    for name in ["root", "web"] {
+        hang(&mut world, name);
+        world.event(Event::Hint { service: name.into(), why: String::new(), died: None });
+    }
+    world.run(SECOND * 20);
+    assert_eq!(world.state("root"), StateLabel::Suspect);
+    assert!(matches!(world.gate("web"), Some(Gate::PossibleRoot(..))), "{:#?}", world.story);
+}
+
+#[test]
+fn possible_root_is_none_that_an_operator_paused() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.event(Event::Operator(OperatorRequest::Pause("a".into())));
+    world.hint_death("a");
+    world.run(SECOND);
+    hang(&mut world, "b");
+    world.run(SECOND * 65);
+    assert_eq!(world.acts_on("b").len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn a_refusal_for_another_reason_is_told_as_well() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Refused("the container is paused"));
+    world.hint_death("redis");
+    world.run(SECOND * 2);
+    let since = world.views[&ServiceName::from("redis")].since;
+    world.run(SECOND * 60);
+    world.effects.insert("redis".into(), Effect::Refused("the container is being removed"));
+    world.run(SECOND * 60);
+    let told = |words: &str| world.story.iter().filter(|line| line.ends_with(words)).count();
+    assert_eq!(told("not attempted: the container is paused"), 1, "{:#?}", world.story);
+    assert_eq!(told("not attempted: the container is being removed"), 1, "{:#?}", world.story);
+    let view = &world.views[&ServiceName::from("redis")];
+    assert_eq!((view.state, view.since), (StateLabel::Held, since), "held all along");
 }

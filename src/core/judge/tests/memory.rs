@@ -193,167 +193,101 @@ fn after_a_reboot_everything_is_started_in_order_and_told_once() {
 }
 
 #[test]
-fn a_restart_of_the_engine_is_told_once_all_is_up() {
-    let mut world = World::settled(vec![service("redis")]);
-    world.event(Event::EngineGone("no socket".into()));
-    world.run(SECOND * 10);
-    world.kill("redis");
-    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
-    world.event(Event::EngineBack);
-    world.run(SECOND * 60);
-    assert_eq!(world.acts_on("redis"), [&Act::Start]);
-    let told: Vec<&str> = world.notices.iter().map(|it| it.incident.reason.as_str()).collect();
-    assert_eq!(told, ["the container engine was restarted, and the one service is up again"]);
+fn a_message_is_remembered_until_it_has_arrived() {
+    let mut world = World::settled(vec![service("a"), service("b")]);
+    world.unknown = true;
+    world.run(SECOND * 600);
+    let untold: Vec<Notice> = world.memory.messages().values().cloned().collect();
+    assert_eq!(untold, world.notices);
+    assert!(!untold.is_empty());
+    let ids: Vec<MessageId> = world.memory.messages().keys().copied().collect();
+    ids.into_iter().for_each(|id| world.event(Event::Told(id)));
+    assert!(world.memory.messages().is_empty());
 }
 
 #[test]
-fn an_engine_that_containers_outlive_is_no_news() {
+fn a_stop_that_was_cut_off_is_for_its_operator_to_repeat() {
     let mut world = World::settled(vec![service("redis")]);
-    world.event(Event::EngineGone("no socket".into()));
-    world.run(SECOND * 10);
-    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
-    world.event(Event::EngineBack);
-    world.run(SECOND * 60);
-    assert!(world.acts.is_empty());
-    assert!(world.notices.is_empty(), "{:#?}", world.notices);
-}
-
-/// The container with a policy that makes the engine bring it back.
-fn kept_up(number: u32, status: ContainerStatus) -> ContainerChange {
-    let ContainerView::Present(presence) = view(number, status) else { unreachable!() };
-    ContainerChange::Seen(ContainerView::Present(Presence { engine_restarts: true, ..presence }))
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    world.restart();
+    assert!(world.told("`vai stop redis` again if it still runs"), "{:#?}", world.story);
+    assert_eq!(world.acts_on("redis"), [&Act::Stop], "it is not done again by itself");
 }
 
 #[test]
-fn what_a_returning_engine_does_not_bring_back_was_stopped_by_hand() {
+fn a_container_is_remembered_as_long_as_anything_runs_in_it() {
+    let key = ContainerKey::from("services");
     let mut world = World::settled(vec![service("redis")]);
-    let exited = || kept_up(1, ContainerStatus::Exited { code: 137, oom: false });
+    for _ in 0..3 {
+        world.run(SECOND * 61);
+        assert!(world.memory.containers.contains_key(&key));
+    }
+    world.event(Event::Configured(watchlist(vec![in_container("redis", "other")])));
+    assert!(!world.memory.containers.contains_key(&key));
+}
+
+#[test]
+fn no_two_incidents_share_a_name_whatever_the_clock_says() {
+    let mut world = World::settled(vec![service("redis")]);
+    let wall = world.now.wall;
+    for _ in 0..3 {
+        world.now.wall = wall;
+        world.hint_death("redis");
+        world.run(SECOND * 900);
+        world.event(Event::Stopping);
+        world.restart();
+        world.run(SECOND * 120);
+    }
+    let at_once = world.incidents.keys().filter(|id| id.0.starts_with("redis-120-"));
+    assert_eq!(at_once.count(), 3, "{:#?}", world.incidents.keys());
+}
+
+#[test]
+fn no_two_comebacks_share_a_name_whatever_the_clock_says() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.now.wall = Wall::from_millis(1_800_000_000_123);
+    let wall = world.now.wall;
+    for number in 2..5 {
+        world.now.wall = wall;
+        world.event(Event::EngineGone("no socket".into()));
+        world.container(ContainerChange::Seen(view(number, ContainerStatus::Running)));
+        world.event(Event::EngineBack);
+        world.run(SECOND * 600);
+    }
+    let mut ids: Vec<&str> = world.notices.iter().map(|it| it.incident.id.0.as_str()).collect();
+    assert!(ids.iter().all(|id| id.starts_with("host-18000000")), "{ids:?}");
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+}
+
+#[test]
+fn a_stop_while_vai_itself_stops_means_nothing() {
+    let kept_up = |status| {
+        let ContainerView::Present(presence) = view(1, status) else { unreachable!() };
+        let presence = Presence { engine_restarts: true, ..presence };
+        ContainerChange::Seen(ContainerView::Present(presence))
+    };
+    let mut world = World::settled(vec![service("redis")]);
+    world.container(kept_up(ContainerStatus::Running));
+    world.event(Event::Stopping);
     world.kill("redis");
-    world.container(ContainerChange::Signalled);
     world.container(ContainerChange::Died);
     world.container(ContainerChange::StopRequested);
-    world.container(exited());
-    world.run(SECOND * 20);
-    world.event(Event::EngineGone("no socket".into()));
-    world.run(SECOND * 5);
-    world.container(exited());
-    world.event(Event::EngineBack);
-    world.run(SECOND * 300);
-    assert!(world.acts.is_empty(), "{:#?}", world.story);
-    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
-    world.container(kept_up(2, ContainerStatus::Running));
+    world.instance = None;
+    world.restart();
+    world.container(kept_up(ContainerStatus::Exited { code: 143, oom: false }));
     world.run(SECOND * 60);
-    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+    assert_eq!(world.restarts(), 1, "{:#?}", world.story);
 }
 
 #[test]
-fn an_engine_that_answers_once_more_while_it_stops_everything_makes_no_stop_by_hand() {
+fn an_incident_from_before_it_was_remembered_whether_it_was_shown_was_shown() {
     let mut world = World::settled(vec![service("redis")]);
-    let exited = ContainerStatus::Exited { code: 137, oom: false };
-    world.kill("redis");
-    world.container(ContainerChange::Signalled);
-    world.container(ContainerChange::Died);
-    world.container(ContainerChange::StopRequested);
-    world.event(Event::EngineGone("no socket".into()));
-    world.container(kept_up(1, exited));
-    world.event(Event::EngineBack);
-    world.run(SECOND);
-    world.event(Event::EngineGone("no socket".into()));
-    world.run(SECOND * 10);
-    world.container(kept_up(2, ContainerStatus::Running));
-    world.event(Event::EngineBack);
-    world.run(SECOND * 60);
-    assert_eq!(world.acts_on("redis"), [&Act::Start]);
-    assert!(!world.told("by hand"), "{:#?}", world.story);
-}
-
-#[test]
-fn who_brought_the_container_up_is_evidence() {
-    let mut world = World::settled(vec![service("redis")]);
-    world.container(ContainerChange::Signalled);
-    world.container(ContainerChange::Died);
-    world.container(ContainerChange::StopRequested);
-    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
-    world.run(SECOND * 180);
     world.effects.insert("redis".into(), Effect::Nothing);
     world.hint_death("redis");
-    world.run(SECOND * 120);
-    let facts = &world.notices[0].incident.evidence.facts;
-    assert!(facts.iter().any(|it| it.contains("last started by somebody else")), "{facts:?}");
-}
-
-#[test]
-fn a_nightly_pause_is_silent_and_a_long_one_is_one_warning() {
-    let mut world = World::settled(vec![service("redis"), service("web")]);
-    let pause = |world: &mut World, minutes: u32| {
-        world.container(ContainerChange::Seen(view(1, ContainerStatus::Paused)));
-        world.run(SECOND * 60 * minutes);
-        world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
-        world.run(SECOND * 3600);
-    };
-    for _ in 0..7 {
-        pause(&mut world, 5);
-    }
-    assert!(world.notices.is_empty(), "{:#?}", world.notices);
-    pause(&mut world, 20);
-    let told: Vec<(NoticeKind, Severity)> =
-        world.notices.iter().map(|it| (it.kind, it.incident.severity)).collect();
-    let warning = Severity::Warning;
-    assert_eq!(told, [(NoticeKind::Opened, warning), (NoticeKind::Resolved, warning)]);
-    assert!(world.acts.is_empty(), "{:?}", world.acts);
-    assert_eq!(world.state("web"), StateLabel::Healthy);
-}
-
-#[test]
-fn what_may_take_five_minutes_to_start_is_started_once() {
-    let mut slow = service("slow");
-    slow.start_timeout = Some(SECOND * 300);
-    let mut world = World::new(vec![slow]);
-    world.well.insert("slow".into(), false);
-    world.effects.insert("slow".into(), Effect::Nothing);
-    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
-    world.run(SECOND * 240);
-    world.well.insert("slow".into(), true);
-    world.run(SECOND * 600);
-    assert_eq!(world.acts_on("slow"), [&Act::Start], "{:#?}", world.story);
-    assert_eq!(world.state("slow"), StateLabel::Healthy);
-    assert!(world.notices.is_empty(), "{:#?}", world.notices);
-}
-
-#[test]
-fn two_hundred_services_half_of_them_down_are_started_once_and_in_order() {
-    let name = |n: usize| format!("s{n:03}");
-    let services = (0..200).map(|n| Service {
-        place: Place::Container(format!("c{}", n % 3).as_str().into()),
-        // Chains of ten, down a container and across.
-        dependencies: if n % 10 == 0 { vec![] } else { vec![name(n - 1).as_str().into()] },
-        ..service(&name(n))
-    });
-    let mut world = World::new(services.collect());
-    for n in 0..200 {
-        world.well.insert(name(n), n % 10 >= 5);
-    }
-    for key in ["c0", "c1", "c2"] {
-        let ContainerView::Present(presence) = view(1, ContainerStatus::Running) else {
-            unreachable!("it is present")
-        };
-        let instance = Instance { id: format!("id-of-{key}"), ..presence.instance };
-        let view = ContainerView::Present(Presence { instance, name: key.into(), ..presence });
-        let change = ContainerChange::Seen(view);
-        world.event(Event::Container { key: key.into(), change });
-    }
-    world.run(SECOND * 900);
-    let mut started: Vec<&str> = world.acts.iter().map(|(_, name, _)| name.as_str()).collect();
-    assert!(world.acts.iter().all(|(_, _, act)| *act == Act::Start), "{:?}", world.acts);
-    for chain in 0..20 {
-        let of_chain: Vec<&&str> = started
-            .iter()
-            .filter(|name| name[1..].parse::<usize>().unwrap() / 10 == chain)
-            .collect();
-        assert!(of_chain.is_sorted(), "{of_chain:?}");
-    }
-    started.sort_unstable();
-    let down: Vec<String> = (0..200).filter(|n| n % 10 < 5).map(name).collect();
-    assert_eq!(started, down, "each of them once");
-    assert!((0..200).all(|n| world.state(&name(n)) == StateLabel::Healthy));
+    world.run(SECOND * 10);
+    let now = world.memory.incidents.values().next().unwrap();
+    let mut before = serde_json::to_value(now).unwrap();
+    assert!(before.as_object_mut().unwrap().remove("shown").is_some());
+    assert_eq!(serde_json::from_value::<IncidentMemory>(before).unwrap(), *now);
 }

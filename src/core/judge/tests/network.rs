@@ -160,7 +160,122 @@ fn a_look_that_never_ends_is_a_stale_monitor() {
     world.queue.clear();
     world.run(SECOND * 400);
     assert_eq!(world.state("redis"), StateLabel::Unknown);
-    assert!(world.told("monitor stale"), "{:#?}", world.story);
+    assert!(world.told("monitor stale: no result for 2 min"), "{:#?}", world.story);
+    assert_eq!(world.views[&ServiceName::from("redis")].checks[0].skipped, 6);
     assert!(world.acts.is_empty());
     assert!(world.queue.is_empty(), "it is not looked at twice at once");
+}
+
+#[test]
+fn three_of_three_are_a_mass_failure_and_two_of_three_are_none() {
+    let mut all = world(web(3), Vec::new());
+    let mut most = world(web(3), Vec::new());
+    for n in 0..3 {
+        all.kill(&format!("web-{n}"));
+    }
+    for n in 0..2 {
+        most.kill(&format!("web-{n}"));
+    }
+    all.run(SECOND * 400);
+    most.run(SECOND * 400);
+    assert_eq!(all.restarts(), 0, "{:?}", all.acts);
+    assert_eq!(most.restarts(), 2, "{:?}", most.acts);
+}
+
+#[test]
+fn three_of_seven_are_too_few_for_a_mass_failure() {
+    let mut world = world(web(7), Vec::new());
+    for n in 0..3 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 400);
+    assert_eq!(world.restarts(), 3, "{:#?}", world.story);
+}
+
+#[test]
+fn what_is_seen_inside_its_container_says_nothing_about_the_network() {
+    let mut services = web(3);
+    services.extend((0..10).map(|n| in_container(&format!("db-{n}"), &format!("db-{n}"))));
+    let mut world = world(services, Vec::new());
+    for n in 0..3 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+}
+
+fn once_a_day(host: &str) -> Check {
+    Check { interval: SECOND * 86_400, ..over(host) }
+}
+
+#[test]
+fn an_anchor_that_answered_long_ago_is_asked_again() {
+    let mut world = world(web(5), vec![once_a_day("1.1.1.1")]);
+    let before = world.looks_at("(anchors)");
+    world.kill("(anchors)");
+    for n in 0..3 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 300);
+    assert!(world.looks_at("(anchors)") > before);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert!(world.told("3 of 5 services seen over the network"), "{:#?}", world.story);
+}
+
+#[test]
+fn anchors_are_looked_at_at_their_own_rate() {
+    let mut world = World::settled(vec![daily("redis")]);
+    world.well.insert("(anchors)".into(), true);
+    world.watchlist.anchors = vec![over("1.1.1.1")];
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.run(SECOND * 3600);
+    assert!((60..=62).contains(&world.looks_at("(anchors)")), "{}", world.looks_at("(anchors)"));
+}
+
+#[test]
+fn anchors_that_an_edit_leaves_alone_are_not_looked_at_anew() {
+    let mut world = world(web(1), vec![once_a_day("1.1.1.1")]);
+    let before = world.looks_at("(anchors)");
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.run(SECOND * 30);
+    assert_eq!(world.looks_at("(anchors)"), before);
+}
+
+#[test]
+fn while_the_outside_is_in_doubt_what_is_inside_is_healed() {
+    let services = vec![remote("shop", "shop.example.com"), in_container("redis", "redis")];
+    let mut world = world(services, vec![over("1.1.1.1")]);
+    world.faults.remove("redis");
+    world.kill("(anchors)");
+    world.kill("shop");
+    world.run(SECOND * 100);
+    world.hint_death("redis");
+    world.run(SECOND * 30);
+    assert_eq!(world.acts_on("redis").len(), 1, "{:#?}", world.story);
+    assert!(world.acts_on("shop").is_empty(), "{:?}", world.acts);
+}
+
+#[test]
+fn all_that_is_outside_is_in_doubt_whatever_is_well_inside() {
+    let mut services = ["a.example.com", "b.example.com"].map(|it| remote(&it[..1], it)).to_vec();
+    services.push(in_container("redis", "redis"));
+    let mut world = world(services, Vec::new());
+    world.kill("a");
+    world.kill("b");
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert_eq!(world.state("a"), StateLabel::Unknown);
+}
+
+#[test]
+fn an_attempt_that_was_made_gets_its_verdict_though_the_anchors_fall_silent() {
+    let mut world = world(vec![remote("shop", "shop.example.com")], vec![over("1.1.1.1")]);
+    world.effects.insert("shop".into(), Effect::Nothing);
+    world.kill("shop");
+    while world.acts.is_empty() {
+        world.run(SECOND);
+    }
+    world.kill("(anchors)");
+    world.run(SECOND * 180);
+    assert!(world.told("restarted but still failing"), "{:#?}", world.story);
 }

@@ -1,0 +1,114 @@
+//! The registry changes under way.
+
+use super::*;
+
+#[test]
+fn an_unchanged_service_keeps_its_state_through_a_reload() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 200);
+    let before = world.core.services[&ServiceName::from("redis")].kept.effort.failed_in_row();
+    assert!(before > 0);
+    let changed = vec![service("redis"), service("new")];
+    world.well.insert("new".into(), true);
+    world.event(Event::Configured(watchlist(changed)));
+    let after = world.core.services[&ServiceName::from("redis")].kept.effort.failed_in_row();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_look_under_way_while_an_edit_moves_its_check_still_ends() {
+    let mut before = service("redis");
+    before.checks = vec![tcp_check(), process_check()];
+    let mut after = before.clone();
+    after.checks.reverse();
+    let mut world = World::settled(vec![before]);
+    while world.queue.is_empty() {
+        world.run(Duration::from_millis(1));
+    }
+    world.event(Event::Configured(watchlist(vec![after])));
+    let skipped = |world: &World| -> u64 {
+        world.core.services[&ServiceName::from("redis")].runs.iter().map(run::Run::skipped).sum()
+    };
+    world.run(SECOND * 600);
+    assert_eq!(skipped(&world), 0, "both checks go on running");
+}
+
+#[test]
+fn a_service_disabled_while_it_fails_is_resolved_and_left_alone() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 480);
+    let acts = world.acts.len();
+    let mut disabled = service("redis");
+    disabled.enabled = false;
+    world.event(Event::Configured(watchlist(vec![disabled])));
+    world.run(SECOND * 3600);
+    assert_eq!(world.acts.len(), acts);
+    assert_eq!(world.state("redis"), StateLabel::Disabled);
+    assert_eq!(world.notices.last().unwrap().kind, NoticeKind::Resolved);
+}
+
+#[test]
+fn a_removed_service_closes_its_incident() {
+    let mut world = World::settled(vec![service("redis"), service("other")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 480);
+    world.event(Event::Configured(watchlist(vec![service("other")])));
+    let last = world.notices.last().unwrap();
+    assert_eq!(last.kind, NoticeKind::Resolved);
+    let IncidentPhase::Closed { how, .. } = &last.incident.phase else { panic!("still open") };
+    assert_eq!(how, "removed from the registry");
+}
+
+#[test]
+fn an_edit_that_no_check_is_touched_by_changes_no_state() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut edited = service("redis");
+    edited.log_path = Some("/var/log/redis.log".into());
+    world.event(Event::Configured(watchlist(vec![edited])));
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+    assert!(world.story.is_empty(), "{:#?}", world.story);
+}
+
+#[test]
+fn a_check_that_an_edit_leaves_alone_keeps_what_it_saw() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut edited = service("redis");
+    edited.checks.insert(0, process_check());
+    world.event(Event::Configured(watchlist(vec![edited])));
+    let checks = &world.views[&ServiceName::from("redis")].checks;
+    let last: Vec<(&str, &str)> =
+        checks.iter().map(|it| (it.name.as_str(), it.last.as_str())).collect();
+    assert_eq!(last, [("process", "pending"), ("tcp", "pass")]);
+}
+
+#[test]
+fn what_is_enabled_again_is_looked_at_again() {
+    let mut world = World::settled(vec![service("redis")]);
+    let mut disabled = service("redis");
+    disabled.enabled = false;
+    world.event(Event::Configured(watchlist(vec![disabled])));
+    let looks = world.looks_at("redis");
+    world.run(SECOND * 600);
+    assert_eq!(world.looks_at("redis"), looks, "nobody looks at what is disabled");
+    world.event(Event::Configured(watchlist(vec![service("redis")])));
+    assert_eq!(world.state("redis"), StateLabel::Starting, "it may be coming up");
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_service_that_moves_is_judged_where_it_is_now() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    world.event(Event::Configured(watchlist(vec![in_container("redis", "other")])));
+    up(&mut world, "other", 1);
+    assert_ne!(world.state("redis"), StateLabel::Healthy);
+    world.run(SECOND * 60);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}

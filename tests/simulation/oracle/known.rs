@@ -29,6 +29,8 @@ pub(crate) struct Known {
     pub(crate) containers: BTreeMap<ContainerKey, ContainerView>,
     /// The run of each container that was last told of.
     instances: BTreeMap<ContainerKey, Instance>,
+    /// When that was, or when it was told to run again.
+    arrived: BTreeMap<ContainerKey, Ms>,
     pub(crate) paused: BTreeSet<String>,
     pub(crate) stopped: BTreeSet<String>,
     pub(crate) maintenance: BTreeSet<ServiceName>,
@@ -46,12 +48,23 @@ pub(crate) struct Known {
     next: u64,
 }
 
+/// What outlives vai of what is known.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    paused: BTreeSet<String>,
+    stopped: BTreeSet<String>,
+    well_in: BTreeMap<ServiceName, Option<Instance>>,
+}
+
 /// Results of one check since its service was last touched.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) fails: u32,
-    pub(crate) first: Ms,
-    pub(crate) proven: bool,
+    /// Fails until passes clear them.
+    fails: u32,
+    /// Passes in a row.
+    passes: u32,
+    first: Ms,
+    proven: bool,
     /// Fails since the core last wanted them confirmed again, and the first.
     recent: u32,
     recent_first: Ms,
@@ -73,6 +86,7 @@ impl Known {
             before: BTreeMap::new(),
             containers: BTreeMap::new(),
             instances: BTreeMap::new(),
+            arrived: BTreeMap::new(),
             paused: BTreeSet::new(),
             stopped: BTreeSet::new(),
             maintenance: BTreeSet::new(),
@@ -86,16 +100,27 @@ impl Known {
         }
     }
 
-    pub(crate) fn crashed(&mut self, lossy: bool) {
+    /// What of this is remembered over a restart of vai.
+    pub(crate) fn remembered(&self) -> Remembered {
+        Remembered {
+            paused: self.paused.clone(),
+            stopped: self.stopped.clone(),
+            well_in: self.well_in.clone(),
+        }
+    }
+
+    /// `saved` is what was remembered last, if later things were lost.
+    pub(crate) fn crashed(&mut self, saved: Option<Remembered>) {
         self.tallies.clear();
         self.views.clear();
         self.containers.clear();
         self.by_hand.clear();
         self.maintenance.clear();
         self.engine_up = true;
-        if lossy {
-            self.paused.clear();
-            self.stopped.clear();
+        if let Some(saved) = saved {
+            self.paused = saved.paused;
+            self.stopped = saved.stopped;
+            self.well_in = saved.well_in;
         }
     }
 
@@ -126,7 +151,7 @@ impl Known {
                         (&report.instance, &flight.place)
                         && flight.act != Act::Stop
                     {
-                        self.came_up(key.clone(), instance);
+                        self.came_up(now, key.clone(), instance);
                     }
                 }
                 if let Some(flight) = restarts.flight(*id)
@@ -187,13 +212,17 @@ impl Known {
         }
         match outcome {
             Outcome::Pass | Outcome::Slow(_) => {
-                tally.fails = 0;
+                tally.passes += 1;
+                if !tally.confirms(check) || tally.passes >= check.success_threshold {
+                    tally.fails = 0;
+                    tally.proven = false;
+                }
                 tally.recent = 0;
                 tally.in_doubt = false;
-                tally.proven = false;
                 tally.seen_alive = true;
             }
             Outcome::Fail(fault) => {
+                tally.passes = 0;
                 if tally.fails == 0 {
                     tally.first = now;
                 }
@@ -232,7 +261,10 @@ impl Known {
                     && presence.status.is_running()
                 {
                     self.by_hand.remove(key);
-                    self.came_up(key.clone(), &presence.instance);
+                    if !self.container_runs(&Place::Container(key.clone())) {
+                        self.arrived.insert(key.clone(), now);
+                    }
+                    self.came_up(now, key.clone(), &presence.instance);
                 }
                 self.containers.insert(key.clone(), view.clone());
             }
@@ -244,10 +276,11 @@ impl Known {
     }
 
     /// Another instance: nothing seen before counts.
-    fn came_up(&mut self, key: ContainerKey, instance: &Instance) {
+    fn came_up(&mut self, now: Ms, key: ContainerKey, instance: &Instance) {
         if self.instances.insert(key.clone(), instance.clone()).as_ref() == Some(instance) {
             return;
         }
+        self.arrived.insert(key.clone(), now);
         let place = Place::Container(key);
         let inside: BTreeSet<ServiceName> = self
             .watchlist
@@ -323,7 +356,10 @@ impl Known {
                     }
                 }
                 Change::Removed(name) => _ = self.views.remove(name),
-                Change::Transition(it) if it.to == StateLabel::Healthy => self.count_anew(),
+                // Behind a label that hides the state it may have been healed as well.
+                Change::Transition(it) if it.to == StateLabel::Healthy || hides(it.to) => {
+                    self.count_anew();
+                }
                 _ => {}
             }
         }
@@ -356,6 +392,14 @@ impl Known {
         }
     }
 
+    /// When its place last came up, as far as was told.
+    pub(crate) fn arrived(&self, place: &Place) -> Ms {
+        match place {
+            Place::Local => 0,
+            Place::Container(key) => self.arrived.get(key).copied().unwrap_or(0),
+        }
+    }
+
     /// Whether its container was last seen running.
     pub(crate) fn container_runs(&self, place: &Place) -> bool {
         match place {
@@ -367,13 +411,15 @@ impl Known {
         }
     }
 
-    /// The first check whose own results confirm that `name` is down.
+    /// The first check whose own results confirm that `name` is down, and do not
+    /// prove yet that it is well again.
     pub(crate) fn confirmed(&self, name: &ServiceName) -> Option<&Check> {
-        self.first(name, |check, tally| {
-            tally.fails > 0
-                && (tally.proven || tally.fails >= check.failure_threshold)
-                && tally.last - tally.first >= check.fail_for.as_millis() as Ms
-        })
+        self.first(name, |check, tally| tally.confirms(check))
+    }
+
+    /// Whether such a check failed at its last look.
+    pub(crate) fn fails_now(&self, name: &ServiceName) -> bool {
+        self.first(name, |check, tally| tally.confirms(check) && tally.passes == 0).is_some()
     }
 
     /// The same beyond all doubt: by fails since something was last healed that
@@ -392,7 +438,7 @@ impl Known {
         self.container_runs(&service.place)
             && service.checks.iter().all(|check| {
                 let tally = self.tallies.get(&(service.name.clone(), check.name.clone()));
-                let failing = tally.filter(|tally| tally.fails > 0);
+                let failing = tally.filter(|tally| tally.fails > 0 && tally.passes == 0);
                 failing.is_none_or(|tally| {
                     !tally.proven && tally.kind.is_none_or(|kind| !dead.contains(&kind))
                 })
@@ -404,5 +450,19 @@ impl Known {
             let tally = self.tallies.get(&(name.clone(), check.name.clone()));
             check.on_fail == OnFail::Restart && tally.is_some_and(|tally| which(check, tally))
         })
+    }
+}
+
+/// Whether what a service is like cannot be seen behind this label.
+pub(crate) fn hides(label: StateLabel) -> bool {
+    matches!(label, StateLabel::Paused | StateLabel::Maintenance)
+}
+
+impl Tally {
+    /// Whether enough fails were seen, for long enough, or a death.
+    fn confirms(&self, check: &Check) -> bool {
+        self.fails > 0
+            && (self.proven || self.fails >= check.failure_threshold)
+            && self.last - self.first >= check.fail_for.as_millis() as Ms
     }
 }

@@ -1,7 +1,7 @@
 //! C1, C4, C6: what is looked at, when, and what is made of it.
 
 use super::Violation;
-use super::known::Known;
+use super::known::{Known, hides};
 use super::restarts::Restarts;
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,7 @@ impl Looks {
                 view.state,
                 StateLabel::Healing | StateLabel::StoppedByHand | StateLabel::Disabled
             );
-            if matches!(view.state, StateLabel::Paused | StateLabel::Maintenance) {
+            if hides(view.state) {
                 // What it is behind that label is what it was before.
                 continue;
             }
@@ -135,15 +135,15 @@ impl Looks {
             }
             for check in &service.checks {
                 let key = (service.name.clone(), check.name.clone());
-                let hidden = matches!(shown, Some(StateLabel::Paused | StateLabel::Maintenance))
-                    && !known.container_runs(&service.place);
+                let hidden = shown.is_some_and(hides) && !known.container_runs(&service.place);
                 let stopped = known.stopped.contains(service.name.as_str());
                 if hidden || stopped || restarts.acts_on(&service.name) {
                     // That may end any time before the next audit.
                     self.last.insert(key, now + AUDIT);
                     continue;
                 }
-                let since = (*self.last.entry(key).or_insert(now)).max(self.from);
+                let last = *self.last.entry(key).or_insert(now);
+                let since = last.max(self.from).max(known.arrived(&service.place));
                 let bound = check.interval * 2 + check.timeout;
                 let silent = now.saturating_sub(since);
                 if silent > bound.as_millis() as Ms + SLACK && shown != Some(StateLabel::Unknown) {

@@ -8,7 +8,7 @@ mod restarts;
 
 use crate::plan::{Ms, Plan};
 use alerts::Alerts;
-use known::Known;
+use known::{Known, Remembered};
 use looks::Looks;
 use restarts::Restarts;
 use std::collections::BTreeSet;
@@ -45,6 +45,15 @@ pub(crate) struct Oracle {
     restarts: Restarts,
     looks: Looks,
     alerts: Alerts,
+    /// What was stored last, from the first step on that could not be.
+    stored: Option<Stored>,
+}
+
+/// What a crash leaves of what is remembered.
+struct Stored {
+    known: Remembered,
+    restarts: Restarts,
+    alerts: Alerts,
 }
 
 impl Oracle {
@@ -54,11 +63,21 @@ impl Oracle {
             restarts: Restarts::default(),
             looks: Looks::default(),
             alerts: Alerts::default(),
+            stored: None,
         }
     }
 
     /// A step that was stored, or could not be.
     pub(crate) fn step(&mut self, now: Ms, heard: &Heard<'_>, stored: bool) -> crate::Step {
+        if stored {
+            self.stored = None;
+        } else if self.stored.is_none() {
+            self.stored = Some(Stored {
+                known: self.known.remembered(),
+                restarts: self.restarts.clone(),
+                alerts: self.alerts.clone(),
+            });
+        }
         if let Some(event) = heard.event {
             self.looks.hear(now, event, heard.delta, &self.known)?;
             if let Event::Acted { id, .. } = event
@@ -94,12 +113,16 @@ impl Oracle {
         self.looks.from(now);
     }
 
-    /// vai is gone, and with it what it had not stored.
+    /// vai is gone, and if `lossy`, what it had not stored with it.
     pub(crate) fn crashed(&mut self, lossy: bool) {
-        self.known.crashed(lossy);
+        let (known, restarts, alerts) = match self.stored.take().filter(|_| lossy) {
+            Some(Stored { known, restarts, alerts }) => (Some(known), Some(restarts), Some(alerts)),
+            None => (None, None, None),
+        };
+        self.known.crashed(known);
         self.looks.crashed();
-        self.restarts.crashed(lossy);
-        self.alerts.crashed(lossy);
+        self.restarts.crashed(restarts);
+        self.alerts.crashed(alerts);
     }
 
     pub(crate) fn suspended(&mut self, until: Ms) {

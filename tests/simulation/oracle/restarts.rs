@@ -1,7 +1,7 @@
 //! R1–R9: what is done to services, and how often.
 
 use super::Violation;
-use super::known::Known;
+use super::known::{Known, hides};
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const SLOWEST_RETRY: Ms = 1_800_000;
 /// Stop events that arrive so much after an act of vai are still its own.
 const OURS_SETTLES: Ms = 6_000;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Restarts {
     in_flight: BTreeMap<ActId, Flight>,
     intents: BTreeSet<ActId>,
@@ -70,16 +70,16 @@ impl Restarts {
             || self.stopped_lately.get(key).is_some_and(|&at| self.now - at <= OURS_SETTLES)
     }
 
-    pub(crate) fn crashed(&mut self, lossy: bool) {
+    /// `saved` is how all this stood when it was last remembered, if later
+    /// things were lost.
+    pub(crate) fn crashed(&mut self, saved: Option<Self>) {
         self.in_flight.clear();
-        self.asked.clear();
-        if lossy {
-            self.intents.clear();
-            self.starts.clear();
-            for effort in self.efforts.values_mut() {
-                let restarts = std::mem::take(&mut effort.restarts);
-                *effort = Effort { restarts, ..Effort::default() };
-            }
+        if let Some(saved) = saved {
+            self.asked = saved.asked;
+            self.intents = saved.intents;
+            self.starts = saved.starts;
+            self.efforts = saved.efforts;
+            self.of_living = saved.of_living;
         }
     }
 
@@ -134,8 +134,7 @@ impl Restarts {
                     let effort = self.efforts.entry(it.service.clone()).or_default();
                     effort.moved(now, it.from, it.to, &service.recovery);
                     // Behind these labels it may have come back as well.
-                    let hidden = matches!(it.to, StateLabel::Paused | StateLabel::Maintenance);
-                    if hidden || (is_well(it.to) && !is_well(it.from)) {
+                    if hides(it.to) || (is_well(it.to) && !is_well(it.from)) {
                         self.came_back(&it.service, known);
                     }
                 }
@@ -275,7 +274,7 @@ impl Effort {
     fn moved(&mut self, now: Ms, from: StateLabel, to: StateLabel, recovery: &Recovery) {
         use StateLabel as S;
         let fails = matches!(to, S::Down | S::GaveUp | S::Held | S::Blocked);
-        if matches!(to, S::Paused | S::Maintenance) {
+        if hides(to) {
             // What goes on behind that label cannot be followed.
             let restarts = std::mem::take(&mut self.restarts);
             *self = Self { restarts, ..Self::default() };
@@ -343,7 +342,7 @@ fn dependencies_are_well(service: &Service, known: &Known) -> Result<(), String>
             None | Some(StateLabel::Healthy | StateLabel::Degraded) => true,
             Some(StateLabel::StoppedByHand | StateLabel::Disabled) => true,
             // What it is behind that label cannot be seen from outside.
-            Some(StateLabel::Paused | StateLabel::Maintenance) => {
+            Some(label) if hides(label) => {
                 !known.container_runs(&dependency.place)
                     || known.confirmed(&dependency.name).is_none()
             }
@@ -394,7 +393,7 @@ fn may_be_touched(service: &Service, known: &Known) -> Result<(), String> {
 
 /// A restart follows enough failed looks at this very instance, or a proof.
 fn is_seen_failing(service: &Service, known: &Known) -> Result<(), String> {
-    if !known.container_runs(&service.place) || known.confirmed(&service.name).is_some() {
+    if !known.container_runs(&service.place) || known.fails_now(&service.name) {
         return Ok(());
     }
     Err("it was not seen failing in this instance".into())

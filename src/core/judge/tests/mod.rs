@@ -5,6 +5,7 @@ mod gates;
 mod memory;
 mod network;
 mod quality;
+mod roots;
 
 use super::*;
 use crate::model::*;

@@ -6,7 +6,9 @@ use super::restarts::Restarts;
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::judge::{Change, Delta};
-use vai_core::model::{Event, OnFail, Service, ServiceKind, ServiceName, StateLabel, Ticket};
+use vai_core::model::{
+    Check, Event, OnFail, Service, ServiceKind, ServiceName, StateLabel, Ticket,
+};
 
 /// What a start delay and the way there and back may add.
 const SLACK: Ms = 12_000;
@@ -144,9 +146,8 @@ impl Looks {
                 }
                 let last = *self.last.entry(key).or_insert(now);
                 let since = last.max(self.from).max(known.arrived(&service.place));
-                let bound = check.interval * 2 + check.timeout;
                 let silent = now.saturating_sub(since);
-                if silent > bound.as_millis() as Ms + SLACK && shown != Some(StateLabel::Unknown) {
+                if silent > most(check) && shown != Some(StateLabel::Unknown) {
                     let on_fail = if check.on_fail == OnFail::Alert { " (alerts)" } else { "" };
                     let words = format!(
                         "{}{on_fail} of {} was not looked at for {silent} ms and is {shown:?}",
@@ -156,6 +157,19 @@ impl Looks {
                 }
             }
         }
+        for (name, check) in known.anchor_checks() {
+            let last = *self.last.entry((name, check.name.clone())).or_insert(now);
+            let silent = now.saturating_sub(last.max(self.from));
+            if silent > most(check) {
+                let words = format!("the anchor {} was not looked at for {silent} ms", check.name);
+                return Err(Violation { invariant: "C4", at: now, words });
+            }
+        }
         Ok(())
     }
+}
+
+/// How long a check may not be looked at.
+fn most(check: &Check) -> Ms {
+    (check.interval * 2 + check.timeout).as_millis() as Ms + SLACK
 }

@@ -4,7 +4,9 @@
 mod alerts;
 mod known;
 mod looks;
+mod network;
 mod restarts;
+mod tally;
 
 use crate::plan::{Ms, Plan};
 use alerts::Alerts;
@@ -14,7 +16,7 @@ use restarts::Restarts;
 use std::collections::BTreeSet;
 use std::fmt;
 use vai_core::judge::Delta;
-use vai_core::model::{Action, Event, Notice, StateLabel, Watchlist};
+use vai_core::model::{Act, ActRequest, Action, Event, Notice, StateLabel, Watchlist};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) event: Option<&'a Event>,
     pub(crate) delta: &'a Delta,
     pub(crate) actions: &'a [Action],
+    /// Since when nothing outside the host can really be reached.
+    pub(crate) outside_lost: Option<Ms>,
 }
 
 /// All checks.
@@ -86,7 +90,8 @@ impl Oracle {
                 self.looks.acted(now, &flight.service, &self.known);
             }
             self.known.hear(now, event, &self.restarts);
-            self.restarts.hear(event, &self.known);
+            self.known.doubt_outside();
+            self.restarts.hear(event);
         }
         self.known.publish(heard.delta);
         self.looks.follow(now, heard.delta);
@@ -100,11 +105,38 @@ impl Oracle {
                 }
                 Action::Act(request) => {
                     self.restarts.dispatched(now, request, stored, &self.known)?;
+                    self.seen_over_networks(now, request, stored, heard.outside_lost)?;
                 }
                 Action::Tell(id, _) => self.alerts.sent(now, *id)?,
             }
         }
         Ok(())
+    }
+
+    /// What nobody asked for is not done while it may be the network's doing,
+    /// and nothing before the network that it needs is there.
+    fn seen_over_networks(
+        &self,
+        now: Ms,
+        request: &ActRequest,
+        stored: bool,
+        lost: Option<Ms>,
+    ) -> crate::Step {
+        if !stored || request.act == Act::Stop {
+            return Ok(());
+        }
+        let violated = |invariant, words: String| {
+            let words = format!("{:?} of {}: {words}", request.act, request.service.name);
+            Violation { invariant, at: now, words }
+        };
+        let service = &request.service;
+        let there = self.known.network_is_there(service, &self.restarts);
+        there.map_err(|words| violated("Order", words))?;
+        if self.restarts.is_asked(request.id) {
+            return Ok(());
+        }
+        let believed = self.known.outside_is_believed(service, lost);
+        believed.map_err(|words| violated("R4", words))
     }
 
     /// vai starts with this registry.
@@ -127,6 +159,7 @@ impl Oracle {
 
     pub(crate) fn suspended(&mut self, until: Ms) {
         self.looks.from(until);
+        self.known.suspended();
     }
 
     pub(crate) fn delivered(&mut self, now: Ms, notice: &Notice) -> crate::Step {

@@ -38,6 +38,8 @@ pub(crate) struct Flight {
     pub(crate) place: Place,
     pub(crate) act: Act,
     container: Option<String>,
+    /// By an operator.
+    asked: bool,
 }
 
 /// What was spent on a service.
@@ -63,6 +65,17 @@ impl Restarts {
         self.in_flight.values().any(|flight| flight.service == *service)
     }
 
+    pub(crate) fn is_asked(&self, id: ActId) -> bool {
+        self.in_flight.get(&id).is_some_and(|flight| flight.asked)
+    }
+
+    /// Whether an act is under way that may stop the container of this id.
+    pub(crate) fn stops(&self, id: &str) -> bool {
+        self.in_flight
+            .values()
+            .any(|it| it.act.may_stop_container() && it.container.as_deref() == Some(id))
+    }
+
     /// Whether an act of vai's own stops this container, or just did.
     pub(crate) fn stops_container(&self, key: &ContainerKey) -> bool {
         let place = Place::Container(key.clone());
@@ -83,7 +96,7 @@ impl Restarts {
         }
     }
 
-    pub(crate) fn hear(&mut self, event: &Event, known: &Known) {
+    pub(crate) fn hear(&mut self, event: &Event) {
         match event {
             Event::Acted { id, report } => {
                 let Some(flight) = self.in_flight.remove(id) else { return };
@@ -111,9 +124,6 @@ impl Restarts {
                 effort.failed_in_row = 0;
                 effort.slow = None;
                 effort.last_verdict = None;
-            }
-            Event::Configured(_) => {
-                self.efforts.retain(|name, _| known.watchlist.services.contains_key(name));
             }
             _ => {}
         }
@@ -165,7 +175,7 @@ impl Restarts {
         };
         if !stored {
             // Refused before it left.
-            self.in_flight.insert(request.id, flight(request, known));
+            self.in_flight.insert(request.id, flight(request, false, known));
             return Ok(());
         }
         if !self.ever.insert(request.id) {
@@ -222,7 +232,7 @@ impl Restarts {
             }
             Act::Start | Act::Stop => {}
         }
-        self.in_flight.insert(request.id, flight(request, known));
+        self.in_flight.insert(request.id, flight(request, asked, known));
         Ok(())
     }
 
@@ -312,13 +322,14 @@ impl Effort {
     }
 }
 
-fn flight(request: &ActRequest, known: &Known) -> Flight {
+fn flight(request: &ActRequest, asked: bool, known: &Known) -> Flight {
     let service = &request.service;
     Flight {
         service: service.name.clone(),
         place: service.place.clone(),
         act: request.act.clone(),
         container: container_id(&service.place, known),
+        asked,
     }
 }
 
@@ -343,8 +354,7 @@ fn dependencies_are_well(service: &Service, known: &Known) -> Result<(), String>
             Some(StateLabel::StoppedByHand | StateLabel::Disabled) => true,
             // What it is behind that label cannot be seen from outside.
             Some(label) if hides(label) => {
-                !known.container_runs(&dependency.place)
-                    || known.confirmed(&dependency.name).is_none()
+                !known.container_runs(&dependency.place) || !known.fails_now(&dependency.name)
             }
             Some(_) => false,
         };

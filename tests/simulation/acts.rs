@@ -79,7 +79,9 @@ impl World {
             if request.act == Act::Stop {
                 return self.ends(request, ActOutcome::Done { still_there: None }, run);
             }
-            self.container_starts(name);
+            if !self.container_starts(name) {
+                return self.ends(request, no_network(), run);
+            }
         }
         match request.act {
             Act::Restart(Rung::Container) => match (container, down) {
@@ -107,10 +109,9 @@ impl World {
 
     /// The rest of a container's restart.
     pub(crate) fn act_second(&mut self, request: Box<ActRequest>, run: u32) {
-        if let Some(name) = self.container_of(&request) {
-            self.container_starts(&name);
-        }
-        self.ends(request, ActOutcome::Done { still_there: None }, run);
+        let up = self.container_of(&request).is_none_or(|name| self.container_starts(&name));
+        let outcome = if up { ActOutcome::Done { still_there: None } } else { no_network() };
+        self.ends(request, outcome, run);
     }
 
     fn run_command(&mut self, request: Box<ActRequest>, run: u32) {
@@ -163,4 +164,8 @@ impl World {
         };
         self.feed(Event::Acted { id: request.id, report })
     }
+}
+
+fn no_network() -> ActOutcome {
+    ActOutcome::Failed("cannot join the network of a container that does not run".into())
 }

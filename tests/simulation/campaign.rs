@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// So many histories every change has to pass.
 const OF_A_CHANGE: u64 = 160;
-/// Lines of the story that a failure shows.
-const LAST_LINES: usize = 40;
+/// Lines of the story that a failure shows, unless `SIMULATE_LINES` says.
+const LAST_LINES: u64 = 40;
 
 /// Which histories to run.
 pub(crate) struct Seeds {
@@ -24,11 +24,14 @@ impl Seeds {
     /// One in four of those asked for by `SIMULATE_FROM` and
     /// `SIMULATE_SEEDS`, or of those that every change has to pass.
     pub(crate) fn quarter(which: u64) -> Self {
-        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-        let from: u64 = number("SIMULATE_FROM").unwrap_or(1);
-        let count: u64 = number("SIMULATE_SEEDS").unwrap_or(OF_A_CHANGE);
+        let from = number("SIMULATE_FROM").unwrap_or(1);
+        let count = number("SIMULATE_SEEDS").unwrap_or(OF_A_CHANGE);
         Self { first: from + which, count: count.saturating_sub(which).div_ceil(4), step: 4 }
     }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
 /// What a number of histories came to.
@@ -43,14 +46,13 @@ struct Figures {
 /// Runs them; panics at the first that breaks an invariant, with a short
 /// history that breaks it, too.
 pub(crate) fn run(seeds: Seeds) {
-    run_each((0..seeds.count).map(|turn| seeds.first + turn * seeds.step));
+    run_each((0..seeds.count).map(|turn| Plan::random(seeds.first + turn * seeds.step)));
 }
 
-/// The same for seeds that are named.
-pub(crate) fn run_each(seeds: impl Iterator<Item = u64>) {
+/// The same for histories that are named.
+pub(crate) fn run_each(plans: impl Iterator<Item = Plan>) {
     let mut figures = Figures::default();
-    for seed in seeds {
-        let plan = Plan::random(seed);
+    for plan in plans {
         if let Err(violation) = figures.one(&plan) {
             println!("{}", tell(&plan, &violation));
             panic!("seed {}: {violation}", plan.seed);
@@ -131,7 +133,8 @@ fn differs_by_wall_clock(plan: &Plan, world: &World) -> crate::Step {
 fn tell(plan: &Plan, violation: &Violation) -> String {
     let whole = std::env::var_os("SIMULATE_WHOLE").is_some();
     let plan = if whole { plan.clone() } else { shrink(plan, violation.invariant) };
-    let (world, end) = story_of(&plan, LAST_LINES);
+    let lines = number("SIMULATE_LINES").unwrap_or(LAST_LINES);
+    let (world, end) = story_of(&plan, lines as usize);
     let mut words = format!("seed {}: {violation}\n\nshrunk to:\n", plan.seed);
     for container in &plan.containers {
         words += &format!("  {container:?}\n");

@@ -4,7 +4,7 @@ use crate::plan::{ContainerPlan, Ms};
 use crate::world::{Thing, World};
 use std::time::Duration;
 use vai_core::model::{
-    ContainerChange, ContainerKey, ContainerStatus, ContainerView, Event, Instance, Presence,
+    ContainerChange, ContainerKey, ContainerStatus, ContainerView, Event, Instance, Presence, Rung,
 };
 
 /// A container as it is.
@@ -19,6 +19,10 @@ pub(crate) struct Container {
     /// Somebody wants it stopped: its policy leaves it alone.
     pub(crate) by_hand: bool,
     pub(crate) agent_lost_until: Ms,
+    /// The id of the container whose network it was made to share.
+    network_of: Option<String>,
+    /// The run of that one whose network it is really in.
+    joined: Option<Instance>,
 }
 
 impl Container {
@@ -32,6 +36,8 @@ impl Container {
             removed: false,
             by_hand: false,
             agent_lost_until: 0,
+            network_of: None,
+            joined: None,
         }
     }
 
@@ -47,11 +53,16 @@ impl Container {
         names.map(|name| ContainerKey::from(name.as_str())).collect()
     }
 
+    /// Whether others can share its network.
+    fn has_network(&self) -> bool {
+        !self.removed && matches!(self.status, ContainerStatus::Running | ContainerStatus::Paused)
+    }
+
     pub(crate) fn runs(&self) -> bool {
         !self.removed && self.status.is_running()
     }
 
-    fn view(&self, now: Ms) -> ContainerView {
+    fn view(&self, now: Ms, network_gone: bool) -> ContainerView {
         if self.removed {
             return ContainerView::Missing;
         }
@@ -63,8 +74,8 @@ impl Container {
             up_for: Duration::from_millis(now - self.up_since),
             health_start: None,
             engine_restarts: self.plan.policy,
-            network_of: None,
-            network_gone: false,
+            network_of: self.network_of.clone(),
+            network_gone,
             is_self: self.plan.is_self,
         })
     }
@@ -91,12 +102,30 @@ impl World {
         }
     }
 
-    pub(crate) fn container_starts(&mut self, name: &str) {
+    /// Whether that works: a container that shares another's network cannot
+    /// come up without it.
+    pub(crate) fn container_starts(&mut self, name: &str) -> bool {
         let now = self.now;
-        let Some(container) = self.containers.get_mut(name) else { return };
+        let owner = self.containers.get(name).and_then(|it| it.plan.network_of.as_ref());
+        let owner = owner.map(|owner| self.containers.get(owner));
+        let owner = match owner {
+            None => None,
+            Some(owner) => match owner.filter(|it| it.has_network()) {
+                Some(owner) => Some(owner.instance()),
+                None => return false,
+            },
+        };
+        let Some(container) = self.containers.get_mut(name) else { return false };
         if container.removed {
             container.number += 1;
             container.removed = false;
+            container.network_of = None;
+        }
+        if let Some(owner) = owner {
+            if *container.network_of.get_or_insert_with(|| owner.id.clone()) != owner.id {
+                return false;
+            }
+            container.joined = Some(owner);
         }
         container.starts += 1;
         container.by_hand = false;
@@ -108,6 +137,55 @@ impl World {
             }
         }
         self.say(name, None, 5);
+        true
+    }
+
+    /// A start came to nothing, as the network that it shares is not there. The
+    /// engine's policy leaves it at that; people go on trying, and recreate it
+    /// in the end.
+    pub(crate) fn start_failed(&mut self, name: String) {
+        const TRIED_AGAIN: Ms = 30_000;
+        let gone = self.network_gone(&name);
+        let Some(container) = self.containers.get_mut(&name) else { return };
+        if container.status == ContainerStatus::Restarting {
+            container.status = ContainerStatus::Exited { code: 128, oom: false };
+            self.say(&name, None, 5);
+            return;
+        }
+        container.removed |= gone && self.rng.chance(30);
+        self.later(TRIED_AGAIN, Thing::Starts { container: name });
+    }
+
+    /// Whether the container whose network it was made to share is no more.
+    pub(crate) fn network_gone(&self, name: &str) -> bool {
+        let Some(container) = self.containers.get(name) else { return false };
+        let Some(id) = &container.network_of else { return false };
+        let owner = container.plan.network_of.as_ref().and_then(|it| self.containers.get(it));
+        owner.is_none_or(|it| it.removed || it.instance().id != *id)
+    }
+
+    /// Whether a container is in the network that it shares as that is now.
+    pub(crate) fn has_joined(&self, container: &Container) -> bool {
+        let owner = container.plan.network_of.as_ref().map(|it| self.containers.get(it));
+        owner.is_none_or(|owner| {
+            let owner = owner.filter(|it| it.has_network()).map(Container::instance);
+            owner.is_some() && container.joined == owner
+        })
+    }
+
+    /// Whether it is in its network, or vai can bring it there.
+    pub(crate) fn vai_can_rejoin(&self, container: &Container, ladder: &[Rung]) -> bool {
+        self.has_joined(container)
+            || (ladder.contains(&Rung::Container) && !self.network_gone(&container.plan.name))
+    }
+
+    /// People bring it up, anew if it cannot come up as it is.
+    pub(crate) fn brought_up(&mut self, name: &str) {
+        let gone = self.network_gone(name);
+        if let Some(container) = self.containers.get_mut(name) {
+            container.removed |= gone;
+        }
+        self.container_starts(name);
     }
 
     /// What `docker stop` does, told as the engine tells it; how long it takes.
@@ -143,7 +221,7 @@ impl World {
 
     fn seen(&mut self, name: &str) -> crate::Step {
         let Some(container) = self.containers.get(name) else { return Ok(()) };
-        let view = container.view(self.now);
+        let view = container.view(self.now, self.network_gone(name));
         for key in container.keys() {
             let change = ContainerChange::Seen(view.clone());
             self.feed(Event::Container { key, change })?;
@@ -152,7 +230,11 @@ impl World {
     }
 
     pub(crate) fn list(&mut self) -> crate::Step {
-        let names: Vec<String> = self.containers.keys().cloned().collect();
+        let mut names: Vec<String> = self.containers.keys().cloned().collect();
+        // Who shares another's network is as likely seen before that one.
+        if self.containers.values().any(|it| it.plan.network_of.is_some()) && self.rng.chance(50) {
+            names.reverse();
+        }
         for name in names {
             self.seen(&name)?;
         }

@@ -45,6 +45,9 @@ impl World {
             What::SlowFor { service, lasts } => {
                 self.target(&service, |it| it.slow_until = now + lasts);
             }
+            What::EndpointDown { service, lasts } => {
+                self.target(&service, |it| it.endpoint_down_until = now + lasts);
+            }
             What::AgentLost { container, lasts } => {
                 if let Some(it) = self.containers.get_mut(&container) {
                     it.agent_lost_until = now + lasts;
@@ -70,7 +73,10 @@ impl World {
                     self.later(lasts, Thing::Unpause { container });
                 }
             }
-            What::Recreated { container, gone } => self.recreated(container, gone),
+            What::Recreated { container, gone } => {
+                self.sharers_follow(&container, gone);
+                self.recreated(container, gone);
+            }
             What::EngineGone { lasts } => {
                 self.engine_is(false);
                 self.later(lasts, Thing::EngineIs { up: true, restart: Vec::new() });
@@ -79,6 +85,8 @@ impl World {
                 self.engine_restarts(lasts, live_restore);
             }
             What::NetworkLost { lasts } => self.network_lost_until = now + lasts,
+            What::OutsideLost { lasts } => self.outside.is_lost(now, lasts),
+            What::AnchorDown { anchor, lasts } => self.outside.anchor_is_down(anchor, now + lasts),
             What::Reboot { off } => self.reboots(off),
             What::KilledAt { point, down } => {
                 self.armed = Some((point, down));
@@ -182,7 +190,19 @@ impl World {
         }
     }
 
-    fn recreated(&mut self, name: String, gone: Ms) {
+    /// Who recreates a container may recreate those that share its network.
+    fn sharers_follow(&mut self, owner: &str, gone: Ms) {
+        let sharers =
+            self.containers.values().filter(|it| it.plan.network_of.as_deref() == Some(owner));
+        let sharers: Vec<String> = sharers.map(|it| it.plan.name.clone()).collect();
+        for container in sharers {
+            if self.rng.chance(50) {
+                self.later(gone + SECOND, Thing::Recreate { container });
+            }
+        }
+    }
+
+    pub(crate) fn recreated(&mut self, name: String, gone: Ms) {
         if !self.is_up(&name) {
             return;
         }
@@ -343,6 +363,7 @@ impl World {
         self.mended = true;
         self.armed = None;
         self.network_lost_until = self.now;
+        self.outside = crate::look::Outside::default();
         self.maintenance.clear();
         self.maintenance_again()?;
         self.later(0, Thing::DiskBack);
@@ -357,7 +378,7 @@ impl World {
             let Some(container) = self.containers.get_mut(&name) else { continue };
             container.agent_lost_until = self.now;
             if !container.runs() {
-                self.container_starts(&name);
+                self.brought_up(&name);
             }
         }
         self.watchlist.services = self.plan.watchlist().services;
@@ -374,12 +395,18 @@ impl World {
         let names: Vec<String> = self.targets.keys().cloned().collect();
         for name in &names {
             let container = self.targets.get(name).and_then(|it| it.plan.container.clone());
-            if let Some(container) = container
-                && self.containers.get(&container).is_some_and(|it| !it.runs())
+            if let Some(container) = &container
+                && self.containers.get(container).is_some_and(|it| !it.runs())
             {
-                self.container_starts(&container);
+                self.brought_up(container);
             }
             let can = self.vai_can_heal(name);
+            if let Some(container) = container
+                && !can
+                && self.containers.get(&container).is_some_and(|it| !self.has_joined(it))
+            {
+                self.recreated(container, 0);
+            }
             let now = self.now;
             self.target(name, |it| it.mend(now, can));
             match self.oracle.shown(name) {

@@ -3,11 +3,36 @@
 
 use crate::plan::Ms;
 use crate::world::World;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use vai_core::model::{
     CheckKind, ContainerStatus, Fault, FaultKind, Instance, Outcome, Report, Service, Ticket,
     Vantage,
 };
+
+/// What lies outside the host.
+#[derive(Debug, Default)]
+pub(crate) struct Outside {
+    /// Since when nothing of it can be reached, and until when.
+    lost: Option<(Ms, Ms)>,
+    /// The anchors that are down, and until when.
+    anchors: BTreeMap<usize, Ms>,
+}
+
+impl Outside {
+    pub(crate) fn is_lost(&mut self, now: Ms, lasts: Ms) {
+        let since = self.lost_since(now).unwrap_or(now);
+        self.lost = Some((since, now + lasts));
+    }
+
+    pub(crate) fn lost_since(&self, now: Ms) -> Option<Ms> {
+        self.lost.filter(|&(_, until)| until > now).map(|(since, _)| since)
+    }
+
+    pub(crate) fn anchor_is_down(&mut self, anchor: usize, until: Ms) {
+        self.anchors.insert(anchor, until);
+    }
+}
 
 impl World {
     /// What a look at `service` finds, and after how many milliseconds.
@@ -22,8 +47,10 @@ impl World {
             Vantage::Here => None,
             Vantage::Inside | Vantage::Engine => self.hidden(service, ticket, &vantage),
         };
+        let reached = self.over_network(service, ticket, &check.kind, timeout);
         let (outcome, took) = match hidden {
             Some(outcome) => (outcome, quick),
+            None if reached.is_some() => reached.unwrap_or((Outcome::Pass, quick)),
             None if vantage == Vantage::Here
                 && self.network_lost_until > self.now
                 && matches!(check.kind, CheckKind::Tcp(_)) =>
@@ -33,7 +60,10 @@ impl World {
             None => self.answer(service, &check.kind, quick, timeout),
         };
         let mut report = Report::new(outcome, Duration::from_millis(took));
-        if matches!(report.outcome, Outcome::Pass | Outcome::Slow(_)) {
+        // Who answers over a network is not seen.
+        if matches!(report.outcome, Outcome::Pass | Outcome::Slow(_))
+            && !check.kind.is_over_network()
+        {
             let target = self.targets.get(service.name.as_str());
             report.processes.extend(target.and_then(|it| it.process(self.now)));
         }
@@ -69,6 +99,42 @@ impl World {
             return unknown("the agent is lost");
         }
         None
+    }
+
+    /// What becomes of a look over the network before it gets to its target;
+    /// `None` if it gets there.
+    fn over_network(
+        &mut self,
+        service: &Service,
+        ticket: &Ticket,
+        kind: &CheckKind,
+        timeout: Ms,
+    ) -> Option<(Outcome, Ms)> {
+        const QUICK: Ms = 20;
+        if !kind.is_over_network() {
+            return None;
+        }
+        if self.network_lost_until > self.now {
+            return Some((Outcome::Unknown("vai has no network".into()), QUICK));
+        }
+        if kind.is_outside() && self.outside.lost_since(self.now).is_some() {
+            return Some(match self.rng.chance(50) {
+                true => (fault(FaultKind::Dns), QUICK),
+                false => (fault(FaultKind::ConnectTimeout), timeout),
+            });
+        }
+        let name = service.name.as_str();
+        let Some(target) = self.targets.get(name) else {
+            // It is an anchor.
+            let down = self.outside.anchors.get(&ticket.check).is_some_and(|&it| it > self.now);
+            let answers = if down { fault(FaultKind::ConnectTimeout) } else { Outcome::Pass };
+            return Some((answers, if down { timeout } else { QUICK }));
+        };
+        if target.endpoint_down_until > self.now {
+            return Some((fault(FaultKind::ConnectTimeout), timeout));
+        }
+        let container = self.containers.get(target.plan.container.as_ref()?)?;
+        (container.status == ContainerStatus::Paused).then(|| (fault(FaultKind::Timeout), timeout))
     }
 
     fn answer(&self, service: &Service, kind: &CheckKind, quick: Ms, timeout: Ms) -> (Outcome, Ms) {
@@ -107,7 +173,9 @@ impl World {
         };
         let place_runs = match &target.plan.container {
             None => true,
-            Some(container) => self.containers.get(container).is_some_and(|it| it.runs()),
+            Some(container) => {
+                self.containers.get(container).is_some_and(|it| it.runs() && self.has_joined(it))
+            }
         };
         place_runs
             && target.answers(self.now)

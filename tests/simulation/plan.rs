@@ -1,6 +1,7 @@
 //! What happens to whom, as data: drawn from a seed, written by hand, or shrunk.
 
 use crate::history;
+use crate::network;
 use crate::registry;
 use crate::rng::Rng;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(crate) struct ContainerPlan {
     pub(crate) policy: bool,
     /// vai itself runs in it.
     pub(crate) is_self: bool,
+    /// The container whose network it shares.
+    pub(crate) network_of: Option<String>,
 }
 
 /// A service: how it is watched, and what it is really like.
@@ -81,6 +84,7 @@ pub(crate) enum What {
     MarkedFor { service: String, lasts: Ms },
     LowOnDisk { service: String, lasts: Ms },
     SlowFor { service: String, lasts: Ms },
+    EndpointDown { service: String, lasts: Ms },
     AgentLost { container: String, lasts: Ms },
     Crashes { container: String, oom: bool },
     CrashLoops { container: String, times: u64 },
@@ -91,6 +95,8 @@ pub(crate) enum What {
     EngineGone { lasts: Ms },
     EngineRestarts { lasts: Ms, live_restore: bool },
     NetworkLost { lasts: Ms },
+    OutsideLost { lasts: Ms },
+    AnchorDown { anchor: usize, lasts: Ms },
     Reboot { off: Ms },
     KilledAt { point: CrashPoint, down: Ms },
     Stopped { down: Ms },
@@ -157,6 +163,11 @@ pub(crate) enum Request {
 impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
+        network::widened(Self::of_one_host(seed))
+    }
+
+    /// The history of a seed in which nobody looks further than into containers.
+    pub(crate) fn of_one_host(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let (containers, services, settings) = registry::random(&mut rng);
         let busy = rng.range(3, 20) * HOUR;
@@ -166,10 +177,9 @@ impl Plan {
 
     /// A history written by hand: services in one container named `main`.
     pub(crate) fn of(services: Vec<ServicePlan>, faults: Vec<Fault>, busy: Ms) -> Self {
-        let main =
-            ContainerPlan { name: "main".into(), alias: None, policy: false, is_self: false };
+        let containers = vec![registry::container("main")];
         let settings = registry::settings();
-        Self { seed: 0, containers: vec![main], services, settings, faults, busy, quiet: 4 * HOUR }
+        Self { seed: 0, containers, services, settings, faults, busy, quiet: 4 * HOUR }
     }
 
     pub(crate) fn watchlist(&self) -> Watchlist {

@@ -12,7 +12,8 @@ use vai_core::model::{
 
 /// One to twelve services in one to three containers, with random policies.
 pub(crate) fn random(rng: &mut Rng) -> (Vec<ContainerPlan>, Vec<ServicePlan>, Watchlist) {
-    let containers: Vec<ContainerPlan> = (0..rng.range(1, 3)).map(|n| container(rng, n)).collect();
+    let containers: Vec<ContainerPlan> =
+        (0..rng.range(1, 3)).map(|n| random_container(rng, n)).collect();
     let mut services: Vec<ServicePlan> = Vec::new();
     for number in 0..rng.range(1, 12) {
         let next = service(rng, number, &containers, &services);
@@ -42,12 +43,23 @@ pub(crate) fn settings() -> Watchlist {
     }
 }
 
-fn container(rng: &mut Rng, number: u64) -> ContainerPlan {
+fn random_container(rng: &mut Rng, number: u64) -> ContainerPlan {
     ContainerPlan {
-        name: format!("c{number}"),
         alias: rng.chance(25).then(|| format!("alias{number}")),
         policy: rng.chance(50),
         is_self: number > 0 && rng.chance(10),
+        ..container(&format!("c{number}"))
+    }
+}
+
+/// A container of that name, and nothing else to it.
+pub(crate) fn container(name: &str) -> ContainerPlan {
+    ContainerPlan {
+        name: name.to_owned(),
+        alias: None,
+        policy: false,
+        is_self: false,
+        network_of: None,
     }
 }
 
@@ -194,7 +206,7 @@ pub(crate) fn in_main(name: &str, dependencies: &[&str]) -> ServicePlan {
     }
 }
 
-fn check(kind: CheckKind) -> Check {
+pub(crate) fn check(kind: CheckKind) -> Check {
     Check {
         name: kind.label().to_owned(),
         kind,
@@ -209,8 +221,12 @@ fn check(kind: CheckKind) -> Check {
 }
 
 pub(crate) fn tcp() -> Check {
-    let host = "localhost".to_owned();
-    check(CheckKind::Tcp(TcpCheck { host, port: 6379, send: None, expect: None }))
+    check(port_of("localhost"))
+}
+
+/// A look at a port of `host`.
+pub(crate) fn port_of(host: &str) -> CheckKind {
+    CheckKind::Tcp(TcpCheck { host: host.to_owned(), port: 6379, send: None, expect: None })
 }
 
 pub(crate) fn process() -> Check {

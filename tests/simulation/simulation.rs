@@ -16,6 +16,7 @@ mod engine;
 mod faults;
 mod history;
 mod look;
+mod network;
 mod oracle;
 mod plan;
 mod registry;

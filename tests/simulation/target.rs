@@ -17,6 +17,8 @@ pub(crate) struct Target {
     pub(crate) low_disk_until: Ms,
     pub(crate) slow_until: Ms,
     pub(crate) marked_until: Ms,
+    /// The way to it from outside is broken.
+    pub(crate) endpoint_down_until: Ms,
     pub(crate) command: Command,
     pub(crate) command_until: Ms,
 }
@@ -45,6 +47,7 @@ impl Target {
             low_disk_until: 0,
             slow_until: 0,
             marked_until: 0,
+            endpoint_down_until: 0,
             command: Command::Works,
             command_until: 0,
         }
@@ -112,6 +115,7 @@ impl Target {
         self.low_disk_until = now;
         self.slow_until = now;
         self.marked_until = now;
+        self.endpoint_down_until = now;
         self.command_until = now;
         if !vai_can && !self.answers(now) {
             self.launch(now);

@@ -3,6 +3,7 @@
 
 use crate::disk::Disk;
 use crate::engine::{Container, Link};
+use crate::look::Outside;
 use crate::oracle::{Heard, Oracle, Violation};
 use crate::plan::{CrashPoint, HOUR, Ms, Plan, SECOND};
 use crate::rng::Rng;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use vai_core::judge::{Core, Delta, Memory};
 use vai_core::model::{
     ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, MessageId, Notice, Now,
-    ProcId, Report, Ticket, Time, Wall, Watchlist,
+    ProcId, Report, StateLabel, Ticket, Time, Wall, Watchlist,
 };
 
 /// The boot clock when the history begins.
@@ -36,6 +37,7 @@ pub(crate) enum Thing {
     Starts { container: String },
     Crash { container: String, oom: bool, again: u64 },
     Unpause { container: String },
+    Recreate { container: String },
     Returns { service: String },
     EngineIs { up: bool, restart: Vec<String> },
     DiskBack,
@@ -72,6 +74,7 @@ pub(crate) struct World {
     pub(crate) engine_up: bool,
     pub(crate) link: Link,
     pub(crate) network_lost_until: Ms,
+    pub(crate) outside: Outside,
     pub(crate) disk: Disk,
     pub(crate) sink_up: bool,
     outbox: VecDeque<(MessageId, Box<Notice>)>,
@@ -112,6 +115,7 @@ impl World {
             engine_up: true,
             link: Link::Unknown,
             network_lost_until: 0,
+            outside: Outside::default(),
             disk: Disk::default(),
             sink_up: true,
             outbox: VecDeque::new(),
@@ -228,7 +232,9 @@ impl World {
                 Ok(())
             }
             Thing::Starts { container } => {
-                self.container_starts(&container);
+                if !self.container_starts(&container) {
+                    self.start_failed(container);
+                }
                 Ok(())
             }
             Thing::Crash { container, oom, again } => {
@@ -237,6 +243,10 @@ impl World {
             }
             Thing::Unpause { container } => {
                 self.unpause(&container);
+                Ok(())
+            }
+            Thing::Recreate { container } => {
+                self.recreated(container, 0);
                 Ok(())
             }
             Thing::Returns { service } => self.returns(&service),
@@ -314,7 +324,12 @@ impl World {
             }
             Some(_) => 0,
         };
-        let heard = Heard { event: Some(&event), delta: &delta, actions: &actions[..dispatched] };
+        let heard = Heard {
+            event: Some(&event),
+            delta: &delta,
+            actions: &actions[..dispatched],
+            outside_lost: self.outside.lost_since(self.now),
+        };
         self.note_decisions(&delta, &actions);
         self.oracle.step(self.now, &heard, stored)?;
         for action in actions.into_iter().take(dispatched) {
@@ -412,7 +427,7 @@ impl World {
         self.story.delta(self.now, &delta);
         self.core = Some(core);
         self.disk.store(&delta);
-        let heard = Heard { event: None, delta: &delta, actions: &[] };
+        let heard = Heard { event: None, delta: &delta, actions: &[], outside_lost: None };
         self.oracle.started(self.now, &self.watchlist);
         self.oracle.step(self.now, &heard, true)?;
         for change in &delta.changes {
@@ -483,9 +498,17 @@ impl World {
         let rung_helps = ladder.contains(&Rung::KillAndCommand)
             || (ladder.contains(&Rung::Command) && !hung)
             || (ladder.contains(&Rung::Container) && target.plan.autostart);
-        let seen = service.checks.iter().any(|check| matches!(check.kind, CheckKind::Tcp(_)));
+        let seen = service
+            .checks
+            .iter()
+            .any(|check| matches!(check.kind, CheckKind::Tcp(_) | CheckKind::Http(_)));
+        // What may be the network is never restarted.
+        let doubted = service.checks.iter().any(|check| check.kind.is_over_network())
+            && matches!(self.oracle.shown(name), Some(StateLabel::Held | StateLabel::Unknown));
         (seen || !hung)
             && rung_helps
+            && !doubted
+            && container.is_none_or(|it| self.vai_can_rejoin(it, ladder))
             && service.held.is_none()
             && !container.is_some_and(|it| it.plan.is_self)
     }

@@ -5,6 +5,7 @@
 use super::*;
 use crate::model::{Check, Service};
 use run::Run;
+use tally::Verdict;
 
 /// So many failures at once, and so large a part, cast doubt on our network.
 const MASS: usize = 3;
@@ -12,6 +13,12 @@ const MASS_PERCENT: usize = 55;
 
 /// The name that looks at anchors go by; no service can have it.
 const ANCHORS: &str = "(anchors)";
+
+const NO_ANCHOR: &str = "no anchor answers, so it may be vai's own network";
+
+fn all_fail(count: usize) -> String {
+    format!("all {count} services outside the host fail at once, so it may be vai's network")
+}
 
 /// The addresses that must answer before anything outside the host is believed
 /// to be down.
@@ -42,6 +49,11 @@ impl Anchors {
 
     fn looked_since(&self, when: Time) -> bool {
         self.runs.iter().all(|run| run.tally.looked_since(when))
+    }
+
+    /// Whether one of them answered in a look that began at or after `when`.
+    fn answered_since(&self, when: Time) -> bool {
+        self.runs.iter().any(|run| run.tally.passed_since(when))
     }
 
     fn look_now(&mut self, now: Time) {
@@ -96,17 +108,14 @@ impl Core {
             return None;
         }
         if self.anchors.all_fail() {
-            return Some("no anchor answers, so it may be vai's own network".into());
+            return Some(NO_ANCHOR.into());
         }
         let outside: Vec<&Machine> =
             self.services.values().filter(|machine| machine.looks_outside()).collect();
         (self.anchors.is_none()
             && outside.len() >= 2
             && outside.iter().all(|machine| machine.fails_outside()))
-        .then(|| {
-            let all = outside.len();
-            format!("all {all} services outside the host fail at once, so it may be vai's network")
-        })
+        .then(|| all_fail(outside.len()))
     }
 
     /// Fails outside the host are unknowns while our network is in doubt.
@@ -114,6 +123,51 @@ impl Core {
         let Some(why) = self.outside_doubt() else { return };
         for machine in self.services.values_mut() {
             machine.doubt_outside(now, &why);
+        }
+    }
+
+    /// What only fails as seen outside the host is not acted on before it is
+    /// known, by looks since it began to fail, that this is not us.
+    pub(super) fn outside_gate(
+        &mut self,
+        name: &ServiceName,
+        standing: &Standing,
+        now: Now,
+    ) -> Option<Gate> {
+        let since = match standing {
+            Standing::Up { .. } => self.services.get(name)?.fails_outside_since(now.mono)?,
+            _ => return None,
+        };
+        if !self.anchors.is_none() {
+            if self.anchors.answered_since(since) {
+                return None;
+            }
+            if self.anchors.looked_since(since) {
+                return Some(Gate::Outside(NO_ANCHOR.into()));
+            }
+            self.anchors.look_now(now.mono);
+            return Some(Gate::Looking);
+        }
+        let others: Vec<ServiceName> = self
+            .services
+            .iter()
+            .filter(|(other, machine)| *other != name && machine.looks_outside())
+            .map(|(other, _)| other.clone())
+            .collect();
+        let (mut unsure, mut believed) = (false, others.is_empty());
+        for other in &others {
+            let Some(machine) = self.services.get_mut(other) else { continue };
+            if machine.looked_outside_since(since) {
+                believed |= machine.answers_outside();
+            } else {
+                machine.look_now(now.mono);
+                unsure = true;
+            }
+        }
+        match (believed, unsure) {
+            (true, _) => None,
+            (false, true) => Some(Gate::Looking),
+            (false, false) => Some(Gate::Outside(all_fail(others.len() + 1))),
         }
     }
 
@@ -202,10 +256,30 @@ impl Machine {
         self.network_runs(CheckKind::is_outside).any(|run| run.tally.failed_last())
     }
 
-    fn doubt_outside(&mut self, now: Now, why: &str) {
-        if self.kept.outage.as_ref().is_some_and(|outage| outage.attempts > 0) {
-            return;
+    fn looked_outside_since(&self, when: Time) -> bool {
+        self.network_runs(CheckKind::is_outside).all(|run| run.tally.looked_since(when))
+    }
+
+    fn answers_outside(&self) -> bool {
+        self.network_runs(CheckKind::is_outside).all(|run| run.tally.answers())
+    }
+
+    /// Since when it is confirmed to fail, if only as seen outside the host.
+    fn fails_outside_since(&self, now: Time) -> Option<Time> {
+        let mut first = None;
+        for (run, check) in self.restarting() {
+            if let Verdict::Failed(failing) = run.tally.verdict(check, now) {
+                if !check.kind.is_outside() {
+                    return None;
+                }
+                let since = failing.since.mono;
+                first = Some(first.map_or(since, |first: Time| first.min(since)));
+            }
         }
+        first
+    }
+
+    fn doubt_outside(&mut self, now: Now, why: &str) {
         for (run, check) in self.runs.iter_mut().zip(&self.service.checks) {
             if restarts(check) && check.kind.is_outside() {
                 run.tally.doubt(now, why);

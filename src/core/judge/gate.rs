@@ -43,6 +43,8 @@ pub(crate) enum Gate {
     /// Something that failed about the same time may be the cause; until when
     /// it is waited for at most.
     PossibleRoot(ServiceName, Time),
+    /// Nothing outside the host can be believed now; why.
+    Outside(String),
     /// So much of what is seen over the network fails that it may be us.
     MassFailure { failing: usize, of: usize },
     /// The container whose network it shares has to be up first; its name.
@@ -89,6 +91,7 @@ impl Gate {
             | Self::Changing(_)
             | Self::Flapping
             | Self::PossibleRoot(..)
+            | Self::Outside(_)
             | Self::MassFailure { .. }
             | Self::Namespace(_)
             | Self::NamespaceGone
@@ -146,6 +149,7 @@ impl Gate {
             | Self::Maintenance(_)
             | Self::CrashLoop
             | Self::Flapping
+            | Self::Outside(_)
             | Self::MassFailure { .. }
             | Self::Namespace(_)
             | Self::NamespaceGone
@@ -194,7 +198,7 @@ impl Gate {
                  restart is of no use: recreate this one, too"
                 .into(),
             Self::Paused => "paused by an operator".into(),
-            Self::AlertOnly(why) | Self::Changing(why) => why.clone(),
+            Self::AlertOnly(why) | Self::Changing(why) | Self::Outside(why) => why.clone(),
             Self::Unset(why) => format!("held: {why}"),
             Self::Myself => "its container is vai's own".into(),
             Self::Engine => "the container engine does not answer".into(),

@@ -59,6 +59,9 @@ impl Core {
         if let Some(gate) = self.dependency_gate(name, now) {
             return Some(gate);
         }
+        if let Some(gate) = self.outside_gate(name, standing, now) {
+            return Some(gate);
+        }
         let machine = self.services.get(name)?;
         if proposal.act == Act::Start {
             return machine.kept.effort.refusal(now.mono);

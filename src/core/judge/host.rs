@@ -110,7 +110,9 @@ mod tests {
 
     fn ended_at(seconds: [u64; 3]) -> HostMemory {
         let mut host = HostMemory { running: true, ..HostMemory::default() };
-        seconds.into_iter().for_each(|second| host.started(at(second)));
+        for second in seconds {
+            assert!(host.started(at(second)));
+        }
         host
     }
 

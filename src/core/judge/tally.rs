@@ -192,6 +192,11 @@ impl Tally {
         self.last.as_ref().is_some_and(|last| matches!(last.report.outcome, Outcome::Fail(_)))
     }
 
+    /// Whether the last look passed.
+    pub(crate) fn answers(&self) -> bool {
+        self.passed_since(Time::default())
+    }
+
     /// Forgets fails that a pass has cleared: those that were never confirmed,
     /// and confirmed ones once their end is proven. What is left beside passes
     /// is recovering.

@@ -10,13 +10,11 @@ use vai_core::model::{
     ServiceView, StateLabel,
 };
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Alerts {
     /// The open ones and what they are about.
     open: BTreeMap<IncidentId, (String, bool)>,
     began: BTreeMap<IncidentId, Ms>,
-    /// After a crash that lost something, incidents may be older than known.
-    unsure: bool,
     closed: BTreeSet<IncidentId>,
     told: BTreeMap<IncidentId, Told>,
     outbox: BTreeSet<MessageId>,
@@ -36,12 +34,20 @@ struct Told {
 }
 
 impl Alerts {
-    pub(crate) fn crashed(&mut self, lossy: bool) {
-        self.crashes += 1;
-        if lossy {
-            // What could not be stored is not remembered; that is no news.
-            *self = Self { crashes: self.crashes, unsure: true, ..Self::default() };
+    /// `saved` is how all this stood when it was last remembered, if later
+    /// things were lost; what arrived since has arrived all the same.
+    pub(crate) fn crashed(&mut self, saved: Option<Self>) {
+        if let Some(mut saved) = saved {
+            for (id, told) in &mut saved.told {
+                if let Some(now) = self.told.get(id) {
+                    told.opened_delivered = now.opened_delivered;
+                    told.resolved_delivered = now.resolved_delivered;
+                    told.crashes_then = now.crashes_then;
+                }
+            }
+            *self = Self { crashes: self.crashes, ..saved };
         }
+        self.crashes += 1;
     }
 
     pub(crate) fn follow(&mut self, now: Ms, heard: &Heard<'_>, known: &Known) -> crate::Step {
@@ -95,7 +101,7 @@ impl Alerts {
             }
             IncidentPhase::Closed { .. } => {
                 self.closed.insert(incident.id.clone());
-                if self.open.remove(&incident.id).is_none() && !self.unsure {
+                if self.open.remove(&incident.id).is_none() {
                     return violated("closed and never opened".into());
                 }
                 Ok(())
@@ -113,7 +119,7 @@ impl Alerts {
             view.incident.as_ref().map(|id| self.open.contains_key(&IncidentId(id.clone())));
         let words = match is_open {
             None if broken => format!("{} is {} and in no incident", view.name, view.state.label()),
-            Some(false) if !self.unsure => {
+            Some(false) => {
                 format!("{} is in {:?}, which is not open", view.name, view.incident)
             }
             _ => return Ok(()),
@@ -155,7 +161,7 @@ impl Alerts {
                 format!("{} messages about {} by then, at most {most}", told.messages, id.0);
             return Err(Violation { invariant: "A4", at: now, words });
         }
-        if notice.kind == NoticeKind::Resolved && !told.opened && !self.unsure {
+        if notice.kind == NoticeKind::Resolved && !told.opened {
             let words = format!("the end of {} is told, its beginning was not", id.0);
             return Err(Violation { invariant: "A3", at: now, words });
         }
@@ -186,7 +192,7 @@ impl Alerts {
             let words = format!("{:?} of {} arrived {} times", notice.kind, id.0, twice + 1);
             return Err(Violation { invariant: "A2", at: now, words });
         }
-        if notice.kind == NoticeKind::Resolved && told.opened_delivered == 0 && !self.unsure {
+        if notice.kind == NoticeKind::Resolved && told.opened_delivered == 0 {
             let words = format!("the end of {} arrived before its beginning", id.0);
             return Err(Violation { invariant: "A3", at: now, words });
         }

@@ -1,14 +1,15 @@
 //! What anybody could know who reads along: the registry, the containers as
 //! told, the results as delivered, what operators asked, what was published.
 
+use super::network::ANCHORS;
 use super::restarts::Restarts;
+use super::tally::Tally;
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use vai_core::judge::{Change, Delta};
 use vai_core::model::{
-    Act, ActOutcome, Check, ContainerChange, ContainerKey, ContainerView, Event, FaultKind,
-    Instance, OnFail, OperatorRequest, Outcome, Place, Service, ServiceName, ServiceView,
+    Act, ActOutcome, Check, ContainerChange, ContainerKey, ContainerStatus, ContainerView, Event,
+    Instance, OnFail, OperatorRequest, Place, Report, Service, ServiceName, ServiceView,
     StateLabel, Ticket, Watchlist,
 };
 
@@ -17,8 +18,6 @@ const ENDING_LASTS: Ms = 30_000;
 /// Stops so shortly before the engine went were its own (behaviour.md, "By
 /// hand").
 const ENGINE_STOPS: Ms = 60_000;
-/// A look so much longer away than it took spans a suspend and does not count.
-const SUSPENDED: Ms = 10_000;
 
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -29,6 +28,10 @@ pub(crate) struct Known {
     pub(crate) containers: BTreeMap<ContainerKey, ContainerView>,
     /// The run of each container that was last told of.
     instances: BTreeMap<ContainerKey, Instance>,
+    /// The keys of containers by all ids that they had.
+    pub(super) ids: BTreeMap<String, ContainerKey>,
+    /// When that was, or when it was told to run again.
+    arrived: BTreeMap<ContainerKey, Ms>,
     pub(crate) paused: BTreeSet<String>,
     pub(crate) stopped: BTreeSet<String>,
     pub(crate) maintenance: BTreeSet<ServiceName>,
@@ -46,23 +49,12 @@ pub(crate) struct Known {
     next: u64,
 }
 
-/// Results of one check since its service was last touched.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) fails: u32,
-    pub(crate) first: Ms,
-    pub(crate) proven: bool,
-    /// Fails since the core last wanted them confirmed again, and the first.
-    recent: u32,
-    recent_first: Ms,
-    last: Ms,
-    in_doubt: bool,
-    /// How it failed last.
-    kind: Option<FaultKind>,
-    seen_alive: bool,
-    /// Looks handed out earlier do not count.
-    since: u64,
-    handed_out: BTreeMap<u64, (u64, Ms)>,
+/// What outlives vai of what is known.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    paused: BTreeSet<String>,
+    stopped: BTreeSet<String>,
+    well_in: BTreeMap<ServiceName, Option<Instance>>,
 }
 
 impl Known {
@@ -73,6 +65,8 @@ impl Known {
             before: BTreeMap::new(),
             containers: BTreeMap::new(),
             instances: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            arrived: BTreeMap::new(),
             paused: BTreeSet::new(),
             stopped: BTreeSet::new(),
             maintenance: BTreeSet::new(),
@@ -86,25 +80,35 @@ impl Known {
         }
     }
 
-    pub(crate) fn crashed(&mut self, lossy: bool) {
+    /// What of this is remembered over a restart of vai.
+    pub(crate) fn remembered(&self) -> Remembered {
+        Remembered {
+            paused: self.paused.clone(),
+            stopped: self.stopped.clone(),
+            well_in: self.well_in.clone(),
+        }
+    }
+
+    /// `saved` is what was remembered last, if later things were lost.
+    pub(crate) fn crashed(&mut self, saved: Option<Remembered>) {
         self.tallies.clear();
         self.views.clear();
         self.containers.clear();
+        self.ids.clear();
         self.by_hand.clear();
         self.maintenance.clear();
         self.engine_up = true;
-        if lossy {
-            self.paused.clear();
-            self.stopped.clear();
+        if let Some(saved) = saved {
+            self.paused = saved.paused;
+            self.stopped = saved.stopped;
+            self.well_in = saved.well_in;
         }
     }
 
     pub(crate) fn hear(&mut self, now: Ms, event: &Event, restarts: &Restarts) {
         match event {
             Event::Configured(watchlist) => self.configured(watchlist),
-            Event::Checked { ticket, report } => {
-                self.checked(now, ticket, &report.outcome, report.took);
-            }
+            Event::Checked { ticket, report } => self.checked(now, ticket, report),
             Event::Container { key, change } => self.container(now, key, change, restarts),
             Event::EngineGone(_) => {
                 self.engine_up = false;
@@ -126,14 +130,17 @@ impl Known {
                         (&report.instance, &flight.place)
                         && flight.act != Act::Stop
                     {
-                        self.came_up(key.clone(), instance);
+                        self.came_up(now, key.clone(), instance);
+                        self.runs_now(key, instance);
                     }
                 }
                 if let Some(flight) = restarts.flight(*id)
                     && flight.act == Act::Stop
                     && matches!(report.outcome, ActOutcome::Refused { .. } | ActOutcome::Failed(_))
                 {
-                    self.stopped.remove(flight.service.as_str());
+                    let name = flight.service.clone();
+                    self.stopped.remove(name.as_str());
+                    self.restart_tallies(|it| *it == name);
                 }
             }
             Event::Maintenance(windows) => {
@@ -143,10 +150,8 @@ impl Known {
             Event::Operator(request) => self.asked(request),
             Event::Hint { service, died: Some(_), .. } => {
                 for ((name, _), tally) in &mut self.tallies {
-                    if name == service && tally.seen_alive {
-                        tally.proven = true;
-                        // A hint is no verdict on fails before it.
-                        tally.in_doubt |= tally.recent > 0;
+                    if name == service {
+                        tally.hinted_at();
                     }
                 }
             }
@@ -171,47 +176,28 @@ impl Known {
             find(&before) == find(watchlist)
         });
         self.views.retain(|name, _| watchlist.services.contains_key(name));
+        let services = || watchlist.services.values();
+        self.containers.retain(|key, _| services().any(|service| is_in(service, key)));
+        self.ids.retain(|_, key| services().any(|service| is_in(service, key)));
         self.edited = changed;
     }
 
-    fn checked(&mut self, now: Ms, ticket: &Ticket, outcome: &Outcome, took: Duration) {
-        let Some(service) = self.watchlist.services.get(&ticket.service) else { return };
-        let Some(check) = service.checks.get(ticket.check) else { return };
+    fn checked(&mut self, now: Ms, ticket: &Ticket, report: &Report) {
+        let Some(check) = self.check_of(ticket) else { return };
         let key = (ticket.service.clone(), check.name.clone());
-        let Some(tally) = self.tallies.get_mut(&key) else { return };
-        let handed_out = tally.handed_out.remove(&ticket.number);
-        let Some((number, at)) = handed_out else { return };
-        let away = (now - at).saturating_sub(took.as_millis() as Ms);
-        if number < tally.since || away >= SUSPENDED {
-            return;
+        if let Some(tally) = self.tallies.get_mut(&key) {
+            tally.checked(now, ticket.number, &check, &report.outcome, report.took);
         }
-        match outcome {
-            Outcome::Pass | Outcome::Slow(_) => {
-                tally.fails = 0;
-                tally.recent = 0;
-                tally.in_doubt = false;
-                tally.proven = false;
-                tally.seen_alive = true;
-            }
-            Outcome::Fail(fault) => {
-                if tally.fails == 0 {
-                    tally.first = now;
-                }
-                if tally.recent == 0 {
-                    tally.recent_first = now;
-                }
-                tally.fails += 1;
-                tally.last = now;
-                tally.kind = Some(fault.kind);
-                tally.recent += 1;
-                tally.proven |= match fault.kind {
-                    FaultKind::ProcessAbsent => tally.seen_alive,
-                    FaultKind::Unhealthy => true,
-                    _ => false,
-                };
-            }
-            Outcome::Starting(_) | Outcome::Unknown(_) => {}
-        }
+    }
+
+    /// What a look is at, which may be an anchor.
+    fn check_of(&self, ticket: &Ticket) -> Option<Check> {
+        let checks = match self.watchlist.services.get(&ticket.service) {
+            Some(service) => &service.checks,
+            None if ticket.service.as_str() == ANCHORS => &self.watchlist.anchors,
+            None => return None,
+        };
+        checks.get(ticket.check).cloned()
     }
 
     fn container(
@@ -232,7 +218,15 @@ impl Known {
                     && presence.status.is_running()
                 {
                     self.by_hand.remove(key);
-                    self.came_up(key.clone(), &presence.instance);
+                    let place = Place::Container(key.clone());
+                    if self.containers.contains_key(key) && !self.container_runs(&place) {
+                        self.arrived.insert(key.clone(), now);
+                        self.restart_tallies_in(key);
+                    }
+                    self.came_up(now, key.clone(), &presence.instance);
+                }
+                if let ContainerView::Present(presence) = view {
+                    self.ids.insert(presence.instance.id.clone(), key.clone());
                 }
                 self.containers.insert(key.clone(), view.clone());
             }
@@ -244,16 +238,28 @@ impl Known {
     }
 
     /// Another instance: nothing seen before counts.
-    fn came_up(&mut self, key: ContainerKey, instance: &Instance) {
+    fn came_up(&mut self, now: Ms, key: ContainerKey, instance: &Instance) {
         if self.instances.insert(key.clone(), instance.clone()).as_ref() == Some(instance) {
             return;
         }
-        let place = Place::Container(key);
+        self.arrived.insert(key.clone(), now);
+        self.restart_tallies_in(&key);
+    }
+
+    /// What an act left running is known before the engine tells.
+    fn runs_now(&mut self, key: &ContainerKey, instance: &Instance) {
+        if let Some(ContainerView::Present(presence)) = self.containers.get_mut(key) {
+            presence.instance = instance.clone();
+            presence.status = ContainerStatus::Running;
+        }
+    }
+
+    fn restart_tallies_in(&mut self, key: &ContainerKey) {
         let inside: BTreeSet<ServiceName> = self
             .watchlist
             .services
             .values()
-            .filter(|service| service.place == place)
+            .filter(|service| is_in(service, key))
             .map(|service| service.name.clone())
             .collect();
         self.restart_tallies(|name| inside.contains(name));
@@ -261,9 +267,10 @@ impl Known {
 
     /// The core may want fails confirmed again, as what caused them may be gone.
     fn count_anew(&mut self) {
-        for tally in self.tallies.values_mut() {
-            tally.recent = 0;
-            tally.in_doubt = true;
+        for ((name, _), tally) in &mut self.tallies {
+            if name.as_str() != ANCHORS {
+                tally.may_be_forgotten();
+            }
         }
     }
 
@@ -271,11 +278,7 @@ impl Known {
         let next = self.next;
         for ((name, _), tally) in &mut self.tallies {
             if of(name) {
-                *tally = Tally {
-                    since: next + 1,
-                    handed_out: std::mem::take(&mut tally.handed_out),
-                    ..Tally::default()
-                };
+                tally.restart(next + 1);
             }
         }
         self.next += 1;
@@ -303,7 +306,12 @@ impl Known {
         let Some(check) = service.checks.get(ticket.check) else { return };
         self.next += 1;
         let key = (ticket.service.clone(), check.name.clone());
-        self.tallies.entry(key).or_default().handed_out.insert(ticket.number, (self.next, now));
+        self.tallies.entry(key).or_default().handed_out(ticket.number, self.next, now);
+    }
+
+    /// The host slept: what was under way may have been given up.
+    pub(crate) fn suspended(&mut self) {
+        self.count_anew();
     }
 
     pub(crate) fn publish(&mut self, delta: &Delta) {
@@ -323,7 +331,13 @@ impl Known {
                     }
                 }
                 Change::Removed(name) => _ = self.views.remove(name),
-                Change::Transition(it) if it.to == StateLabel::Healthy => self.count_anew(),
+                // Behind a label that hides the state it may have been healed as well.
+                Change::Transition(it)
+                    if matches!(it.to, StateLabel::Healthy | StateLabel::Degraded)
+                        || hides(it.to) =>
+                {
+                    self.count_anew();
+                }
                 _ => {}
             }
         }
@@ -356,6 +370,14 @@ impl Known {
         }
     }
 
+    /// When its place last came up, as far as was told.
+    pub(crate) fn arrived(&self, place: &Place) -> Ms {
+        match place {
+            Place::Local => 0,
+            Place::Container(key) => self.arrived.get(key).copied().unwrap_or(0),
+        }
+    }
+
     /// Whether its container was last seen running.
     pub(crate) fn container_runs(&self, place: &Place) -> bool {
         match place {
@@ -367,42 +389,44 @@ impl Known {
         }
     }
 
-    /// The first check whose own results confirm that `name` is down.
-    pub(crate) fn confirmed(&self, name: &ServiceName) -> Option<&Check> {
-        self.first(name, |check, tally| {
-            tally.fails > 0
-                && (tally.proven || tally.fails >= check.failure_threshold)
-                && tally.last - tally.first >= check.fail_for.as_millis() as Ms
-        })
+    /// Whether a check's own results confirm that `name` is down, the last of
+    /// them as well.
+    pub(crate) fn fails_now(&self, name: &ServiceName) -> bool {
+        self.first(name, |check, tally| tally.confirms(check) && tally.fails_now()).is_some()
     }
 
-    /// The same beyond all doubt: by fails since something was last healed that
-    /// may have been their cause.
+    /// The first check that confirms it beyond all doubt: by fails since
+    /// something was last healed that may have been their cause.
     pub(crate) fn surely_confirmed(&self, name: &ServiceName) -> Option<&Check> {
-        self.first(name, |check, tally| {
-            tally.recent > 0
-                && ((tally.proven && !tally.in_doubt) || tally.recent >= check.failure_threshold)
-                && tally.last - tally.recent_first >= check.fail_for.as_millis() as Ms
-        })
+        self.first(name, |check, tally| tally.surely_confirms(check))
     }
 
     /// Whether what fails still lives, as far as every failing check can say.
     pub(crate) fn seems_alive(&self, service: &Service) -> bool {
-        let dead = [FaultKind::Refused, FaultKind::ProcessAbsent, FaultKind::ContainerStopped];
         self.container_runs(&service.place)
             && service.checks.iter().all(|check| {
                 let tally = self.tallies.get(&(service.name.clone(), check.name.clone()));
-                let failing = tally.filter(|tally| tally.fails > 0);
-                failing.is_none_or(|tally| {
-                    !tally.proven && tally.kind.is_none_or(|kind| !dead.contains(&kind))
-                })
+                tally.is_none_or(Tally::seems_alive)
             })
     }
 
-    fn first(&self, name: &ServiceName, which: impl Fn(&Check, &Tally) -> bool) -> Option<&Check> {
+    pub(super) fn first(
+        &self,
+        name: &ServiceName,
+        which: impl Fn(&Check, &Tally) -> bool,
+    ) -> Option<&Check> {
         self.watchlist.services.get(name)?.checks.iter().find(|check| {
             let tally = self.tallies.get(&(name.clone(), check.name.clone()));
             check.on_fail == OnFail::Restart && tally.is_some_and(|tally| which(check, tally))
         })
     }
+}
+
+fn is_in(service: &Service, key: &ContainerKey) -> bool {
+    matches!(&service.place, Place::Container(place) if place == key)
+}
+
+/// Whether what a service is like cannot be seen behind this label.
+pub(crate) fn hides(label: StateLabel) -> bool {
+    matches!(label, StateLabel::Paused | StateLabel::Maintenance)
 }

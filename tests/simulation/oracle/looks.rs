@@ -1,12 +1,14 @@
 //! C1, C4, C6: what is looked at, when, and what is made of it.
 
 use super::Violation;
-use super::known::Known;
+use super::known::{Known, hides};
 use super::restarts::Restarts;
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::judge::{Change, Delta};
-use vai_core::model::{Event, OnFail, Service, ServiceKind, ServiceName, StateLabel, Ticket};
+use vai_core::model::{
+    Check, Event, OnFail, Service, ServiceKind, ServiceName, StateLabel, Ticket,
+};
 
 /// What a start delay and the way there and back may add.
 const SLACK: Ms = 12_000;
@@ -75,7 +77,7 @@ impl Looks {
                 view.state,
                 StateLabel::Healing | StateLabel::StoppedByHand | StateLabel::Disabled
             );
-            if matches!(view.state, StateLabel::Paused | StateLabel::Maintenance) {
+            if hides(view.state) {
                 // What it is behind that label is what it was before.
                 continue;
             }
@@ -135,18 +137,17 @@ impl Looks {
             }
             for check in &service.checks {
                 let key = (service.name.clone(), check.name.clone());
-                let hidden = matches!(shown, Some(StateLabel::Paused | StateLabel::Maintenance))
-                    && !known.container_runs(&service.place);
+                let hidden = shown.is_some_and(hides) && !known.container_runs(&service.place);
                 let stopped = known.stopped.contains(service.name.as_str());
                 if hidden || stopped || restarts.acts_on(&service.name) {
                     // That may end any time before the next audit.
                     self.last.insert(key, now + AUDIT);
                     continue;
                 }
-                let since = (*self.last.entry(key).or_insert(now)).max(self.from);
-                let bound = check.interval * 2 + check.timeout;
+                let last = *self.last.entry(key).or_insert(now);
+                let since = last.max(self.from).max(known.arrived(&service.place));
                 let silent = now.saturating_sub(since);
-                if silent > bound.as_millis() as Ms + SLACK && shown != Some(StateLabel::Unknown) {
+                if silent > most(check) && shown != Some(StateLabel::Unknown) {
                     let on_fail = if check.on_fail == OnFail::Alert { " (alerts)" } else { "" };
                     let words = format!(
                         "{}{on_fail} of {} was not looked at for {silent} ms and is {shown:?}",
@@ -156,6 +157,19 @@ impl Looks {
                 }
             }
         }
+        for (name, check) in known.anchor_checks() {
+            let last = *self.last.entry((name, check.name.clone())).or_insert(now);
+            let silent = now.saturating_sub(last.max(self.from));
+            if silent > most(check) {
+                let words = format!("the anchor {} was not looked at for {silent} ms", check.name);
+                return Err(Violation { invariant: "C4", at: now, words });
+            }
+        }
         Ok(())
     }
+}
+
+/// How long a check may not be looked at.
+fn most(check: &Check) -> Ms {
+    (check.interval * 2 + check.timeout).as_millis() as Ms + SLACK
 }

@@ -4,17 +4,19 @@
 mod alerts;
 mod known;
 mod looks;
+mod network;
 mod restarts;
+mod tally;
 
 use crate::plan::{Ms, Plan};
 use alerts::Alerts;
-use known::Known;
+use known::{Known, Remembered};
 use looks::Looks;
 use restarts::Restarts;
 use std::collections::BTreeSet;
 use std::fmt;
 use vai_core::judge::Delta;
-use vai_core::model::{Action, Event, Notice, StateLabel, Watchlist};
+use vai_core::model::{Act, ActRequest, Action, Event, Notice, StateLabel, Watchlist};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) event: Option<&'a Event>,
     pub(crate) delta: &'a Delta,
     pub(crate) actions: &'a [Action],
+    /// Since when nothing outside the host can really be reached.
+    pub(crate) outside_lost: Option<Ms>,
 }
 
 /// All checks.
@@ -44,6 +48,15 @@ pub(crate) struct Oracle {
     known: Known,
     restarts: Restarts,
     looks: Looks,
+    alerts: Alerts,
+    /// What was stored last, from the first step on that could not be.
+    stored: Option<Stored>,
+}
+
+/// What a crash leaves of what is remembered.
+struct Stored {
+    known: Remembered,
+    restarts: Restarts,
     alerts: Alerts,
 }
 
@@ -54,11 +67,21 @@ impl Oracle {
             restarts: Restarts::default(),
             looks: Looks::default(),
             alerts: Alerts::default(),
+            stored: None,
         }
     }
 
     /// A step that was stored, or could not be.
     pub(crate) fn step(&mut self, now: Ms, heard: &Heard<'_>, stored: bool) -> crate::Step {
+        if stored {
+            self.stored = None;
+        } else if self.stored.is_none() {
+            self.stored = Some(Stored {
+                known: self.known.remembered(),
+                restarts: self.restarts.clone(),
+                alerts: self.alerts.clone(),
+            });
+        }
         if let Some(event) = heard.event {
             self.looks.hear(now, event, heard.delta, &self.known)?;
             if let Event::Acted { id, .. } = event
@@ -67,7 +90,8 @@ impl Oracle {
                 self.looks.acted(now, &flight.service, &self.known);
             }
             self.known.hear(now, event, &self.restarts);
-            self.restarts.hear(event, &self.known);
+            self.known.doubt_outside();
+            self.restarts.hear(event);
         }
         self.known.publish(heard.delta);
         self.looks.follow(now, heard.delta);
@@ -81,11 +105,38 @@ impl Oracle {
                 }
                 Action::Act(request) => {
                     self.restarts.dispatched(now, request, stored, &self.known)?;
+                    self.seen_over_networks(now, request, stored, heard.outside_lost)?;
                 }
                 Action::Tell(id, _) => self.alerts.sent(now, *id)?,
             }
         }
         Ok(())
+    }
+
+    /// What nobody asked for is not done while it may be the network's doing,
+    /// and nothing before the network that it needs is there.
+    fn seen_over_networks(
+        &self,
+        now: Ms,
+        request: &ActRequest,
+        stored: bool,
+        lost: Option<Ms>,
+    ) -> crate::Step {
+        if !stored || request.act == Act::Stop {
+            return Ok(());
+        }
+        let violated = |invariant, words: String| {
+            let words = format!("{:?} of {}: {words}", request.act, request.service.name);
+            Violation { invariant, at: now, words }
+        };
+        let service = &request.service;
+        let there = self.known.network_is_there(service, &self.restarts);
+        there.map_err(|words| violated("Order", words))?;
+        if self.restarts.is_asked(request.id) {
+            return Ok(());
+        }
+        let believed = self.known.outside_is_believed(service, lost);
+        believed.map_err(|words| violated("R4", words))
     }
 
     /// vai starts with this registry.
@@ -94,16 +145,21 @@ impl Oracle {
         self.looks.from(now);
     }
 
-    /// vai is gone, and with it what it had not stored.
+    /// vai is gone, and if `lossy`, what it had not stored with it.
     pub(crate) fn crashed(&mut self, lossy: bool) {
-        self.known.crashed(lossy);
+        let (known, restarts, alerts) = match self.stored.take().filter(|_| lossy) {
+            Some(Stored { known, restarts, alerts }) => (Some(known), Some(restarts), Some(alerts)),
+            None => (None, None, None),
+        };
+        self.known.crashed(known);
         self.looks.crashed();
-        self.restarts.crashed(lossy);
-        self.alerts.crashed(lossy);
+        self.restarts.crashed(restarts);
+        self.alerts.crashed(alerts);
     }
 
     pub(crate) fn suspended(&mut self, until: Ms) {
         self.looks.from(until);
+        self.known.suspended();
     }
 
     pub(crate) fn delivered(&mut self, now: Ms, notice: &Notice) -> crate::Step {

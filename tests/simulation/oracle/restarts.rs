@@ -1,7 +1,7 @@
 //! R1–R9: what is done to services, and how often.
 
 use super::Violation;
-use super::known::Known;
+use super::known::{Known, hides};
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const SLOWEST_RETRY: Ms = 1_800_000;
 /// Stop events that arrive so much after an act of vai are still its own.
 const OURS_SETTLES: Ms = 6_000;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Restarts {
     in_flight: BTreeMap<ActId, Flight>,
     intents: BTreeSet<ActId>,
@@ -38,6 +38,8 @@ pub(crate) struct Flight {
     pub(crate) place: Place,
     pub(crate) act: Act,
     container: Option<String>,
+    /// By an operator.
+    asked: bool,
 }
 
 /// What was spent on a service.
@@ -63,6 +65,17 @@ impl Restarts {
         self.in_flight.values().any(|flight| flight.service == *service)
     }
 
+    pub(crate) fn is_asked(&self, id: ActId) -> bool {
+        self.in_flight.get(&id).is_some_and(|flight| flight.asked)
+    }
+
+    /// Whether an act is under way that may stop the container of this id.
+    pub(crate) fn stops(&self, id: &str) -> bool {
+        self.in_flight
+            .values()
+            .any(|it| it.act.may_stop_container() && it.container.as_deref() == Some(id))
+    }
+
     /// Whether an act of vai's own stops this container, or just did.
     pub(crate) fn stops_container(&self, key: &ContainerKey) -> bool {
         let place = Place::Container(key.clone());
@@ -70,20 +83,20 @@ impl Restarts {
             || self.stopped_lately.get(key).is_some_and(|&at| self.now - at <= OURS_SETTLES)
     }
 
-    pub(crate) fn crashed(&mut self, lossy: bool) {
+    /// `saved` is how all this stood when it was last remembered, if later
+    /// things were lost.
+    pub(crate) fn crashed(&mut self, saved: Option<Self>) {
         self.in_flight.clear();
-        self.asked.clear();
-        if lossy {
-            self.intents.clear();
-            self.starts.clear();
-            for effort in self.efforts.values_mut() {
-                let restarts = std::mem::take(&mut effort.restarts);
-                *effort = Effort { restarts, ..Effort::default() };
-            }
+        if let Some(saved) = saved {
+            self.asked = saved.asked;
+            self.intents = saved.intents;
+            self.starts = saved.starts;
+            self.efforts = saved.efforts;
+            self.of_living = saved.of_living;
         }
     }
 
-    pub(crate) fn hear(&mut self, event: &Event, known: &Known) {
+    pub(crate) fn hear(&mut self, event: &Event) {
         match event {
             Event::Acted { id, report } => {
                 let Some(flight) = self.in_flight.remove(id) else { return };
@@ -112,9 +125,6 @@ impl Restarts {
                 effort.slow = None;
                 effort.last_verdict = None;
             }
-            Event::Configured(_) => {
-                self.efforts.retain(|name, _| known.watchlist.services.contains_key(name));
-            }
             _ => {}
         }
     }
@@ -134,8 +144,7 @@ impl Restarts {
                     let effort = self.efforts.entry(it.service.clone()).or_default();
                     effort.moved(now, it.from, it.to, &service.recovery);
                     // Behind these labels it may have come back as well.
-                    let hidden = matches!(it.to, StateLabel::Paused | StateLabel::Maintenance);
-                    if hidden || (is_well(it.to) && !is_well(it.from)) {
+                    if hides(it.to) || (is_well(it.to) && !is_well(it.from)) {
                         self.came_back(&it.service, known);
                     }
                 }
@@ -166,7 +175,7 @@ impl Restarts {
         };
         if !stored {
             // Refused before it left.
-            self.in_flight.insert(request.id, flight(request, known));
+            self.in_flight.insert(request.id, flight(request, false, known));
             return Ok(());
         }
         if !self.ever.insert(request.id) {
@@ -223,7 +232,7 @@ impl Restarts {
             }
             Act::Start | Act::Stop => {}
         }
-        self.in_flight.insert(request.id, flight(request, known));
+        self.in_flight.insert(request.id, flight(request, asked, known));
         Ok(())
     }
 
@@ -275,7 +284,7 @@ impl Effort {
     fn moved(&mut self, now: Ms, from: StateLabel, to: StateLabel, recovery: &Recovery) {
         use StateLabel as S;
         let fails = matches!(to, S::Down | S::GaveUp | S::Held | S::Blocked);
-        if matches!(to, S::Paused | S::Maintenance) {
+        if hides(to) {
             // What goes on behind that label cannot be followed.
             let restarts = std::mem::take(&mut self.restarts);
             *self = Self { restarts, ..Self::default() };
@@ -313,13 +322,14 @@ impl Effort {
     }
 }
 
-fn flight(request: &ActRequest, known: &Known) -> Flight {
+fn flight(request: &ActRequest, asked: bool, known: &Known) -> Flight {
     let service = &request.service;
     Flight {
         service: service.name.clone(),
         place: service.place.clone(),
         act: request.act.clone(),
         container: container_id(&service.place, known),
+        asked,
     }
 }
 
@@ -343,9 +353,8 @@ fn dependencies_are_well(service: &Service, known: &Known) -> Result<(), String>
             None | Some(StateLabel::Healthy | StateLabel::Degraded) => true,
             Some(StateLabel::StoppedByHand | StateLabel::Disabled) => true,
             // What it is behind that label cannot be seen from outside.
-            Some(StateLabel::Paused | StateLabel::Maintenance) => {
-                !known.container_runs(&dependency.place)
-                    || known.confirmed(&dependency.name).is_none()
+            Some(label) if hides(label) => {
+                !known.container_runs(&dependency.place) || !known.fails_now(&dependency.name)
             }
             Some(_) => false,
         };
@@ -394,7 +403,7 @@ fn may_be_touched(service: &Service, known: &Known) -> Result<(), String> {
 
 /// A restart follows enough failed looks at this very instance, or a proof.
 fn is_seen_failing(service: &Service, known: &Known) -> Result<(), String> {
-    if !known.container_runs(&service.place) || known.confirmed(&service.name).is_some() {
+    if !known.container_runs(&service.place) || known.fails_now(&service.name) {
         return Ok(());
     }
     Err("it was not seen failing in this instance".into())

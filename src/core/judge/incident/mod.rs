@@ -329,7 +329,9 @@ impl Incidents {
         if let Some(mut open) = self.open.remove(root) {
             open.incident.root = new.name();
             open.root = new.clone();
-            changes.push(Change::Incident(Box::new(open.incident.clone())));
+            if open.shown {
+                changes.push(Change::Incident(Box::new(open.incident.clone())));
+            }
             self.open.insert(new, open);
         }
     }

@@ -13,6 +13,7 @@ mod network;
 mod operator;
 mod quality;
 mod reloads;
+mod roots;
 mod starts;
 
 use super::*;

@@ -128,6 +128,57 @@ fn all_that_is_outside_failing_together_is_unknown() {
     assert_eq!(world.acts_on("a").len(), 1, "one alone is believed: {:#?}", world.story);
 }
 
+/// One fail is enough to confirm.
+fn hasty(mut service: Service) -> Service {
+    service.checks[0].failure_threshold = 1;
+    service
+}
+
+#[test]
+fn anchors_are_asked_before_the_first_restart() {
+    let shop = hasty(remote("shop", "shop.example.com"));
+    let anchor = Check { interval: SECOND * 3600, ..over("1.1.1.1") };
+    let mut world = world(vec![shop], vec![anchor]);
+    world.kill("(anchors)");
+    world.kill("shop");
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    world.well.insert("(anchors)".into(), true);
+    world.run(SECOND * 3600);
+    assert_eq!(world.acts_on("shop").len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn the_others_outside_are_looked_at_before_the_first_restart() {
+    let shops = ["a.example.com", "b.example.com"].map(|host| remote(&host[..1], host));
+    let mut world = world(shops.map(hasty).to_vec(), Vec::new());
+    world.kill("a");
+    world.kill("b");
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    world.well.insert("b".into(), true);
+    world.run(SECOND * 300);
+    assert_eq!(world.acts_on("a").len(), 1, "{:#?}", world.story);
+}
+
+#[test]
+fn what_was_restarted_is_not_restarted_again_while_no_anchor_answers() {
+    let shop = remote("shop", "shop.example.com");
+    let mut world = world(vec![shop], vec![over("1.1.1.1")]);
+    world.effects.insert("shop".into(), Effect::Nothing);
+    world.kill("shop");
+    world.run(SECOND * 120);
+    let before = world.acts.len();
+    assert!(before > 0, "{:#?}", world.story);
+    world.kill("(anchors)");
+    world.run(SECOND * 3600);
+    assert!(world.acts.len() <= before + 1, "{:?}", world.acts);
+    world.effects.insert("shop".into(), Effect::Heals);
+    world.well.insert("(anchors)".into(), true);
+    world.run(SECOND * 2400);
+    assert_eq!(world.state("shop"), StateLabel::Healthy, "{:#?}", world.story);
+}
+
 #[test]
 fn a_look_that_spans_a_suspend_is_dropped() {
     let mut world = World::settled(vec![service("redis")]);
@@ -268,7 +319,7 @@ fn all_that_is_outside_is_in_doubt_whatever_is_well_inside() {
 }
 
 #[test]
-fn an_attempt_that_was_made_gets_its_verdict_though_the_anchors_fall_silent() {
+fn an_attempt_gets_its_verdict_once_the_anchors_that_fell_silent_answer_again() {
     let mut world = world(vec![remote("shop", "shop.example.com")], vec![over("1.1.1.1")]);
     world.effects.insert("shop".into(), Effect::Nothing);
     world.kill("shop");
@@ -276,6 +327,9 @@ fn an_attempt_that_was_made_gets_its_verdict_though_the_anchors_fall_silent() {
         world.run(SECOND);
     }
     world.kill("(anchors)");
+    world.run(SECOND * 180);
+    assert!(!world.told("restarted but still failing"), "{:#?}", world.story);
+    world.well.insert("(anchors)".into(), true);
     world.run(SECOND * 180);
     assert!(world.told("restarted but still failing"), "{:#?}", world.story);
 }

@@ -3,8 +3,8 @@ use std::time::Duration;
 use vai::alert::{Alerter, SinkStatus};
 use vai::config::{Notifications, Sink, SinkKind};
 use vai_core::model::{
-    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
-    Redactor, Secret, Severity, StateLabel, Wall,
+    Affected, Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
+    Notify, Redactor, Secret, Severity, StateLabel, Wall,
 };
 
 /// The alerter for these sinks, all in one channel.
@@ -54,7 +54,13 @@ pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
             reason: "connection refused".to_owned(),
             history: vec!["restart_cmd: restart failed: größer als erlaubt".to_owned()],
             next: "a third try in 20 s".to_owned(),
-            affected: Vec::new(),
+            affected: vec![Affected {
+                name: "web-api".into(),
+                state: StateLabel::Down,
+                reason: "answered 502, expected 200".to_owned(),
+                because: Some("redis".into()),
+                over: false,
+            }],
             phase,
             evidence: Evidence {
                 facts: vec!["container running".to_owned()],

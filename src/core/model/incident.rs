@@ -55,12 +55,71 @@ pub struct Incident {
     pub history: Vec<String>,
     /// What it will do next, or why it does nothing.
     pub next: String,
-    /// Services that fail because of the root.
-    pub affected: Vec<ServiceName>,
+    /// What fails or failed because of the root, by name.
+    pub affected: Vec<Affected>,
     /// How it stands.
     pub phase: IncidentPhase,
     /// What was gathered before acting.
     pub evidence: Evidence,
+}
+
+impl Incident {
+    /// What fails because of the root as things stand; once it is over,
+    /// everything that did.
+    pub fn failing_with_it(&self) -> impl Iterator<Item = &Affected> {
+        let is_open = self.phase == IncidentPhase::Open;
+        self.affected.iter().filter(move |affected| !(is_open && affected.over))
+    }
+}
+
+/// A service that fails because of an incident's root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "AffectedRecord")]
+pub struct Affected {
+    /// Which.
+    pub name: ServiceName,
+    /// How it stands, or stood before it was well again.
+    pub state: StateLabel,
+    /// What its own check says; empty if that is not known.
+    pub reason: String,
+    /// What it depends on directly of what else fails here: the next link of
+    /// the chain that ends at the root. None if it declares no such thing.
+    pub because: Option<ServiceName>,
+    /// It is well again, and others are not yet.
+    pub over: bool,
+}
+
+impl From<ServiceName> for Affected {
+    /// Nothing more is known of it than that it is down.
+    fn from(name: ServiceName) -> Self {
+        let state = StateLabel::Down;
+        Self { name, state, reason: String::new(), because: None, over: false }
+    }
+}
+
+/// As it is stored. An older state file has the name alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AffectedRecord {
+    Name(ServiceName),
+    Told {
+        name: ServiceName,
+        state: StateLabel,
+        reason: String,
+        because: Option<ServiceName>,
+        over: bool,
+    },
+}
+
+impl From<AffectedRecord> for Affected {
+    fn from(record: AffectedRecord) -> Self {
+        match record {
+            AffectedRecord::Name(name) => name.into(),
+            AffectedRecord::Told { name, state, reason, because, over } => {
+                Self { name, state, reason, because, over }
+            }
+        }
+    }
 }
 
 /// How an incident stands.

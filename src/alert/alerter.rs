@@ -125,6 +125,7 @@ impl Alerter {
             zone: &self.zone,
             now: clock::wall(),
             redactor: &self.redactor,
+            delay: None,
             evidence: EvidenceDetail::None,
         };
         let message = message::compose(std::slice::from_ref(notice), Vec::new(), &context);

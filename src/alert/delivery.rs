@@ -258,10 +258,13 @@ impl Worker {
     }
 
     fn compose(&self, notices: &[Notice], follows: Vec<String>) -> Message {
+        let delay = self.status.borrow().last_error.clone();
+        let delay = delay.map(|why| format!("it could not be sent: {why}"));
         let context = Context {
             zone: &self.setup.zone,
             now: clock::wall(),
             redactor: &self.setup.redactor,
+            delay: delay.as_deref(),
             evidence: self.setup.transport.evidence(),
         };
         message::compose(notices, follows, &context)

@@ -28,7 +28,7 @@ use vai_core::model::{
     ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Event,
     Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
     Notify, OperatorError, Outcome, Place, Report, Service, ServiceKind, Severity, StateLabel,
-    Ticket, Time, Wall,
+    Subject, Ticket, Time, Wall,
 };
 
 /// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
@@ -379,6 +379,7 @@ fn complaint(why: String, now: Wall) -> Incident {
     Incident {
         id: IncidentId(format!("registry-{}", now.as_millis() / 1000)),
         root: "registry".into(),
+        subject: Subject::Registry,
         place: String::new(),
         severity: Severity::Warning,
         since: now,

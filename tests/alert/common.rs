@@ -4,7 +4,7 @@ use vai::alert::{Alerter, SinkStatus};
 use vai::config::{Notifications, Sink, SinkKind};
 use vai_core::model::{
     Affected, Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
-    Notify, Redactor, Secret, Severity, StateLabel, Wall,
+    Notify, Redactor, Secret, Severity, StateLabel, Subject, Wall,
 };
 
 /// The alerter for these sinks, all in one channel.
@@ -46,6 +46,7 @@ pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
         incident: Incident {
             id: IncidentId(format!("{root}-1")),
             root: root.to_owned(),
+            subject: Subject::Service,
             place: "services".to_owned(),
             severity: Severity::Critical,
             state: StateLabel::Down,

@@ -4,6 +4,7 @@
 use super::*;
 use crate::model::{
     Evidence, EvidenceDetail, Incident, IncidentPhase, NoticeKind, Notify, Severity, StateLabel,
+    Subject,
 };
 use host::Comeback;
 
@@ -63,6 +64,7 @@ impl Core {
             incident: Incident {
                 id: IncidentId(format!("host-{seconds}-{number}")),
                 root: "host".to_owned(),
+                subject: Subject::Host,
                 place: String::new(),
                 severity: Severity::Info,
                 state: StateLabel::Healthy,

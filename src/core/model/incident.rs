@@ -37,8 +37,11 @@ pub struct IncidentId(pub String);
 pub struct Incident {
     /// Its name.
     pub id: IncidentId,
-    /// The service (or the engine) that is the root cause.
+    /// The root cause, as people call it.
     pub root: String,
+    /// What sort of thing that is.
+    #[serde(default)]
+    pub subject: Subject,
     /// Where the root runs, as the registry names it; empty for local.
     pub place: String,
     /// How bad it is now.
@@ -61,6 +64,29 @@ pub struct Incident {
     pub phase: IncidentPhase,
     /// What was gathered before acting.
     pub evidence: Evidence,
+}
+
+/// What sort of thing an incident's root is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A service of the registry, by its name.
+    #[default]
+    Service,
+    /// A container with what runs in it.
+    Container,
+    /// The container engine.
+    Engine,
+    /// What `vai` remembers.
+    Store,
+    /// `vai` itself.
+    Vai,
+    /// The network that `vai` looks over.
+    Network,
+    /// The whole host.
+    Host,
+    /// The registry file.
+    Registry,
 }
 
 impl Incident {

@@ -22,7 +22,7 @@ pub use container::{ContainerChange, ContainerStatus, ContainerView, Health, Ins
 pub use event::{Event, MaintenanceWindow, OperatorError, OperatorRequest, Ticket, Watchlist};
 pub use incident::{
     Affected, Evidence, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
-    Severity,
+    Severity, Subject,
 };
 pub use name::{ContainerKey, ServiceName};
 pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};

@@ -8,7 +8,7 @@ use super::graph::Graph;
 use super::machine::{Machine, Outage, OutageKind};
 use crate::model::{
     ContainerKey, FaultKind, IncidentId, IncidentPhase, Notice, NoticeKind, Notify, Now, Place,
-    ServiceName, Severity, StateLabel, Time,
+    ServiceName, Severity, StateLabel, Subject, Time,
 };
 pub use record::IncidentMemory;
 use record::repeat;
@@ -57,6 +57,17 @@ impl Root {
             Self::Network => "network of vai".to_owned(),
             Self::Container(key) => format!("container {key}"),
             Self::Unstable(name) | Self::Service(name) => name.to_string(),
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Engine => Subject::Engine,
+            Self::Store => Subject::Store,
+            Self::Vai => Subject::Vai,
+            Self::Network => Subject::Network,
+            Self::Container(_) => Subject::Container,
+            Self::Unstable(_) | Self::Service(_) => Subject::Service,
         }
     }
 

@@ -61,6 +61,7 @@ impl IncidentMemory {
             incident: Incident {
                 id: IncidentId(id),
                 root: name,
+                subject: root.subject(),
                 place: String::new(),
                 severity: Severity::Info,
                 since: now.wall,
@@ -266,8 +267,14 @@ fn next(machine: &Machine, now: Time) -> String {
         StateLabel::Healing => "it is being restarted".into(),
         StateLabel::Verifying => "waiting for its check to pass".into(),
         StateLabel::Starting => "waiting for it to come up".into(),
-        _ => match machine.gate() {
-            None => String::new(),
+        label => match machine.gate() {
+            None => match label {
+                StateLabel::Degraded => "nothing is restarted for this; vai goes on checking",
+                StateLabel::Unknown => "nothing is restarted unseen; vai goes on looking",
+                StateLabel::StoppedByHand => "vai leaves it alone until somebody starts it",
+                _ => "",
+            }
+            .into(),
             Some(gate) if gate.leaves_alone() => {
                 format!("vai leaves it alone: {}", gate.words(now))
             }

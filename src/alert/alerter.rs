@@ -8,6 +8,7 @@ use crate::clock;
 use crate::config::Notifications;
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -18,6 +19,9 @@ use vai_core::model::{EvidenceDetail, MessageId, Notice, NoticeKind, Redactor};
 /// Workers end by themselves at their deadline; this is for a machine so busy
 /// that they cannot.
 const STOP_MARGIN: Duration = Duration::from_millis(500);
+
+/// From `status redis` to the whole command that shows it on this host.
+pub type Commands = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// Tells people, through every sink of the registry.
 ///
@@ -33,6 +37,7 @@ pub struct Alerter {
     http: reqwest::Client,
     redactor: Redactor,
     zone: TimeZone,
+    commands: Commands,
     /// What was said about sinks that cannot be used.
     said: BTreeSet<String>,
 }
@@ -50,8 +55,8 @@ pub struct StartError(#[from] reqwest::Error);
 impl Alerter {
     /// Starts a task for every sink of `config`; `resumed` says what they were
     /// told by a `vai` before this one. Free text is redacted by `redactor`;
-    /// times are shown in `zone`. What the tasks report is for
-    /// [`take_in`](Self::take_in).
+    /// times are shown in `zone`, and what a person may run as `commands` makes it.
+    /// What the tasks report is for [`take_in`](Self::take_in).
     ///
     /// # Errors
     /// The TLS library cannot be set up.
@@ -59,6 +64,7 @@ impl Alerter {
         config: &Notifications,
         redactor: Redactor,
         zone: TimeZone,
+        commands: Commands,
         resumed: Vec<Reached>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Report>), StartError> {
         let (reports, inbox) = mpsc::unbounded_channel();
@@ -72,6 +78,7 @@ impl Alerter {
             http: sinks::client()?,
             redactor: Redactor::default(),
             zone,
+            commands,
             said: BTreeSet::new(),
         };
         alerter.reconfigure(config, redactor).await;
@@ -126,6 +133,7 @@ impl Alerter {
             now: clock::wall(),
             redactor: &self.redactor,
             delay: None,
+            command: &*self.commands,
             evidence: EvidenceDetail::None,
         };
         let message = message::compose(std::slice::from_ref(notice), Vec::new(), &context);
@@ -223,6 +231,7 @@ impl Alerter {
             },
             redactor: self.redactor.clone(),
             zone: self.zone.clone(),
+            commands: Arc::clone(&self.commands),
         }
     }
 

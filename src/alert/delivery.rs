@@ -1,6 +1,7 @@
 //! One task per sink: takes notices in, sends what is due, tries again what
 //! did not arrive.
 
+use super::alerter::Commands;
 use super::message::{self, Context, Message};
 use super::outbox::{News, Parcel, Reached, Report};
 use super::queue::{Queue, Timing};
@@ -60,6 +61,8 @@ pub(super) struct Setup {
     pub(super) redactor: Redactor,
     /// The zone that times are shown in.
     pub(super) zone: TimeZone,
+    /// How a person calls `vai`.
+    pub(super) commands: Commands,
 }
 
 /// Where the task of a sink says what happened there.
@@ -265,6 +268,7 @@ impl Worker {
             now: clock::wall(),
             redactor: &self.setup.redactor,
             delay: delay.as_deref(),
+            command: &*self.setup.commands,
             evidence: self.setup.transport.evidence(),
         };
         message::compose(notices, follows, &context)

@@ -15,6 +15,6 @@ mod sinks;
 #[cfg(test)]
 mod testing;
 
-pub use alerter::{Alerter, StartError};
+pub use alerter::{Alerter, Commands, StartError};
 pub use delivery::SinkStatus;
 pub use outbox::{Reached, Report, Told};

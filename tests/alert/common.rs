@@ -1,4 +1,5 @@
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 use std::time::Duration;
 use vai::alert::{Alerter, SinkStatus};
 use vai::config::{Notifications, Sink, SinkKind};
@@ -11,7 +12,8 @@ use vai_core::model::{
 pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
     let redactor = Redactor::new([Secret::from("hunter22")]);
     let config = notifications(kinds);
-    Alerter::start(&config, redactor, TimeZone::UTC, Vec::new()).await.unwrap().0
+    let commands = Arc::new(|what: &str| format!("docker exec vai-container /vai {what}"));
+    Alerter::start(&config, redactor, TimeZone::UTC, commands, Vec::new()).await.unwrap().0
 }
 
 /// One channel with these sinks; nothing waits for company.

@@ -122,6 +122,8 @@ async fn a_mail_can_be_read_and_its_end_belongs_to_it() {
     assert!(mail.headers.contains_key("date"));
     assert!(mail.body.contains("größer als erlaubt"), "{}", mail.body);
     assert!(mail.body.contains("| AUTH ***"), "{}", mail.body);
+    let command = "docker exec vai-container /vai status redis";
+    assert!(mail.body.contains(command) && mail.html.contains(command), "{}", mail.body);
     assert!(mail.html.contains("größer als erlaubt"), "{}", mail.html);
     assert!(mail.html.contains("AUTH ***") && !mail.html.contains("hunter22"), "{}", mail.html);
     let id = header(&mail, "message-id");

@@ -67,6 +67,7 @@ fn setup(transport: Fake) -> Setup {
         },
         redactor: Redactor::new(["hunter22".into()]),
         zone: TimeZone::UTC,
+        commands: Arc::new(|what| format!("vai {what}")),
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct Context<'a> {
     /// Why it may come late, in words that follow "because": what the sink, or
     /// the one before it, said at its last try.
     pub(crate) delay: Option<&'a str>,
+    /// From `status redis` to the whole command that shows it on this host.
+    pub(crate) command: &'a dyn Fn(&str) -> String,
     /// The most evidence that this sink may show.
     pub(crate) evidence: EvidenceDetail,
 }

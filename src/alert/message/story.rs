@@ -38,7 +38,7 @@ pub(super) fn sheet(notices: &[Notice], context: &Context<'_>) -> Sheet {
             .collect(),
         _ => vec![Story { headline: None, parts: many(notices, context) }],
     };
-    Sheet { preface: late(notices, context), stories, more: more(notices) }
+    Sheet { preface: late(notices, context), stories, more: (context.command)(&more(notices)) }
 }
 
 /// How loud a message about this is.
@@ -219,23 +219,23 @@ fn fact(label: &str, what: &str) -> Option<Part> {
     (!what.is_empty()).then(|| Part::Fact(label.to_owned(), what.to_owned()))
 }
 
-/// The command that shows more.
+/// What `vai` is asked for to show more.
 fn more(notices: &[Notice]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     match notices {
         [Notice { incident, .. }] => match incident.subject {
             Subject::Service if incident.root.chars().all(plain) => {
-                format!("vai status {}", incident.root)
+                format!("status {}", incident.root)
             }
-            Subject::Registry => "vai validate".to_owned(),
+            Subject::Registry => "validate".to_owned(),
             Subject::Service
             | Subject::Container
             | Subject::Engine
             | Subject::Store
             | Subject::Vai
             | Subject::Network
-            | Subject::Host => "vai status".to_owned(),
+            | Subject::Host => "status".to_owned(),
         },
-        _ => "vai status".to_owned(),
+        _ => "status".to_owned(),
     }
 }

@@ -115,6 +115,7 @@ fn composed(notices: &[Notice], evidence: EvidenceDetail, seconds: i64) -> Messa
         now: later(seconds),
         redactor: &Redactor::new([Secret::from("hunter22")]),
         delay: Some("it could not be sent: answered 503 Service Unavailable"),
+        command: &|what| format!("vai {what}"),
         evidence,
     };
     compose(notices, Vec::new(), &context)

@@ -6,7 +6,7 @@ use vai::store::{CHECK_CEILING, FIXED_CEILING, Opened, SERVICE_CEILING, Store};
 use vai_core::judge::{Change, Delta, Sample};
 use vai_core::model::{
     Evidence, Fault, FaultKind, Incident, IncidentId, IncidentPhase, Now, Outcome, ServiceName,
-    Severity, StateLabel, Time, Transition, Wall,
+    Severity, StateLabel, Subject, Time, Transition, Wall,
 };
 
 const SERVICES: u64 = 200;
@@ -103,6 +103,7 @@ fn incident(service: u64, day: u64) -> Incident {
     Incident {
         id: IncidentId(format!("service-{service}-{day}")),
         root: format!("service-{service}"),
+        subject: Subject::Service,
         place: "services".to_owned(),
         severity: Severity::Warning,
         state: StateLabel::Verifying,

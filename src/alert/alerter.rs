@@ -1,8 +1,9 @@
-use super::delivery::{Command, Delivery, Setup, SinkStatus};
+use super::delivery::{Command, Delivery, Setup, SinkStatus, Style};
 use super::sinks;
 use crate::clock;
 use crate::config::Notifications;
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -15,13 +16,17 @@ use vai_core::model::{MessageId, Notice, Redactor};
 /// busy that they cannot.
 const STOP_MARGIN: Duration = Duration::from_millis(500);
 
+/// From `status redis` to the whole command that shows it on this host.
+pub type Commands = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
 /// Tells people, through every sink of the registry.
 ///
 /// Dropping it ends its task at once; [`stop`](Self::stop) lets it finish.
 pub struct Alerter {
     commands: mpsc::UnboundedSender<Command>,
     status: watch::Receiver<Vec<SinkStatus>>,
-    task: JoinSet<()>,
+    /// Ends with this.
+    _task: JoinSet<()>,
 }
 
 /// Why no message can ever be sent.
@@ -32,8 +37,8 @@ pub struct StartError(#[from] reqwest::Error);
 impl Alerter {
     /// Starts to deliver to the sinks of `config`; `told` says what they were
     /// told by a `vai` before this one. Free text is redacted by `redactor`;
-    /// times are shown in `zone`. What becomes of messages comes out of the
-    /// receiver, to be stored.
+    /// times are shown in `zone`, and what a person may run as `commands` makes
+    /// it. What becomes of messages comes out of the receiver, to be stored.
     ///
     /// # Errors
     /// The TLS library cannot be set up.
@@ -41,16 +46,18 @@ impl Alerter {
         config: &Notifications,
         redactor: Redactor,
         zone: TimeZone,
+        commands: Commands,
         told: Vec<Reached>,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Told>), StartError> {
-        let (commands, inbox) = mpsc::unbounded_channel();
+        let (sender, inbox) = mpsc::unbounded_channel();
         let (reports, reported) = mpsc::unbounded_channel();
         let setup = Setup { plan: config.plan.clone(), redactor };
-        let delivery = Delivery::new(setup, zone, sinks::client()?, told, reports);
+        let style = Style { zone, commands };
+        let delivery = Delivery::new(setup, style, sinks::client()?, told, reports);
         let status = delivery.status();
         let mut task = JoinSet::new();
         task.spawn(delivery.run(inbox));
-        Ok((Self { commands, status, task }, reported))
+        Ok((Self { commands: sender, status, _task: task }, reported))
     }
 
     /// Takes a message on its way. It is in the log at once, and at each sink
@@ -100,12 +107,11 @@ impl Alerter {
 
     /// Delivers what waits, for at most `within`; what has not arrived by then
     /// is told by the next `vai`.
-    pub async fn stop(&mut self, within: Duration) {
+    pub async fn stop(&self, within: Duration) {
         let deadline = clock::instant() + within;
         // A task that is gone has nothing left to stop.
         _ = self.commands.send(Command::Stop(deadline));
-        let all = async { while self.task.join_next().await.is_some() {} };
-        if timeout_at(deadline + STOP_MARGIN, all).await.is_err() {
+        if timeout_at(deadline + STOP_MARGIN, self.commands.closed()).await.is_err() {
             error!("a notification sink did not stop in time and is cut off");
         }
     }

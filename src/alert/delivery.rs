@@ -2,6 +2,7 @@
 //! [`Dispatch`] says so, each send in a task of its own, and says what came of
 //! them.
 
+use super::alerter::Commands;
 use super::message::{self, Context, Message};
 use super::sinks::{self, SendError, Transport};
 use crate::clock;
@@ -58,6 +59,14 @@ pub(super) struct Setup {
     pub(super) redactor: Redactor,
 }
 
+/// What messages look like to whoever reads them.
+pub(super) struct Style {
+    /// The zone that times are shown in.
+    pub(super) zone: TimeZone,
+    /// How a person calls `vai`.
+    pub(super) commands: Commands,
+}
+
 /// A send that ended.
 struct Sent {
     sink: SinkId,
@@ -75,7 +84,7 @@ pub(super) struct Delivery {
     /// When the last message arrived at each sink, and why the last try failed.
     results: BTreeMap<SinkId, (Option<Wall>, Option<String>)>,
     redactor: Redactor,
-    zone: TimeZone,
+    style: Style,
     http: reqwest::Client,
     /// What was said about sinks that cannot be used.
     said: BTreeSet<String>,
@@ -87,7 +96,7 @@ impl Delivery {
     /// A task that is not yet running.
     pub(super) fn new(
         setup: Setup,
-        zone: TimeZone,
+        style: Style,
         http: reqwest::Client,
         told: Vec<Reached>,
         reports: UnboundedSender<Told>,
@@ -100,7 +109,7 @@ impl Delivery {
             shown: watch::Sender::new(Vec::new()),
             results: BTreeMap::new(),
             redactor: setup.redactor,
-            zone,
+            style,
             http,
             said: BTreeSet::new(),
             epoch: clock::instant(),
@@ -170,8 +179,12 @@ impl Delivery {
 
     fn tell(&mut self, parcel: Parcel) {
         let now = self.now();
-        let message =
-            self.compose(std::slice::from_ref(&parcel.notice), Vec::new(), EvidenceDetail::None);
+        let message = self.compose(
+            std::slice::from_ref(&parcel.notice),
+            Vec::new(),
+            None,
+            EvidenceDetail::None,
+        );
         let sinks = self.dispatch.tell(parcel, now);
         let names: Vec<String> = sinks.into_iter().map(|sink| self.name(sink)).collect();
         sinks::log::write(&message, &names);
@@ -180,7 +193,11 @@ impl Delivery {
     fn send(&mut self, sending: Sending) {
         let Sending { sink, notices, follows } = sending;
         let Some(transport) = self.transports.get(&sink).map(Arc::clone) else { return };
-        let message = self.compose(&notices, follows, transport.evidence());
+        let message = {
+            let error = self.results.get(&sink).and_then(|(_, error)| error.as_ref());
+            let delay = error.map(|why| format!("it could not be sent: {why}"));
+            self.compose(&notices, follows, delay.as_deref(), transport.evidence())
+        };
         self.sends.spawn(async move {
             let sending = AssertUnwindSafe(transport.send(&message)).catch_unwind();
             let result = match timeout(SEND_DEADLINE, sending).await {
@@ -309,15 +326,23 @@ impl Delivery {
     }
 
     fn title(&self, notices: &[Notice]) -> Option<String> {
-        let compose = || self.compose(notices, Vec::new(), EvidenceDetail::None).title;
+        let compose = || self.compose(notices, Vec::new(), None, EvidenceDetail::None).title;
         (!notices.is_empty()).then(compose)
     }
 
-    fn compose(&self, notices: &[Notice], follows: Vec<String>, most: EvidenceDetail) -> Message {
+    fn compose(
+        &self,
+        notices: &[Notice],
+        follows: Vec<String>,
+        delay: Option<&str>,
+        most: EvidenceDetail,
+    ) -> Message {
         let context = Context {
-            zone: &self.zone,
+            zone: &self.style.zone,
             now: clock::wall(),
             redactor: &self.redactor,
+            delay,
+            command: &*self.style.commands,
             evidence: most,
         };
         message::compose(notices, follows, &context)

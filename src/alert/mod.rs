@@ -11,5 +11,5 @@ mod sinks;
 #[cfg(test)]
 mod testing;
 
-pub use alerter::{Alerter, StartError};
+pub use alerter::{Alerter, Commands, StartError};
 pub use delivery::SinkStatus;

@@ -2,7 +2,7 @@
 
 use vai_core::model::{
     Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
-    Severity, StateLabel, Wall,
+    Severity, StateLabel, Subject, Wall,
 };
 
 /// Something to tell about the incident and service `name`.
@@ -21,6 +21,7 @@ pub(super) fn notice(name: &str, kind: NoticeKind, severity: Severity) -> Notice
         incident: Incident {
             id: IncidentId(name.to_owned()),
             root: name.to_owned(),
+            subject: Subject::Service,
             place: "services".to_owned(),
             severity,
             state: StateLabel::Down,

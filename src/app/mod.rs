@@ -1,6 +1,7 @@
 //! The composition root: builds the parts, runs the one loop, and stops
 //! everything in reverse.
 
+mod commands;
 mod keep;
 mod reach;
 mod registry;
@@ -110,8 +111,13 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let mark = opened.mark.clone();
     let rebooted = opened.rebooted;
     let (store, memory, told) = Store::start(opened)?;
-    let (alerter, reports) =
-        Alerter::start(&config.notifications, config.redactor.clone(), time_zone(), told)?;
+    let (alerter, reports) = Alerter::start(
+        &config.notifications,
+        config.redactor.clone(),
+        time_zone(),
+        commands::commands(&options, &reach.directory),
+        told,
+    )?;
     let healer = Arc::new(Healer::new(
         Arc::clone(&reach.engine),
         Arc::clone(&reach) as _,

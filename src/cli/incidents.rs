@@ -83,11 +83,12 @@ fn span(from: Wall, to: Wall) -> String {
 mod tests {
     use super::*;
     use crate::show::fixture;
+    use vai_core::model::ServiceName;
 
     #[test]
     fn each_says_what_why_for_how_long_and_how_it_ended() {
         let mut open = fixture::incident("redis");
-        open.affected.push("web-api".into());
+        open.affected.push(ServiceName::from("web-api").into());
         open.acknowledged = Some(Wall::default());
         let mut closed = fixture::incident("nginx");
         closed.phase = IncidentPhase::Closed {

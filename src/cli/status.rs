@@ -151,8 +151,8 @@ fn incident(incident: &Incident, now: Wall) -> String {
         ago(incident.since, now),
         incident.reason
     );
-    if !incident.affected.is_empty() {
-        let names: Vec<&str> = incident.affected.iter().map(ServiceName::as_str).collect();
+    let names: Vec<&str> = incident.failing_with_it().map(|it| it.name.as_str()).collect();
+    if !names.is_empty() {
         line.push_str(&format!(" (also fails: {})", names.join(", ")));
     }
     if incident.acknowledged.is_some() {
@@ -230,7 +230,7 @@ mod tests {
     fn the_overview_says_what_is_wrong_and_who_is_told() {
         let mut snapshot = snapshot();
         let mut open = fixture::incident("redis");
-        open.affected.push("web-api".into());
+        open.affected.push(ServiceName::from("web-api").into());
         snapshot.incidents.insert(open.id.clone(), open);
         snapshot.sinks.push(SinkView {
             name: "alerts[0] ntfy".to_owned(),

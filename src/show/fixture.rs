@@ -1,7 +1,7 @@
 //! Views for tests.
 
 use vai_core::model::{
-    Evidence, Incident, IncidentId, IncidentPhase, ServiceView, Severity, StateLabel, Wall,
+    Evidence, Incident, IncidentId, IncidentPhase, ServiceView, Severity, StateLabel, Subject, Wall,
 };
 
 /// A service in the container `services`.
@@ -24,6 +24,7 @@ pub(crate) fn incident(root: &str) -> Incident {
     Incident {
         id: IncidentId(format!("{root}-1")),
         root: root.to_owned(),
+        subject: Subject::Service,
         place: "services".to_owned(),
         severity: Severity::Critical,
         since: Wall::default(),

@@ -2,6 +2,7 @@
 
 use super::Snapshot;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use tracing::{debug, error, info, warn};
 use vai_core::judge::{Change, Delta};
 use vai_core::model::{
@@ -125,9 +126,10 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
                     &format!("{place}: incident is {level} now: {next}"),
                 );
             }
-            for joined in incident.affected.iter() {
-                if !before.affected.contains(joined) {
-                    info!("{}: fails because of {}", whose(joined, known), incident.root);
+            let failing: BTreeSet<_> = before.failing_with_it().map(|it| &it.name).collect();
+            for joined in incident.failing_with_it() {
+                if !failing.contains(&joined.name) {
+                    info!("{}: fails because of {}", whose(&joined.name, known), incident.root);
                 }
             }
         }
@@ -203,7 +205,7 @@ mod tests {
         let refused = "connection refused on 127.0.0.1:6379";
         let opened = incident("redis");
         let mut joined = opened.clone();
-        joined.affected.push("web".into());
+        joined.affected.push(ServiceName::from("web").into());
         let mut closed = joined.clone();
         closed.phase = IncidentPhase::Closed {
             at: Wall::default(),

@@ -1,18 +1,20 @@
 use jiff::tz::TimeZone;
+use std::sync::Arc;
 use std::time::Duration;
 use vai::alert::{Alerter, SinkStatus};
 use vai::config::{Notifications, Sink, SinkKind};
 use vai_core::dispatch::Plan;
 use vai_core::model::{
-    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
-    Redactor, Secret, Severity, StateLabel, Wall,
+    Affected, Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
+    Notify, Redactor, Secret, Severity, StateLabel, Subject, Wall,
 };
 
 /// The alerter for these sinks, all in one channel.
 pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
     let redactor = Redactor::new([Secret::from("hunter22")]);
     let config = notifications(kinds);
-    Alerter::start(&config, redactor, TimeZone::UTC, Vec::new()).unwrap().0
+    let commands = Arc::new(|what: &str| format!("docker exec vai-container /vai {what}"));
+    Alerter::start(&config, redactor, TimeZone::UTC, commands, Vec::new()).unwrap().0
 }
 
 /// One channel with these sinks; nothing waits for company.
@@ -54,6 +56,7 @@ pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
         incident: Incident {
             id: IncidentId(format!("{root}-1")),
             root: root.to_owned(),
+            subject: Subject::Service,
             place: "services".to_owned(),
             severity: Severity::Critical,
             state: StateLabel::Down,
@@ -62,7 +65,13 @@ pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
             reason: "connection refused".to_owned(),
             history: vec!["restart_cmd: restart failed: größer als erlaubt".to_owned()],
             next: "a third try in 20 s".to_owned(),
-            affected: Vec::new(),
+            affected: vec![Affected {
+                name: "web-api".into(),
+                state: StateLabel::Down,
+                reason: "answered 502, expected 200".to_owned(),
+                because: Some("redis".into()),
+                over: false,
+            }],
             phase,
             evidence: Evidence {
                 facts: vec!["container running".to_owned()],

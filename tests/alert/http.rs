@@ -83,7 +83,13 @@ async fn a_webhook_gets_the_documented_json() {
             "failed_attempts": 2,
             "history": ["restart_cmd: restart failed: größer als erlaubt"],
             "next": "a third try in 20 s",
-            "affected": [],
+            "affected": ["web-api"],
+            "chain": [{
+                "service": "web-api",
+                "state": "down",
+                "reason": "answered 502, expected 200",
+                "because": "redis",
+            }],
             "evidence": {
                 "facts": ["container running"],
                 "log_source": "/var/log/redis.log",

@@ -101,7 +101,7 @@ async fn without_a_channel_every_start_says_so_and_a_held_sink_is_named_once() {
         topic: "vps".to_owned(),
         token: None,
     }]);
-    config.channels.values_mut().flatten().for_each(|sink| {
+    config.plan.channels.values_mut().flatten().for_each(|sink| {
         sink.held = Some("${NTFY_TOKEN} is not set".to_owned());
     });
     for _ in 0..2 {

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use vai::config::{SinkKind, Smtp, SmtpTls};
+use vai_core::model::MessageId;
 use vai_core::model::NoticeKind::{Opened, Resolved};
 use vai_core::model::Secret;
 
@@ -23,6 +24,8 @@ struct Mail {
     to: Vec<String>,
     headers: BTreeMap<String, String>,
     body: String,
+    html: String,
+    parts: Vec<String>,
     encrypted: bool,
     authenticated: bool,
 }
@@ -114,10 +117,16 @@ async fn a_mail_can_be_read_and_its_end_belongs_to_it() {
     );
     assert_eq!(header(&mail, "from"), "vai on vps1 <vai@example.com>");
     assert_eq!(header(&mail, "auto-submitted"), "auto-generated");
-    assert_eq!(header(&mail, "content-type"), "text/plain; charset=\"utf-8\"");
+    let kind = header(&mail, "content-type");
+    assert!(kind.starts_with("multipart/alternative; "), "{kind}");
+    assert_eq!(mail.parts, ["text/plain", "text/html"], "the better one comes last");
     assert!(mail.headers.contains_key("date"));
     assert!(mail.body.contains("größer als erlaubt"), "{}", mail.body);
     assert!(mail.body.contains("| AUTH ***"), "{}", mail.body);
+    let command = "docker exec vai-container /vai status redis";
+    assert!(mail.body.contains(command) && mail.html.contains(command), "{}", mail.body);
+    assert!(mail.html.contains("größer als erlaubt"), "{}", mail.html);
+    assert!(mail.html.contains("AUTH ***") && !mail.html.contains("hunter22"), "{}", mail.html);
     let id = header(&mail, "message-id");
     assert!(id.ends_with("@example.com>"), "{id}");
 

@@ -36,7 +36,9 @@ class Handler:
                 {
                     "to": envelope.rcpt_tos,
                     "headers": {name.lower(): str(value) for name, value in mail.items()},
-                    "body": mail.get_content(),
+                    "body": mail.get_body(("plain",)).get_content(),
+                    "html": mail.get_body(("html",)).get_content(),
+                    "parts": [part.get_content_type() for part in mail.iter_parts()],
                     "encrypted": server.transport.get_extra_info("ssl_object") is not None,
                     "authenticated": bool(session.authenticated),
                 }

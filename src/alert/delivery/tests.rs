@@ -55,8 +55,8 @@ fn start(answers: Vec<Result<(), SendError>>, ends: Ends) -> Running {
     let (commands, inbox) = unbounded_channel();
     let (got_sender, got) = unbounded_channel();
     let (reports, reported) = unbounded_channel();
-    let mut delivery =
-        Delivery::new(setup(), TimeZone::UTC, sinks::client().unwrap(), Vec::new(), reports);
+    let style = Style { zone: TimeZone::UTC, commands: Arc::new(|what| format!("vai {what}")) };
+    let mut delivery = Delivery::new(setup(), style, sinks::client().unwrap(), Vec::new(), reports);
     let fake = Fake { answers: Mutex::new(answers), got: got_sender, ends };
     let sink = delivery.dispatch.routes()[0].id;
     delivery.transports.insert(sink, Arc::new(fake));

@@ -1,4 +1,6 @@
-use vai_core::model::{Evidence, EvidenceDetail, Incident, IncidentPhase, Notice, Redactor};
+use vai_core::model::{
+    Affected, Evidence, EvidenceDetail, Incident, IncidentPhase, Notice, Redactor,
+};
 
 /// A copy of `notice` that may leave the program: free text redacted and free
 /// of control characters, evidence cut to what both the service and the sink
@@ -20,6 +22,11 @@ pub(super) fn clean(notice: &Notice, redactor: &Redactor, most: EvidenceDetail) 
                     IncidentPhase::Closed { at: *at, how: line(how) }
                 }
             },
+            affected: incident
+                .affected
+                .iter()
+                .map(|it| Affected { reason: line(&it.reason), ..it.clone() })
+                .collect(),
             evidence: evidence(&incident.evidence, detail, line),
             ..incident.clone()
         },

@@ -1,18 +1,24 @@
 //! From notices to the words that a person reads. Pure: no I/O, no clock.
 
-mod body;
+mod causes;
 mod clean;
+mod html;
+mod sheet;
+mod story;
 #[cfg(test)]
 mod tests;
+mod text;
 mod title;
 mod when;
+mod words;
 
 pub(crate) use clean::line;
 
 use jiff::tz::TimeZone;
+use sheet::{Headline, Sheet};
 use std::cmp::Reverse;
 use vai_core::model::{
-    EvidenceDetail, IncidentPhase, Notice, NoticeKind, Redactor, Severity, Wall,
+    EvidenceDetail, Incident, IncidentPhase, Notice, NoticeKind, Redactor, Severity, Wall,
 };
 
 /// What one sink is handed: the incidents of one moment, in words and as data.
@@ -34,6 +40,15 @@ pub(crate) struct Message {
     /// What it is made of, worst first, redacted and with no more evidence
     /// than may be shown.
     pub(crate) notices: Vec<Notice>,
+    headline: Headline,
+    sheet: Sheet,
+}
+
+impl Message {
+    /// The same as an HTML document.
+    pub(crate) fn html(&self) -> String {
+        html::html(&self.headline, &self.sheet)
+    }
 }
 
 /// What composing a message needs to know besides the notices.
@@ -44,6 +59,11 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Wall,
     /// Takes secrets out of all free text.
     pub(crate) redactor: &'a Redactor,
+    /// Why it may come late, in words that follow "because": what the sink, or
+    /// the one before it, said at its last try.
+    pub(crate) delay: Option<&'a str>,
+    /// From `status redis` to the whole command that shows it on this host.
+    pub(crate) command: &'a dyn Fn(&str) -> String,
     /// The most evidence that this sink may show.
     pub(crate) evidence: EvidenceDetail,
 }
@@ -65,20 +85,28 @@ pub(crate) fn compose(notices: &[Notice], follows: Vec<String>, context: &Contex
         .map(|notice| notice.incident.severity)
         .max()
         .unwrap_or(Severity::Info);
+    let headline = title::headline(&notices, context.zone);
+    let sheet = story::sheet(&notices, context);
     Message {
-        title: title::title(&notices, context.zone),
-        body: body::body(&notices, context),
+        title: headline.line(),
+        body: text::text(&sheet),
         severity,
         over,
         dedup_key: dedup_key(&notices),
         follows,
         notices,
+        headline,
+        sheet,
     }
 }
 
 /// Whether a notice tells of the end of its incident.
 pub(crate) fn is_over(notice: &Notice) -> bool {
-    matches!(notice.incident.phase, IncidentPhase::Closed { .. })
+    is_closed(&notice.incident)
+}
+
+fn is_closed(incident: &Incident) -> bool {
+    matches!(incident.phase, IncidentPhase::Closed { .. })
 }
 
 /// A name for exactly this news: which incidents, and how each of them stands.

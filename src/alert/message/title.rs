@@ -1,32 +1,46 @@
+//! The line that says it all on a phone.
+
+use super::sheet::{Headline, Tone};
+use super::story::tone;
+use super::words::{OUT_OF_SIGHT, condition, listed, named, shortened};
 use super::{is_over, when};
 use jiff::tz::TimeZone;
-use std::borrow::Cow;
-use vai_core::model::{Incident, IncidentPhase, Notice, NoticeKind, Severity, StateLabel};
+use vai_core::model::{IncidentPhase, Notice, NoticeKind, StateLabel};
 
 /// A phone shows about two lines of 60; mail programs cut where they like, so
 /// what counts stands first.
 const LONGEST_REASON: usize = 100;
+/// The same for the worst of several.
+const SHORT_REASON: usize = 50;
 /// Names of each sort in a title about several incidents.
 const NAMES_SHOWN: usize = 3;
 
 /// One line about all of `notices`, which come worst first.
-pub(super) fn title(notices: &[Notice], zone: &TimeZone) -> String {
+pub(super) fn headline(notices: &[Notice], zone: &TimeZone) -> Headline {
     match notices {
-        [notice] => single(notice, zone),
-        _ => several(notices),
+        [notice] => Headline {
+            word: word(notice),
+            rest: format!("{}{}", named(&notice.incident), rest(notice, zone)),
+            tone: tone(notice),
+        },
+        _ => {
+            let tone = notices.first().map_or(Tone::Info, tone);
+            Headline { word: String::new(), rest: several(notices), tone }
+        }
     }
 }
 
-fn single(notice: &Notice, zone: &TimeZone) -> String {
+/// What follows the name.
+fn rest(notice: &Notice, zone: &TimeZone) -> String {
     let incident = &notice.incident;
-    let head = format!("{} {}", word(notice), named(incident));
+    let reason = shortened(&incident.reason, LONGEST_REASON);
     if notice.kind == NoticeKind::Info {
-        return format!("{head}: {}", shortened(&incident.reason));
+        return format!(": {reason}");
     }
     if let IncidentPhase::Closed { at, how } = &incident.phase {
         let was = condition(incident);
         let stretch = when::stretch(incident.since, *at, zone);
-        return format!("{head}: was {was} {stretch}{}", after_comma(how));
+        return format!(": was {was} {stretch}{}", after_comma(how));
     }
     let lasting = match notice.kind {
         NoticeKind::Reminder(span) => format!(" for {}", when::span(span)),
@@ -36,89 +50,56 @@ fn single(notice: &Notice, zone: &TimeZone) -> String {
         | NoticeKind::Resolved
         | NoticeKind::Info => String::new(),
     };
-    let gave_up = if incident.state == StateLabel::GaveUp { ", gave up" } else { "" };
-    format!(
-        "{head}{lasting}: {}{}{gave_up}",
-        shortened(&incident.reason),
-        failed_restarts(incident.failed_attempts)
-    )
+    let stands = match incident.state {
+        StateLabel::GaveUp => ", gave up",
+        _ => "",
+    };
+    format!("{lasting}: {reason}{}{stands}", failed_restarts(incident.failed_attempts))
 }
 
-/// `3 DOWN: redis, nginx, web · 1 RESOLVED: worker`.
+/// `3 DOWN: redis, nginx, web · RESOLVED worker`.
 fn several(notices: &[Notice]) -> String {
-    let mut sorts: Vec<(Cow<'static, str>, Vec<&str>)> = Vec::new();
+    let mut sorts: Vec<(String, Vec<&Notice>)> = Vec::new();
     for notice in notices {
         let word = word(notice);
-        let name = notice.incident.root.as_str();
         match sorts.iter_mut().find(|(sort, _)| *sort == word) {
-            Some((_, names)) => names.push(name),
-            None => sorts.push((word, vec![name])),
+            Some((_, alike)) => alike.push(notice),
+            None => sorts.push((word, vec![notice])),
         }
     }
-    let parts: Vec<String> = sorts
-        .iter()
-        .map(|(word, names)| {
-            let shown = names[..names.len().min(NAMES_SHOWN)].join(", ");
-            let more = match names.len().saturating_sub(NAMES_SHOWN) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            format!("{} {word}: {shown}{more}", names.len())
-        })
-        .collect();
-    parts.join(" · ")
+    let parts = sorts.iter().enumerate().map(|(index, (word, alike))| match alike.as_slice() {
+        [one] if index == 0 && !is_over(one) => {
+            let reason = shortened(&one.incident.reason, SHORT_REASON);
+            format!("{word} {}: {reason}", one.incident.root)
+        }
+        [one] => format!("{word} {}", one.incident.root),
+        _ => {
+            let names: Vec<&str> = alike.iter().map(|it| it.incident.root.as_str()).collect();
+            format!("{} {word}: {}", names.len(), listed(&names, NAMES_SHOWN))
+        }
+    });
+    parts.collect::<Vec<_>>().join(" · ")
 }
 
 /// The first word: how the root stands, in capitals.
-fn word(notice: &Notice) -> Cow<'static, str> {
+fn word(notice: &Notice) -> String {
     if notice.kind == NoticeKind::Info {
-        return "INFO".into();
+        return "INFO".to_owned();
     }
     if is_over(notice) {
-        return "RESOLVED".into();
+        return "RESOLVED".to_owned();
     }
-    let word = condition(&notice.incident).to_uppercase();
+    let word = match condition(&notice.incident) {
+        OUT_OF_SIGHT => "UNKNOWN".to_owned(),
+        condition => condition.to_uppercase(),
+    };
     match notice.kind {
-        NoticeKind::Reminder(_) => format!("STILL {word}").into(),
+        NoticeKind::Reminder(_) => format!("STILL {word}"),
         NoticeKind::Opened
         | NoticeKind::Escalated
         | NoticeKind::Joined
         | NoticeKind::Resolved
-        | NoticeKind::Info => word.into(),
-    }
-}
-
-/// How the root stands, as a person would say it.
-pub(super) fn condition(incident: &Incident) -> &'static str {
-    match incident.state {
-        StateLabel::Down
-        | StateLabel::Healing
-        | StateLabel::Verifying
-        | StateLabel::GaveUp
-        | StateLabel::Blocked
-        | StateLabel::Suspect => "down",
-        StateLabel::Degraded => "degraded",
-        StateLabel::Unknown => "unknown",
-        StateLabel::Held => "held",
-        StateLabel::Paused => "paused",
-        StateLabel::StoppedByHand => "stopped by hand",
-        StateLabel::Starting => "starting",
-        StateLabel::Maintenance => "in maintenance",
-        StateLabel::Disabled => "disabled",
-        // The service is well, and yet there is something to tell of it.
-        StateLabel::Healthy => match incident.severity {
-            Severity::Info => "info",
-            Severity::Warning | Severity::Critical => "unstable",
-        },
-    }
-}
-
-/// `redis (services)`, or the name alone for what runs beside vai.
-pub(super) fn named(incident: &Incident) -> String {
-    if incident.place.is_empty() {
-        incident.root.clone()
-    } else {
-        format!("{} ({})", incident.root, incident.place)
+        | NoticeKind::Info => word,
     }
 }
 
@@ -132,13 +113,4 @@ fn failed_restarts(count: u32) -> String {
 
 fn after_comma(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(", {text}") }
-}
-
-/// The first line of `reason`, cut with an ellipsis where it is too long.
-pub(super) fn shortened(reason: &str) -> String {
-    let line = reason.lines().next().unwrap_or_default();
-    match line.char_indices().nth(LONGEST_REASON) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
-        None => line.to_owned(),
-    }
 }

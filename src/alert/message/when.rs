@@ -22,6 +22,13 @@ pub(super) fn time_and_day(wall: Wall, zone: &TimeZone) -> String {
     format!("{} ({name})", zoned.strftime("%H:%M:%S on %Y-%m-%d"))
 }
 
+/// `to` as [`time`], with its day where that is another than that of `from`.
+pub(super) fn until(from: Wall, to: Wall, zone: &TimeZone) -> String {
+    let (from, to) = (zoned(from, zone), zoned(to, zone));
+    let form = if from.date() == to.date() { "%H:%M:%S" } else { "%H:%M:%S on %Y-%m-%d" };
+    to.strftime(form).to_string()
+}
+
 /// `12:01–12:09`, with the days where they differ.
 pub(super) fn stretch(from: Wall, to: Wall, zone: &TimeZone) -> String {
     let (from, to) = (zoned(from, zone), zoned(to, zone));

@@ -3,8 +3,8 @@ use crate::alert::message::Message;
 use crate::config::{Smtp, SmtpTls};
 use async_trait::async_trait;
 use lettre::address::Envelope;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MessageBuilder};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::{AsyncSmtpTransport, Error as SmtpError};
@@ -59,14 +59,15 @@ impl Email {
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
-            ))
-            .header(ContentType::TEXT_PLAIN);
+            ));
         for to in &self.to {
             mail = mail.to(mailbox(to)?);
         }
         let follows: Vec<String> = message.follows.iter().map(|key| id(key)).collect();
+        // The last one is what a mail program shows if it can (RFC 2046, 5.1.4).
+        let both = MultiPart::alternative_plain_html(message.body.clone(), message.html());
         threaded(mail, &follows)
-            .body(message.body.clone())
+            .multipart(both)
             .map_err(|error| SendError::Rejected(format!("cannot be written as mail: {error}")))
     }
 

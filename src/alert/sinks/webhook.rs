@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 use vai_core::model::{
-    Evidence, IncidentPhase, Notice, NoticeKind, Secret, ServiceName, Severity, StateLabel, Wall,
+    Affected, Evidence, IncidentPhase, Notice, NoticeKind, Secret, ServiceName, Severity,
+    StateLabel, Wall,
 };
 
 /// Grows when a field changes its meaning or goes; new fields may come any
@@ -75,12 +76,22 @@ struct Entry<'a> {
     failed_attempts: u32,
     history: &'a [String],
     next: &'a str,
-    affected: &'a [ServiceName],
+    affected: Vec<&'a ServiceName>,
+    chain: Vec<Link<'a>>,
     evidence: &'a Evidence,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed_how: Option<&'a str>,
+}
+
+/// A link of the chain of causes that ends at the root.
+#[derive(Serialize)]
+struct Link<'a> {
+    service: &'a ServiceName,
+    state: StateLabel,
+    reason: &'a str,
+    because: Option<&'a ServiceName>,
 }
 
 impl<'a> Payload<'a> {
@@ -124,11 +135,19 @@ impl<'a> Entry<'a> {
             failed_attempts: incident.failed_attempts,
             history: &incident.history,
             next: &incident.next,
-            affected: &incident.affected,
+            affected: incident.failing_with_it().map(|it| &it.name).collect(),
+            chain: incident.failing_with_it().map(Link::new).collect(),
             evidence: &incident.evidence,
             closed_at,
             closed_how,
         }
+    }
+}
+
+impl<'a> Link<'a> {
+    fn new(affected: &'a Affected) -> Self {
+        let Affected { name, state, reason, because, over: _ } = affected;
+        Self { service: name, state: *state, reason, because: because.as_ref() }
     }
 }
 

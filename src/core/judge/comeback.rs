@@ -4,7 +4,7 @@
 use super::*;
 use crate::model::{
     Evidence, EvidenceDetail, Incident, IncidentPhase, NoticeKind, Notify, Severity, SilenceScope,
-    StateLabel,
+    StateLabel, Subject,
 };
 use host::{Comeback, Failing, UNCLEAN_WITHIN};
 
@@ -60,7 +60,7 @@ impl Core {
         if !told {
             self.host.restart_told = Some(now.mono);
             let reason = format!("vai was restarted without having been stopped: {why}");
-            let notice = self.good_news("vai", since, now, reason);
+            let notice = self.good_news(Subject::Vai, "vai", since, now, reason);
             self.tell(notice, out);
         }
     }
@@ -78,7 +78,7 @@ impl Core {
             let services = services.replace("{}", &count.to_string());
             let verb = if count == 1 { "is" } else { "are" };
             let reason = format!("{}, and {services} {verb} up again", comeback.what);
-            let notice = self.good_news("host", comeback.at, now, reason);
+            let notice = self.good_news(Subject::Host, "host", comeback.at, now, reason);
             self.host.comeback = None;
             if !self.is_silent() {
                 self.tell(notice, out);
@@ -94,6 +94,7 @@ impl Core {
     /// A message that is about nothing that anybody has to mend now.
     pub(super) fn good_news(
         &mut self,
+        subject: Subject,
         about: &str,
         since: Now,
         now: Now,
@@ -105,6 +106,7 @@ impl Core {
             incident: Incident {
                 id: IncidentId(format!("{}-{seconds}-{number}", about.replace(' ', "-"))),
                 root: about.to_owned(),
+                subject,
                 place: String::new(),
                 severity: Severity::Info,
                 state: StateLabel::Healthy,

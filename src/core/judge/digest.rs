@@ -2,6 +2,7 @@
 //! section 4, "Notifiable").
 
 use super::*;
+use crate::model::Subject;
 use crate::words;
 use incident::Quiet;
 use serde::{Deserialize, Serialize};
@@ -44,7 +45,7 @@ impl Core {
                 count => format!("\n{name}: {count} times, after {longest} at most"),
             });
         }
-        let notice = self.good_news("daily digest", now, now, reason);
+        let notice = self.good_news(Subject::Vai, "daily digest", now, now, reason);
         self.tell(notice, out);
     }
 }

@@ -37,8 +37,11 @@ pub struct IncidentId(pub String);
 pub struct Incident {
     /// Its name.
     pub id: IncidentId,
-    /// The service (or the engine) that is the root cause.
+    /// The root cause, as people call it.
     pub root: String,
+    /// What sort of thing that is.
+    #[serde(default)]
+    pub subject: Subject,
     /// Where the root runs, as the registry names it; empty for local.
     pub place: String,
     /// How bad it is now.
@@ -55,8 +58,8 @@ pub struct Incident {
     pub history: Vec<String>,
     /// What it will do next, or why it does nothing.
     pub next: String,
-    /// Services that fail because of the root.
-    pub affected: Vec<ServiceName>,
+    /// What fails or failed because of the root, by name.
+    pub affected: Vec<Affected>,
     /// How it stands.
     pub phase: IncidentPhase,
     /// What was gathered before acting.
@@ -71,6 +74,90 @@ impl Incident {
     #[must_use]
     pub fn is_over(&self) -> bool {
         matches!(self.phase, IncidentPhase::Closed { .. })
+    }
+}
+
+/// What sort of thing an incident's root is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A service of the registry, by its name.
+    #[default]
+    Service,
+    /// A container with what runs in it.
+    Container,
+    /// The container engine.
+    Engine,
+    /// What `vai` remembers.
+    Store,
+    /// `vai` itself.
+    Vai,
+    /// The network that `vai` looks over.
+    Network,
+    /// The whole host.
+    Host,
+    /// The registry file.
+    Registry,
+    /// A notification sink.
+    Sink,
+}
+
+impl Incident {
+    /// What fails because of the root as things stand; once it is over,
+    /// everything that did.
+    pub fn failing_with_it(&self) -> impl Iterator<Item = &Affected> {
+        let is_open = self.phase == IncidentPhase::Open;
+        self.affected.iter().filter(move |affected| !(is_open && affected.over))
+    }
+}
+
+/// A service that fails because of an incident's root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "AffectedRecord")]
+pub struct Affected {
+    /// Which.
+    pub name: ServiceName,
+    /// How it stands, or stood before it was well again.
+    pub state: StateLabel,
+    /// What its own check says; empty if that is not known.
+    pub reason: String,
+    /// What it depends on directly of what else fails here: the next link of
+    /// the chain that ends at the root. None if it declares no such thing.
+    pub because: Option<ServiceName>,
+    /// It is well again, and others are not yet.
+    pub over: bool,
+}
+
+impl From<ServiceName> for Affected {
+    /// Nothing more is known of it than that it is down.
+    fn from(name: ServiceName) -> Self {
+        let state = StateLabel::Down;
+        Self { name, state, reason: String::new(), because: None, over: false }
+    }
+}
+
+/// As it is stored. An older state file has the name alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AffectedRecord {
+    Name(ServiceName),
+    Told {
+        name: ServiceName,
+        state: StateLabel,
+        reason: String,
+        because: Option<ServiceName>,
+        over: bool,
+    },
+}
+
+impl From<AffectedRecord> for Affected {
+    fn from(record: AffectedRecord) -> Self {
+        match record {
+            AffectedRecord::Name(name) => name.into(),
+            AffectedRecord::Told { name, state, reason, because, over } => {
+                Self { name, state, reason, because, over }
+            }
+        }
     }
 }
 

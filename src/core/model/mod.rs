@@ -22,7 +22,8 @@ pub use check::{
 pub use container::{ContainerChange, ContainerStatus, ContainerView, Health, Instance, Presence};
 pub use event::{Event, MaintenanceWindow, OperatorError, OperatorRequest, Ticket, Watchlist};
 pub use incident::{
-    Evidence, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind, Severity,
+    Affected, Evidence, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
+    Severity, Subject,
 };
 pub use name::{ContainerKey, ServiceName};
 pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};

@@ -9,7 +9,7 @@ use super::host::Failing;
 use super::machine::{Machine, Outage, OutageKind};
 use crate::model::{
     ContainerKey, FaultKind, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify, Now,
-    Place, ServiceName, Severity, Silence, StateLabel, Time,
+    Place, ServiceName, Severity, Silence, StateLabel, Subject, Time,
 };
 pub use record::IncidentMemory;
 use record::repeat;
@@ -66,6 +66,19 @@ impl Root {
             Self::Network => "network of vai".to_owned(),
             Self::Container(key) => format!("container {key}"),
             Self::Unstable(name) | Self::Service(name) => name.to_string(),
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Engine => Subject::Engine,
+            Self::Store => Subject::Store,
+            Self::Vai => Subject::Vai,
+            Self::Registry => Subject::Registry,
+            Self::Sink(_) => Subject::Sink,
+            Self::Network => Subject::Network,
+            Self::Container(_) => Subject::Container,
+            Self::Unstable(_) | Self::Service(_) => Subject::Service,
         }
     }
 

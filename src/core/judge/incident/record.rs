@@ -2,11 +2,11 @@ use super::{QUIET_HEALING, Root, Scene, WARNING_REPEAT, is_silenced};
 use crate::judge::gate::Gate;
 use crate::judge::machine::{Machine, OutageKind};
 use crate::model::{
-    Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
-    Notify, Now, Place, ServiceName, Severity, SilenceScope, StateLabel, Time,
+    Affected, Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice,
+    NoticeKind, Notify, Now, Place, ServiceName, Severity, SilenceScope, StateLabel, Time,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What is remembered of an open incident.
@@ -71,6 +71,7 @@ impl IncidentMemory {
             incident: Incident {
                 id: IncidentId(id),
                 root: name,
+                subject: root.subject(),
                 place: String::new(),
                 severity: Severity::Info,
                 since: now.wall,
@@ -116,7 +117,7 @@ impl IncidentMemory {
                     self.incident.reason.clone_from(&trouble.reason);
                     self.incident.next.clone_from(&trouble.next);
                     self.incident.place.clone_from(&trouble.place);
-                    self.incident.affected = self.members.iter().cloned().collect();
+                    self.update_affected(None, scene);
                     self.notify = trouble.notify.clone();
                 }
             }
@@ -132,6 +133,14 @@ impl IncidentMemory {
         let members = || self.members.iter().filter_map(|name| scene.services.get(name));
         let severity = members().map(|machine| severity(machine).min(machine.service.severity));
         self.incident.severity = severity.fold(self.incident.severity, Severity::max);
+        if root.is_some_and(|root| !self.members.contains(root)) {
+            // What there was to tell of the root stays; others take longer.
+            self.incident.next =
+                "it does not fail any more; what failed with it still does".to_owned();
+            self.next_of = None;
+            self.update_affected(root, scene);
+            return;
+        }
         if let Some(outage) = &main.kept.outage {
             self.incident.reason.clone_from(&outage.reason);
             self.incident.evidence.clone_from(&outage.evidence);
@@ -155,9 +164,40 @@ impl IncidentMemory {
             self.next_of = next_of;
             self.incident.next = next(main, scene.now.mono);
         }
-        self.incident.affected = affected(root, &self.members, scene);
         self.notify = notify(main, members());
         self.detail = main.service.evidence;
+        self.update_affected(root, scene);
+    }
+
+    /// What hangs on the root and is not well, what shares its fate, and what
+    /// of both is well again. What is known of one stays as it was told until
+    /// it stands otherwise: a reason with a figure in it is another at each look.
+    fn update_affected(&mut self, root: Option<&ServiceName>, scene: &Scene<'_>) {
+        let failing = affected(root, &self.members, scene);
+        let mut known: BTreeMap<ServiceName, Affected> =
+            std::mem::take(&mut self.incident.affected)
+                .into_iter()
+                .filter(|it| Some(&it.name) != root)
+                .map(|it| (it.name.clone(), it))
+                .collect();
+        for (name, it) in &mut known {
+            it.over = !failing.contains(name);
+        }
+        for name in &failing {
+            let Some(machine) = scene.services.get(name) else { continue };
+            let dependencies = scene.graph.dependencies(name);
+            let because = dependencies
+                .iter()
+                .find(|&it| Some(it) == root || failing.contains(it) || known.contains_key(it));
+            let (state, because) = (machine.standing(), because.cloned());
+            let is_known = |it: &Affected| it.state == state && it.because == because;
+            if !known.get(name).is_some_and(is_known) {
+                let (name, reason) = (name.clone(), machine.complaint());
+                let it = Affected { name: name.clone(), state, reason, because, over: false };
+                known.insert(name, it);
+            }
+        }
+        self.incident.affected = known.into_values().collect();
     }
 
     /// What has to be told about it now, if anything.
@@ -207,7 +247,7 @@ impl IncidentMemory {
     }
 
     fn affected_names(&self) -> BTreeSet<ServiceName> {
-        self.incident.affected.iter().cloned().collect()
+        self.incident.failing_with_it().map(|it| it.name.clone()).collect()
     }
 
     /// Whether an operator wants no messages about it now.
@@ -293,8 +333,14 @@ fn next(machine: &Machine, now: Time) -> String {
         StateLabel::Healing => "it is being restarted".into(),
         StateLabel::Verifying => "waiting for its check to pass".into(),
         StateLabel::Starting => "waiting for it to come up".into(),
-        _ => match machine.gate() {
-            None => String::new(),
+        label => match machine.gate() {
+            None => match label {
+                StateLabel::Degraded => "nothing is restarted for this; vai goes on checking",
+                StateLabel::Unknown => "nothing is restarted unseen; vai goes on looking",
+                StateLabel::StoppedByHand => "vai leaves it alone until somebody starts it",
+                _ => "",
+            }
+            .into(),
             Some(gate) if gate.leaves_alone() => {
                 format!("vai leaves it alone: {}", gate.words(now))
             }
@@ -308,7 +354,7 @@ fn affected(
     root: Option<&ServiceName>,
     members: &BTreeSet<ServiceName>,
     scene: &Scene<'_>,
-) -> Vec<ServiceName> {
+) -> BTreeSet<ServiceName> {
     let mut all = members.clone();
     if let Some(root) = root {
         all.extend(scene.graph.all_dependents(root).into_iter().filter(|name| {
@@ -319,7 +365,7 @@ fn affected(
         }));
         all.remove(root);
     }
-    all.into_iter().collect()
+    all
 }
 
 /// Who is told: those of the root, else of the first member that wants to.

@@ -64,6 +64,27 @@ impl Machine {
         }
     }
 
+    /// How it stands, whatever is being done about it.
+    pub(crate) fn standing(&self) -> StateLabel {
+        match self.kept.outage.as_ref().map(|outage| outage.kind) {
+            Some(OutageKind::Broken(_)) => StateLabel::Down,
+            Some(OutageKind::Degraded) => StateLabel::Degraded,
+            Some(OutageKind::Blind) => StateLabel::Unknown,
+            Some(OutageKind::Stopped) => StateLabel::StoppedByHand,
+            None => self.label(),
+        }
+    }
+
+    /// What is wrong with it, without what is done about it; empty if that is
+    /// not known.
+    pub(crate) fn complaint(&self) -> String {
+        match (&self.kept.outage, &self.kept.state) {
+            (Some(outage), _) => outage.reason.clone(),
+            (None, State::Unknown(why)) => why.clone(),
+            (None, _) => self.failing().map_or_else(String::new, |(_, it)| it.fault.detail),
+        }
+    }
+
     /// What its check last said while it is being proven.
     fn while_waiting(&self, done: &str) -> String {
         match self.failing() {

@@ -1,6 +1,7 @@
 //! The core in virtual time: a small world of services that live, die and come
 //! back as each test says.
 
+mod affected;
 mod confirm;
 mod containers;
 mod dependencies;

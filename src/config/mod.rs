@@ -29,6 +29,7 @@ mod shell;
 mod shrink;
 mod sinks;
 mod syntax;
+mod template;
 mod watch;
 
 pub use diagnostic::{Diagnostic, Level, Position, render};
@@ -38,9 +39,13 @@ pub use last_good::{last_good_path, load_last_good, save_last_good};
 pub use load::{Context, Loaded, env_path, load, load_snapshot};
 pub use locate::locate;
 pub use mount::is_mounted_alone;
-pub use notifications::{Notifications, Sink, SinkKind, Smtp, SmtpTls};
+pub use notifications::{
+    Alertmanager, Apprise, AppriseTargets, Auth, Emergency, Notifications, Pushover, Sink, SinkKind,
+    Slack, Smtp, SmtpTls, Telegram, Templated,
+};
 pub use positions::{At, Positions};
 pub use shrink::{Held, dropped};
+pub use template::{Encoding, Placeholder, Template};
 pub use watch::{Content, Snapshot, Source};
 
 use crate::schedule::Window;

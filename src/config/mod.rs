@@ -40,8 +40,8 @@ pub use load::{Context, Loaded, env_path, load, load_snapshot};
 pub use locate::locate;
 pub use mount::is_mounted_alone;
 pub use notifications::{
-    Alertmanager, Apprise, AppriseTargets, Auth, Emergency, Notifications, Pushover, Sink, SinkKind,
-    Slack, Smtp, SmtpTls, Telegram, Templated,
+    Alertmanager, Apprise, AppriseTargets, Auth, Emergency, Notifications, Pushover, Sink,
+    SinkKind, Slack, Smtp, SmtpTls, Telegram, Templated,
 };
 pub use positions::{At, Positions};
 pub use shrink::{Held, dropped};

@@ -107,7 +107,10 @@ impl<'a> Node<'a> {
     }
 
     /// One of the names in `options`, and what it stands for.
-    pub(super) fn named_choice<'o, T: Copy>(&self, options: &[(&'o str, T)]) -> Option<(&'o str, T)> {
+    pub(super) fn named_choice<'o, T: Copy>(
+        &self,
+        options: &[(&'o str, T)],
+    ) -> Option<(&'o str, T)> {
         let names: Vec<&str> = options.iter().map(|&(name, _)| name).collect();
         let Value::StringLit(text) = self.value else {
             return self.wrong_type(&one_of(&names));

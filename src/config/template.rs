@@ -72,15 +72,11 @@ pub(super) enum TemplateError {
 }
 
 impl Template {
-    /// Reads `text`. It is JSON if it begins with a brace or a bracket, a form
-    /// if `form` says so, else plain text. `{name}` in lower case is a
-    /// placeholder, unless a dollar sign stands before it.
+    /// Reads `text`. It is a form if `form` says so, JSON if it begins with a
+    /// brace that is no placeholder's or with a bracket, else plain text.
+    /// `{name}` in lower case is a placeholder, unless a dollar sign stands
+    /// before it.
     pub(super) fn parse(text: &str, form: bool) -> Result<Self, TemplateError> {
-        let encoding = match text.trim_start().chars().next() {
-            _ if form => Encoding::Form,
-            Some('{' | '[') => Encoding::Json,
-            _ => Encoding::Plain,
-        };
         let mut pieces = Vec::new();
         let mut literal_from = 0;
         let mut at = 0;
@@ -100,6 +96,13 @@ impl Template {
             literal_from = at;
         }
         pieces.push(Piece::Literal(Secret::from(&text[literal_from..])));
+        let encoding = match pieces.first() {
+            _ if form => Encoding::Form,
+            Some(Piece::Literal(first)) if first.expose().trim_start().starts_with(['{', '[']) => {
+                Encoding::Json
+            }
+            _ => Encoding::Plain,
+        };
         let template = Self { pieces, encoding };
         if encoding == Encoding::Json {
             let sample = template.render(|_| Cow::Borrowed("\" and\n"));

@@ -69,7 +69,11 @@ fn verdict(answer: &Value) -> Result<(), SendError> {
     let error = answer["error"].as_str().unwrap_or("without a reason");
     let reason = format!("Slack refuses: {error}");
     match error {
-        "ratelimited" | "rate_limited" | "internal_error" | "fatal_error" | "request_timeout"
+        "ratelimited"
+        | "rate_limited"
+        | "internal_error"
+        | "fatal_error"
+        | "request_timeout"
         | "service_unavailable" => Err(SendError::passing(reason)),
         _ => Err(SendError::Rejected(reason)),
     }

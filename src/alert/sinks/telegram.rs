@@ -11,9 +11,7 @@ use std::time::Duration;
 const LONGEST: usize = 4096;
 
 const MANNERS: http::Manners = http::Manners {
-    waits: |_, answer| {
-        http::duration_at(answer, "/parameters/retry_after", Duration::from_secs(1))
-    },
+    waits: |_, answer| http::duration_at(answer, "/parameters/retry_after", Duration::from_secs(1)),
     passes: |_, _| false,
 };
 

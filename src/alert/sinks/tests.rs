@@ -184,9 +184,7 @@ async fn every_sink_waits_for_as_long_as_the_header_says() {
 #[tokio::test]
 async fn a_hint_in_the_body_counts_where_a_service_gives_one() {
     let kinds = |wanted: &'static str| {
-        move |base: &str| {
-            every_kind(base).into_iter().find(|(name, _)| *name == wanted).unwrap().1
-        }
+        move |base: &str| every_kind(base).into_iter().find(|(name, _)| *name == wanted).unwrap().1
     };
     let hints = [
         ("telegram", 429, json!({ "ok": false, "parameters": { "retry_after": 9 } }), 9000),
@@ -301,8 +299,7 @@ async fn three(refused: &str, status: u16, times: u64) -> (MockServer, Message) 
         .mount(&server)
         .await;
     Mock::given(any()).respond_with(ResponseTemplate::new(202)).mount(&server).await;
-    let notices =
-        ["a", "b", "c"].map(|name| notice(name, NoticeKind::Opened, Severity::Critical));
+    let notices = ["a", "b", "c"].map(|name| notice(name, NoticeKind::Opened, Severity::Critical));
     (server, message_of(&notices))
 }
 

@@ -6,7 +6,9 @@ use super::super::node::Node;
 use super::super::notifications::{SinkKind, Slack, Telegram};
 use super::super::reader::Problem;
 use super::HELD;
-use super::values::{hook, own_server, required_secret, secret, secret_url, server, text, text_that};
+use super::values::{
+    hook, own_server, required_secret, secret, secret_url, server, text, text_that,
+};
 use jsonc_parser::ast::Value;
 
 pub(super) fn slack(fields: &Fields<'_>, held: &mut Option<String>) -> Option<SinkKind> {
@@ -27,7 +29,9 @@ pub(super) fn slack(fields: &Fields<'_>, held: &mut Option<String>) -> Option<Si
     let channel = channel.and_then(|node| text(&node, held));
     let slack = match (url, token) {
         (Some(url), None) => Slack::Webhook { url: secret_url(&url, HELD, held)? },
-        (None, Some(token)) => Slack::Api { token: secret(&token, held)?, channel: channel?, server: server? },
+        (None, Some(token)) => {
+            Slack::Api { token: secret(&token, held)?, channel: channel?, server: server? }
+        }
         (Some(_), Some(token)) => {
             token.report(
                 Problem::error("`url` and `token` are two ways into Slack")

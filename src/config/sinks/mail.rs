@@ -6,7 +6,11 @@ use super::super::reader::Problem;
 use super::{HELD, Shared};
 use lettre::message::Mailbox;
 
-pub(super) fn email(fields: &Fields<'_>, shared: &Shared, held: &mut Option<String>) -> Option<SinkKind> {
+pub(super) fn email(
+    fields: &Fields<'_>,
+    shared: &Shared,
+    held: &mut Option<String>,
+) -> Option<SinkKind> {
     let to = fields.required("to", "one address, or a list of them");
     let to = to.map(|node| {
         let addresses = node.one_or_many();

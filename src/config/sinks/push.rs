@@ -51,10 +51,7 @@ pub(super) fn ntfy(
 }
 
 /// The base URL of an ntfy server, without a slash at its end.
-pub(in crate::config) fn ntfy_server(
-    node: &Node<'_>,
-    held: &mut Option<String>,
-) -> Option<String> {
+pub(in crate::config) fn ntfy_server(node: &Node<'_>, held: &mut Option<String>) -> Option<String> {
     base_url(node, "https://ntfy.example.com", held)
 }
 
@@ -87,7 +84,8 @@ pub(super) fn pushover(fields: &Fields<'_>, held: &mut Option<String>) -> Option
         let seconds = fields.get(key).and_then(|node| node.integer(SECONDS.0..=SECONDS.1));
         Duration::from_secs(seconds.unwrap_or(usual))
     };
-    let how = Emergency { retry: seconds("retry_seconds", 60), expire: seconds("expire_seconds", 3600) };
+    let how =
+        Emergency { retry: seconds("retry_seconds", 60), expire: seconds("expire_seconds", 3600) };
     Some(SinkKind::Pushover(Pushover {
         server: server?,
         token: token?,
@@ -102,10 +100,9 @@ pub(super) fn apprise(fields: &Fields<'_>, held: &mut Option<String>) -> Option<
     let key = fields.get("key").and_then(|node| {
         let key = text_that(&node, held, |key| match is_key(key, 128) {
             true => Ok(()),
-            false => Err((
-                "not a key of Apprise",
-                "up to 128 letters, digits, dashes and underscores",
-            )),
+            false => {
+                Err(("not a key of Apprise", "up to 128 letters, digits, dashes and underscores"))
+            }
         })?;
         Some(AppriseTargets::Key(key))
     });

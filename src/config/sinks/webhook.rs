@@ -24,9 +24,8 @@ pub(super) fn webhook(fields: &Fields<'_>, held: &mut Option<String>) -> Option<
         }
         return Some(SinkKind::Webhook { url: url?, headers });
     };
-    let method = method.map(|node| {
-        node.choice(&[("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH")])
-    });
+    let method =
+        method.map(|node| node.choice(&[("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH")]));
     let body = template(&body, is_form(&headers), held);
     let method = method.unwrap_or(Some("POST"));
     Some(SinkKind::Templated(Templated { url: url?, method: method?, headers, body: body? }))

@@ -12,28 +12,32 @@ use super::values::{
 use jsonc_parser::ast::Value;
 
 pub(super) fn slack(fields: &Fields<'_>, held: &mut Option<String>) -> Option<SinkKind> {
-    let (url, token) = (fields.get("url"), fields.get("token"));
+    let (url_node, token_node) = (fields.get("url"), fields.get("token"));
+    // Both are read whatever follows, so that neither is shown.
+    let url = url_node.as_ref().and_then(|node| secret_url(node, HELD, held));
+    let token = token_node.as_ref().and_then(|node| secret(node, held));
     let server = server(fields, "https://slack.com", held);
-    let channel = match &token {
+    let channel = match &token_node {
         Some(_) => fields.required("channel", "its name or id"),
         None => fields.get("channel"),
     };
-    let channel_of_webhook = channel.clone().filter(|_| token.is_none() && url.is_some());
-    if let Some(node) = channel_of_webhook {
-        node.report(
-            Problem::warning("a webhook of Slack is bound to one channel")
-                .at_key()
-                .expected("`channel` is not used"),
-        );
-    }
-    let channel = channel.and_then(|node| text(&node, held));
-    let slack = match (url, token) {
-        (Some(url), None) => Slack::Webhook { url: secret_url(&url, HELD, held)? },
-        (None, Some(token)) => {
-            Slack::Api { token: secret(&token, held)?, channel: channel?, server: server? }
+    let slack = match (&url_node, &token_node) {
+        (Some(_), None) => {
+            if let Some(node) = channel {
+                node.report(
+                    Problem::warning("a webhook of Slack is bound to one channel")
+                        .at_key()
+                        .expected("`channel` is not used"),
+                );
+            }
+            Slack::Webhook { url: url? }
         }
-        (Some(_), Some(token)) => {
-            token.report(
+        (None, Some(_)) => {
+            let channel = channel.and_then(|node| text(&node, held));
+            Slack::Api { server: server?, token: token?, channel: channel? }
+        }
+        (Some(_), Some(node)) => {
+            node.report(
                 Problem::error("`url` and `token` are two ways into Slack")
                     .at_key()
                     .expected("one of them"),

@@ -33,30 +33,36 @@ pub(super) fn alertmanager(fields: &Fields<'_>, held: &mut Option<String>) -> Op
 
 /// `token`, or `username` and `password`.
 fn auth(fields: &Fields<'_>, held: &mut Option<String>) -> Option<Auth> {
-    let (token, username) = (fields.get("token"), fields.get("username"));
-    if let (Some(token), Some(_)) = (&token, &username) {
-        token.report(
-            Problem::error("`token` and `username` are two ways to log in")
-                .at_key()
-                .expected("one of them"),
-        );
-    }
-    if let Some(token) = token {
-        return secret(&token, held).map(Auth::Token);
-    }
-    match (username, fields.get("password")) {
-        (Some(username), _) => {
+    let (token_node, password_node) = (fields.get("token"), fields.get("password"));
+    // Both are read whatever follows, so that neither is shown.
+    let token = token_node.as_ref().and_then(|node| secret(node, held));
+    let password = password_node.as_ref().and_then(|node| secret(node, held));
+    let username = fields.get("username");
+    match (token_node, username, password_node) {
+        (Some(node), Some(_), _) | (Some(node), _, Some(_)) => {
+            node.report(
+                Problem::error("`token` and `username` are two ways to log in")
+                    .at_key()
+                    .expected("one of them"),
+            );
+            None
+        }
+        (Some(_), None, None) => token.map(Auth::Token),
+        (None, Some(username), Some(_)) => {
             let username = text(&username, held);
-            let password = required_secret(fields, "password", "that of `username`", held);
             Some(Auth::Password { username: username?, password: password? })
         }
-        (None, Some(password)) => {
-            password.report(
+        (None, Some(_), None) => {
+            fields.required("password", "that of `username`");
+            None
+        }
+        (None, None, Some(node)) => {
+            node.report(
                 Problem::error("a password of nobody").at_key().expected("`username` beside it"),
             );
             None
         }
-        (None, None) => None,
+        (None, None, None) => None,
     }
 }
 

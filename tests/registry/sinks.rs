@@ -1,6 +1,8 @@
 //! What each kind of sink is taken to mean.
 
 use crate::read;
+use regex::Regex;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use vai::config::{
     Alertmanager, Apprise, AppriseTargets, Auth, Emergency, Pushover, Sink, SinkKind, Slack,
@@ -192,4 +194,35 @@ fn apprise_tells_a_key_or_urls_or_whom_its_server_says() {
     assert_eq!(to(r#", "key": "ops""#), AppriseTargets::Key("ops".to_owned()));
     let urls = AppriseTargets::Urls(vec![Secret::from("tgram://x"), url()]);
     assert_eq!(to(r#", "urls": ["tgram://x", "${PAGER_URL}"]"#), urls);
+}
+
+/// The examples of sinks in `config/`, with a value for each `${NAME}`.
+fn documented_examples() -> Vec<String> {
+    let name = Regex::new(r"\$\{[A-Z_]+\}").unwrap();
+    let block = Regex::new(r#"(?s)```json\n(\{ "type".*?)\n```"#).unwrap();
+    let mut found = Vec::new();
+    for file in ["notifications.md", "webhook.md"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        let blocks = block.captures_iter(&text).map(|block| block[1].to_owned());
+        found.extend(blocks.map(|it| name.replace_all(&it, "https://x.example.com/y").into()));
+    }
+    found
+}
+
+#[test]
+fn the_documented_example_of_every_kind_is_taken_in_silence() {
+    let mut types = BTreeSet::new();
+    for example in documented_examples() {
+        let loaded = read(&format!(
+            r#"{{ "notifications": {{ "smtp": {{ "host": "mail", "from": "vai@example.com" }},
+                                      "channels": {{ "alerts": {example} }} }},
+                 "services": {{ "a": {{ "container": "c", "health_check": {{ "type": "docker" }} }} }} }}"#
+        ));
+        let said = loaded.render("example", false);
+        assert!(loaded.diagnostics.is_empty(), "{said}");
+        let sink = &loaded.config.unwrap().notifications.channels["alerts"][0];
+        types.insert(sink.name.rsplit(' ').next().unwrap().to_owned());
+    }
+    assert_eq!(types.len(), 15, "{types:?}");
 }

@@ -1,11 +1,12 @@
 """A server that passes notifications on by the Apprise library, for the tests.
 
 It takes the documented requests of the Apprise API (POST /notify and
-POST /notify/{key}) and answers with its documented statuses. Arguments are
-KEY=URL. Prints its port, and ends with its standard input.
+POST /notify/{key}) and answers with its documented statuses and the library's
+log. Arguments are KEY=URL. Prints its port, and ends with its standard input.
 """
 
 import json
+import logging
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +19,15 @@ STORED = dict(argument.split("=", 1) for argument in sys.argv[1:])
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(self.passed_on(sent))
-        self.send_header("Content-Length", "0")
+        with apprise.LogCapture(level=logging.INFO) as log:
+            status = self.passed_on(sent)
+            answer = json.dumps({"details": log.getvalue().splitlines()}).encode()
+        self.send_response(status)
+        if status == 204:
+            answer = b""
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
+        self.wfile.write(answer)
 
     def passed_on(self, sent):
         key = self.path.removeprefix("/notify").strip("/")

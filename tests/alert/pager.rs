@@ -2,9 +2,10 @@
 
 use crate::common::{alerter, answering, arrived, body_of, notice, requests_of, told};
 use serde_json::json;
+use std::time::Duration;
 use vai::config::{Alertmanager, Auth, SinkKind};
-use vai_core::model::NoticeKind::{Opened, Resolved};
-use vai_core::model::{IncidentPhase, Notice, Secret};
+use vai_core::model::NoticeKind::{Escalated, Opened, Resolved};
+use vai_core::model::{IncidentPhase, Notice, Secret, Severity};
 use wiremock::{Request, ResponseTemplate};
 
 fn pagerduty(base: &str) -> SinkKind {
@@ -91,17 +92,18 @@ async fn what_was_over_before_it_was_told_wakes_nobody() {
     let requests = asked(opsgenie, &[missed()]).await;
     let [create, close] = &requests[..] else { panic!("{requests:?}") };
     assert_eq!(body_of(create)["priority"], "P5");
-    assert_eq!(close.url.path(), "/v2/alerts/redis%2D1/close");
+    assert_eq!(close.url.path(), "/v2/alerts/redis%2D1%2Dcritical/close");
 }
 
 #[tokio::test]
 async fn opsgenie_creates_and_closes_by_the_alias() {
-    let (opening, end) = told(ResponseTemplate::new(202), opsgenie).await;
+    let requests = requests_of(ResponseTemplate::new(202), opsgenie).await;
+    let [opening, end, warning] = &requests[..] else { panic!("{requests:?}") };
     assert_eq!((opening.method.as_str(), opening.url.path()), ("POST", "/v2/alerts"));
     assert_eq!(opening.headers["Authorization"], "GenieKey hunter22");
-    let body = body_of(&opening);
+    let body = body_of(opening);
     assert_eq!(body["message"], "redis (services): connection refused");
-    assert_eq!(body["alias"], "redis-1");
+    assert_eq!(body["alias"], "redis-1-critical");
     assert_eq!(body["priority"], "P1");
     assert_eq!((&body["source"], &body["entity"]), (&json!("vai"), &json!("redis")));
     assert_eq!(body["tags"], json!(["vai", "critical"]));
@@ -114,19 +116,41 @@ async fn opsgenie_creates_and_closes_by_the_alias() {
          Last lines of /var/log/redis.log: AUTH ***\n"
     );
     assert_eq!(end.method, "POST");
-    assert_eq!(end.url.path(), "/v2/alerts/redis%2D1/close");
+    assert_eq!(end.url.path(), "/v2/alerts/redis%2D1%2Dcritical/close");
     assert_eq!(end.url.query(), Some("identifierType=alias"));
+    let note = json!({ "source": "vai", "note": "healed by restart_cmd, 2 attempts" });
+    assert_eq!(body_of(end), note);
+    assert_eq!(warning.url.path(), "/v2/alerts/redis%2D1%2Dwarning/close");
+    assert_eq!(body_of(warning), note);
+}
+
+#[tokio::test]
+async fn what_becomes_worse_is_created_anew_with_its_priority() {
+    let mut warning = notice("redis", Opened);
+    warning.incident.severity = Severity::Warning;
+    let server = answering(ResponseTemplate::new(202)).await;
+    let mut alerter = alerter(&[opsgenie(&server.uri())]).await;
+    alerter.tell(warning);
+    arrived(&alerter, 0).await;
+    alerter.tell(notice("redis", Escalated));
+    alerter.stop(Duration::from_secs(5)).await;
+    let requests = server.received_requests().await.unwrap();
+    let [opening, worse, end] = &requests[..] else { panic!("{requests:?}") };
+    let (opening, worse) = (body_of(opening), body_of(worse));
     assert_eq!(
-        body_of(&end),
-        json!({ "source": "vai", "note": "healed by restart_cmd, 2 attempts" })
+        (&opening["alias"], &opening["priority"]),
+        (&json!("redis-1-warning"), &json!("P3"))
     );
+    assert_eq!((&worse["alias"], &worse["priority"]), (&json!("redis-1-critical"), &json!("P1")));
+    assert_eq!(end.url.path(), "/v2/alerts/redis%2D1%2Dwarning/close");
+    assert_eq!(body_of(end)["note"], "it is critical now");
 }
 
 fn alertmanager(base: &str, auth: Option<Auth>) -> SinkKind {
     SinkKind::Alertmanager(Alertmanager {
         server: base.to_owned(),
         auth,
-        labels: [("severity".to_owned(), "page".to_owned())].into(),
+        labels: [("team".to_owned(), "ops".to_owned())].into(),
     })
 }
 
@@ -142,18 +166,23 @@ async fn alertmanager_gets_the_same_labels_until_the_end() {
             "alertname": "VaiIncident",
             "incident": "redis-1",
             "service": "redis",
-            "container": "services",
-            "severity": "page",
+            "severity": "critical",
+            "team": "ops",
         })
     );
     let annotations = &opening[0]["annotations"];
     assert_eq!(annotations["summary"], "redis (services): connection refused");
-    assert_eq!(annotations["severity"], "critical");
+    assert_eq!(
+        (&annotations["state"], &annotations["container"]),
+        (&json!("down"), &json!("services"))
+    );
     assert!(annotations["description"].as_str().unwrap().contains("AUTH ***"));
     assert_eq!(opening[0]["startsAt"], "2026-11-23T11:01:05Z");
     assert_eq!(end[0]["labels"], opening[0]["labels"]);
     assert_eq!(end[0]["startsAt"], opening[0]["startsAt"]);
     assert_eq!(end[0]["endsAt"], "2026-11-23T11:09:11Z");
+    assert_eq!(end[1]["labels"]["severity"], "warning");
+    assert_eq!(end[1]["endsAt"], end[0]["endsAt"]);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use vai::alert::SinkStatus;
 use vai::config::{Alertmanager, Apprise, AppriseTargets, SinkKind};
 use vai_core::model::NoticeKind::{Escalated, Opened, Resolved};
 use vai_core::model::{Secret, Severity};
@@ -74,7 +75,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn an_alert_stays_one_alert_at_alertmanager_until_it_ends() {
+async fn an_incident_is_one_alert_at_alertmanager_until_it_ends() {
     let running = Running::start().await;
     let sink = SinkKind::Alertmanager(Alertmanager {
         server: running.base.clone(),
@@ -90,16 +91,14 @@ async fn an_alert_stays_one_alert_at_alertmanager_until_it_ends() {
     assert_eq!(alerts.len(), 1);
     assert_eq!(alerts[0]["labels"]["service"], "redis");
     assert_eq!(alerts[0]["labels"]["team"], "ops");
-    assert_eq!(alerts[0]["annotations"]["severity"], "warning");
+    assert_eq!(alerts[0]["labels"]["severity"], "warning");
     assert_eq!(alerts[0]["startsAt"], "2026-11-23T11:01:05.000Z");
     assert_eq!(alerts[0]["status"]["state"], "active");
 
     alerter.tell(notice("redis", Escalated));
-    let escalated = running
-        .until(|alerts| alerts.iter().any(|it| it["annotations"]["severity"] == "critical"))
-        .await;
-    assert_eq!(escalated.len(), 1);
-    assert_eq!(escalated[0]["fingerprint"], alerts[0]["fingerprint"]);
+    let is_critical = |alert: &Value| alert["labels"]["severity"] == "critical";
+    let worse = running.until(|alerts| alerts.iter().any(is_critical)).await;
+    assert_eq!(worse.len(), 1, "the warning has ended: {worse:?}");
 
     alerter.tell(notice("redis", Resolved));
     running.until(|alerts| alerts.is_empty()).await;
@@ -124,15 +123,13 @@ async fn alertmanager_shows_what_was_over_before_it_was_told() {
     assert_eq!(alerts[0]["status"]["state"], "active");
 }
 
-#[tokio::test]
-async fn apprise_passes_an_opening_and_an_end_on() {
-    let target = answering(ResponseTemplate::new(200)).await;
-    let url = target.uri().replace("http://", "json://");
+/// A running server of the Apprise library, where `url` is stored as `ops`.
+async fn apprise(url: &str) -> (String, Child) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alert/apprise_server.py");
     let mut child =
         Command::new(std::env::var_os("VAI_E2E_PYTHON").unwrap_or_else(|| "python3".into()))
             .arg(script)
-            .arg(format!("ops={url}/by-key"))
+            .arg(format!("ops={url}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -141,22 +138,31 @@ async fn apprise_passes_an_opening_and_an_end_on() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let port = lines.next_line().await.unwrap();
     let port = port.expect("apprise is needed; tests/run makes a Python that has it");
-    let sink = |to| {
-        let server = format!("http://127.0.0.1:{port}");
-        SinkKind::Apprise(Apprise { server, to, tag: None })
-    };
-    let by_key = sink(AppriseTargets::Key("ops".to_owned()));
-    let by_url = sink(AppriseTargets::Urls(vec![Secret::from(format!("{url}/by-url").as_str())]));
-    let unknown = sink(AppriseTargets::Key("nobody".to_owned()));
-    let mut alerter = alerter(&[by_key, by_url, unknown]).await;
+    (format!("http://127.0.0.1:{port}"), child)
+}
+
+fn through(server: &str, to: AppriseTargets) -> SinkKind {
+    SinkKind::Apprise(Apprise { server: server.to_owned(), to, tag: None })
+}
+
+fn urls(urls: &[&str]) -> AppriseTargets {
+    AppriseTargets::Urls(urls.iter().map(|url| Secret::from(*url)).collect())
+}
+
+#[tokio::test]
+async fn apprise_passes_an_opening_and_an_end_on() {
+    let target = answering(ResponseTemplate::new(200)).await;
+    let url = target.uri().replace("http://", "json://");
+    let (server, _child) = apprise(&format!("{url}/by-key")).await;
+    let by_key = through(&server, AppriseTargets::Key("ops".to_owned()));
+    let by_url = through(&server, urls(&[&format!("{url}/by-url")]));
+    let mut alerter = alerter(&[by_key, by_url]).await;
     for kind in [Opened, Resolved] {
         alerter.tell(notice("redis", kind));
         for index in [0, 1] {
             arrived(&alerter, index).await;
         }
     }
-    let status = wait_for(&alerter, 2, |status| status.last_error.is_some()).await;
-    assert!(status.last_error.unwrap().contains("nobody to tell"));
     alerter.stop(Duration::from_secs(10)).await;
     let requests = target.received_requests().await.unwrap();
     for path in ["/by-key", "/by-url"] {
@@ -167,4 +173,28 @@ async fn apprise_passes_an_opening_and_an_end_on() {
         assert!(got[0]["title"].as_str().unwrap().starts_with("DOWN redis"), "{got:?}");
         assert!(got[0]["message"].as_str().unwrap().contains("größer als erlaubt"), "{got:?}");
     }
+}
+
+#[tokio::test]
+async fn what_apprise_told_to_some_is_not_told_to_them_again() {
+    let target = answering(ResponseTemplate::new(200)).await;
+    let url = target.uri().replace("http://", "json://");
+    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let gone = format!("json://{gone}");
+    let (server, _child) = apprise(&url).await;
+    let mut alerter = alerter(&[
+        through(&server, urls(&[&gone])),
+        through(&server, urls(&[&url, &gone])),
+        through(&server, AppriseTargets::Key("nobody".to_owned())),
+    ])
+    .await;
+    alerter.tell(notice("redis", Opened));
+    let tried = |status: &SinkStatus| status.last_error.is_some();
+    let none = wait_for(&alerter, 0, tried).await;
+    assert_eq!(none.pending, 1, "it may be back: {none:?}");
+    let some = wait_for(&alerter, 1, tried).await;
+    assert_eq!(some.pending, 0, "{some:?}");
+    assert_eq!(target.received_requests().await.unwrap().len(), 1);
+    let unknown = wait_for(&alerter, 2, tried).await;
+    assert!(unknown.last_error.unwrap().contains("nobody to tell"));
 }

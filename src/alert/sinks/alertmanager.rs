@@ -1,4 +1,4 @@
-use super::incident::{Step, description, rfc3339, summary};
+use super::incident::{Step, description, outgrown, rfc3339, summary};
 use super::{SendError, Transport, http};
 use crate::alert::message::Message;
 use crate::clock;
@@ -8,7 +8,7 @@ use reqwest::Client;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use vai_core::model::{IncidentPhase, Notice, Wall};
+use vai_core::model::{IncidentPhase, Notice, Severity, Wall};
 
 /// An alert that has not ended ends by then. Alertmanager tells the end of
 /// whatever is not repeated every few minutes, and an end that is not true is
@@ -40,7 +40,8 @@ impl Alertmanager {
 impl Transport for Alertmanager {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let now = clock::wall();
-        let alerts = message.notices.iter().map(|notice| alert(notice, &self.config.labels, now));
+        let labels = &self.config.labels;
+        let alerts = message.notices.iter().flat_map(|notice| alerts(notice, labels, now));
         let request = self.http.post(&self.url).json(&alerts.collect::<Vec<_>>());
         let request = match &self.config.auth {
             Some(Auth::Token(token)) => request.bearer_auth(token.expose()),
@@ -56,27 +57,49 @@ impl Transport for Alertmanager {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Alert<'a> {
-    /// The alert's identity: nothing in it changes while the incident lasts.
+    /// The alert's identity. What becomes worse is another alert: Alertmanager
+    /// routes by the severity, and tells nobody of a change in an annotation.
     labels: BTreeMap<&'a str, &'a str>,
     annotations: BTreeMap<&'static str, String>,
     starts_at: String,
     ends_at: String,
 }
 
-fn alert<'a>(notice: &'a Notice, more: &'a BTreeMap<String, String>, now: Wall) -> Alert<'a> {
+/// The alert of the incident's severity, and the end of the one that it may
+/// have had before.
+fn alerts<'a>(
+    notice: &'a Notice,
+    more: &'a BTreeMap<String, String>,
+    now: Wall,
+) -> impl Iterator<Item = Alert<'a>> {
+    let own = alert(notice, more, notice.incident.severity, ends(notice, now));
+    let over = match notice.incident.phase {
+        IncidentPhase::Closed { at, .. } => at,
+        IncidentPhase::Open => now,
+    };
+    let outgrown = outgrown(notice).map(|severity| alert(notice, more, severity, over));
+    [own].into_iter().chain(outgrown)
+}
+
+fn alert<'a>(
+    notice: &'a Notice,
+    more: &'a BTreeMap<String, String>,
+    severity: Severity,
+    ends: Wall,
+) -> Alert<'a> {
     let incident = &notice.incident;
     let ours = [
         ("alertname", "VaiIncident"),
         ("incident", &incident.id.0),
         ("service", &incident.root),
-        ("container", &incident.place),
+        ("severity", severity.label()),
     ];
     let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let annotations = [
         ("summary", summary(notice)),
         ("description", description(notice)),
-        ("severity", incident.severity.label().to_owned()),
         ("state", incident.state.label().to_owned()),
+        ("container", incident.place.clone()),
     ];
     Alert {
         // An empty label is the same as none.
@@ -84,7 +107,7 @@ fn alert<'a>(notice: &'a Notice, more: &'a BTreeMap<String, String>, now: Wall) 
         annotations: annotations.into(),
         starts_at: rfc3339(incident.since),
         // Alertmanager refuses an end before the start.
-        ends_at: rfc3339(ends(notice, now).max(incident.since)),
+        ends_at: rfc3339(ends.max(incident.since)),
     }
 }
 
@@ -110,33 +133,46 @@ mod tests {
 
     const NOW: Wall = Wall::from_millis(120_000);
 
-    fn shown(notice: &Notice) -> (BTreeMap<String, String>, String) {
+    /// Severity and end of each alert that is sent for `notice`.
+    fn shown(notice: &Notice) -> Vec<(String, String)> {
         let none = BTreeMap::new();
-        let alert = alert(notice, &none, NOW);
-        let labels = alert.labels.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        (labels.collect(), alert.ends_at)
+        let alerts = alerts(notice, &none, NOW);
+        alerts
+            .map(|alert| {
+                assert_eq!(alert.labels["incident"], notice.incident.id.0);
+                (alert.labels["severity"].to_owned(), alert.ends_at)
+            })
+            .collect()
     }
 
+    fn expected(alerts: &[(&str, &str)]) -> Vec<(String, String)> {
+        alerts.iter().map(|(severity, end)| ((*severity).into(), (*end).into())).collect()
+    }
+
+    const A_YEAR: &str = "1971-01-02T00:02:00Z";
+
     #[test]
-    fn an_incident_is_the_same_alert_over_its_whole_life() {
-        let (labels, ends) = shown(&notice("redis", Opened, Warning));
-        assert!(ends.starts_with("1971-01-02"), "{ends}");
-        assert_eq!(labels["incident"], "redis");
-        for later in [notice("redis", Escalated, Critical), notice("redis", Resolved, Critical)] {
-            assert_eq!(shown(&later).0, labels);
-        }
-        assert_eq!(shown(&notice("redis", Resolved, Critical)).1, "1970-01-01T00:01:00Z");
+    fn an_alert_lasts_until_the_incident_is_over_or_becomes_worse() {
+        let opened = shown(&notice("redis", Opened, Warning));
+        assert_eq!(opened, expected(&[("warning", A_YEAR)]));
+        let worse = shown(&notice("redis", Escalated, Critical));
+        let now = "1970-01-01T00:02:00Z";
+        assert_eq!(worse, expected(&[("critical", A_YEAR), ("warning", now)]));
+        let over = shown(&notice("redis", Resolved, Critical));
+        let then = "1970-01-01T00:01:00Z";
+        assert_eq!(over, expected(&[("critical", then), ("warning", then)]));
     }
 
     #[test]
     fn what_is_over_before_it_was_told_is_shown_for_a_while() {
-        assert_eq!(shown(&notice("host", Info, Warning)).1, "1970-01-01T00:07:00Z");
+        let info = shown(&notice("host", Info, Warning));
+        assert_eq!(info, expected(&[("warning", "1970-01-01T00:07:00Z")]));
     }
 
     #[test]
     fn an_end_before_the_start_is_not_sent() {
         let mut notice = notice("redis", Resolved, Critical);
         notice.incident.since = Wall::from_millis(90_000);
-        assert_eq!(shown(&notice).1, "1970-01-01T00:01:30Z");
+        assert_eq!(shown(&notice)[0].1, "1970-01-01T00:01:30Z");
     }
 }

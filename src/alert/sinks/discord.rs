@@ -50,7 +50,7 @@ impl Transport for Discord {
         let title = format!("{} {}", tone.emoji(), message.title);
         let body = json!({
             "embeds": [{
-                "title": text::escaped(&title, LONGEST_TITLE, text::markdown),
+                "title": text::escaped_line(&title, LONGEST_TITLE, text::markdown),
                 "description": text::fenced(&message.body, LONGEST),
                 "color": tone.rgb(),
             }],

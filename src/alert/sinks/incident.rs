@@ -2,7 +2,7 @@
 
 use crate::alert::message::is_over;
 use jiff::Timestamp;
-use vai_core::model::{Notice, NoticeKind, Wall};
+use vai_core::model::{Notice, NoticeKind, Severity, Wall};
 
 /// What is to be done about an incident at a service that keeps its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,16 @@ impl Step {
     pub(super) fn closes(self) -> bool {
         self != Self::Open
     }
+}
+
+/// The severity that an incident may be open with at a service that takes one
+/// of another severity for another one: the judge lets it only grow. Without a
+/// warning that ends and something critical that begins, such a service would
+/// tell nobody that it has become worse.
+pub(super) fn outgrown(notice: &Notice) -> Option<Severity> {
+    let told_before = matches!(notice.kind, NoticeKind::Escalated | NoticeKind::Resolved);
+    let critical = notice.incident.severity == Severity::Critical;
+    (told_before && critical).then_some(Severity::Warning)
 }
 
 /// `redis (services): connection refused`, the same as long as the reason is.
@@ -97,7 +107,7 @@ pub(super) fn rfc3339(wall: Wall) -> String {
 mod tests {
     use super::*;
     use crate::alert::testing::notice;
-    use vai_core::model::{IncidentId, Severity};
+    use vai_core::model::IncidentId;
 
     #[test]
     fn a_long_id_keeps_the_end_that_makes_it_unique() {
@@ -106,6 +116,15 @@ mod tests {
         opened.incident.id = IncidentId(format!("{}-1795431665-7", "é".repeat(200)));
         let key = key(&opened, 64);
         assert!(key.len() <= 64 && key.ends_with("é-1795431665-7"), "{key}");
+    }
+
+    #[test]
+    fn what_became_worse_is_no_warning_any_more() {
+        let outgrown = |kind, severity| outgrown(&notice("redis", kind, severity));
+        assert_eq!(outgrown(NoticeKind::Opened, Severity::Critical), None);
+        assert_eq!(outgrown(NoticeKind::Escalated, Severity::Critical), Some(Severity::Warning));
+        assert_eq!(outgrown(NoticeKind::Resolved, Severity::Critical), Some(Severity::Warning));
+        assert_eq!(outgrown(NoticeKind::Resolved, Severity::Warning), None);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Transport for Matrix {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let title = format!("{} {}", Tone::of(message).emoji(), message.title);
         let (title, body) = (text::line(&title, LONGEST_TITLE), message.body.trim_end());
-        let html = text::escaped(&title, LONGEST_HTML, text::entity);
+        let html = text::escaped_line(&title, LONGEST_HTML, text::entity);
         let html_body = text::escaped(body, LONGEST_HTML, text::entity);
         let content = json!({
             // Clients notify of m.text and not of m.notice.

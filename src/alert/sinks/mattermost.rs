@@ -28,7 +28,7 @@ impl Mattermost {
 impl Transport for Mattermost {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let tone = Tone::of(message);
-        let title = text::escaped(&message.title, LONGEST_TITLE, text::markdown);
+        let title = text::escaped_line(&message.title, LONGEST_TITLE, text::markdown);
         let mut body = json!({
             "text": format!("{} **{title}**", tone.emoji()),
             "attachments": [{

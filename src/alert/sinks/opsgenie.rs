@@ -1,4 +1,4 @@
-use super::incident::{Step, description, key, summary};
+use super::incident::{Step, description, key, outgrown, summary};
 use super::several::{Part, Several};
 use super::{SendError, Transport, text};
 use crate::alert::message::Message;
@@ -20,7 +20,7 @@ const LONGEST_ENTITY: usize = 512;
 const LONGEST_NOTE: usize = 25_000;
 
 /// Opsgenie, and what speaks its alert API, such as Jira Service Management: an
-/// alert for each incident, whose id is the alias.
+/// alert for each incident, known by an alias.
 pub(super) struct Opsgenie {
     http: Client,
     alerts: String,
@@ -49,22 +49,22 @@ impl Opsgenie {
     }
 
     fn parts(&self, notice: &Notice) -> Vec<Part> {
-        let step = Step::of(notice);
-        let alias = key(notice, LONGEST_ALIAS);
-        let mut parts = Vec::new();
-        if step.opens() {
-            parts.push(self.part("", &alert(notice, alias, step)));
-        }
-        if step.closes() {
-            let how = match &notice.incident.phase {
-                IncidentPhase::Closed { how, .. } => how.as_str(),
-                IncidentPhase::Open => "",
-            };
-            let body = json!({ "source": "vai", "note": text::cut(how, LONGEST_NOTE) });
-            let alias = utf8_percent_encode(alias, NON_ALPHANUMERIC);
-            parts.push(self.part(&format!("/{alias}/close?identifierType=alias"), &body));
-        }
-        parts
+        let (step, severity) = (Step::of(notice), notice.incident.severity);
+        let opened = step.opens().then(|| self.part("", &alert(notice, step)));
+        let over = [step.closes().then_some(severity), outgrown(notice)];
+        let closed = over.into_iter().flatten().map(|severity| self.closed(notice, severity));
+        opened.into_iter().chain(closed).collect()
+    }
+
+    fn closed(&self, notice: &Notice, severity: Severity) -> Part {
+        let note = match &notice.incident.phase {
+            IncidentPhase::Closed { how, .. } => text::cut(how, LONGEST_NOTE),
+            IncidentPhase::Open => "it is critical now".to_owned(),
+        };
+        let alias = alias(notice, severity);
+        let alias = utf8_percent_encode(&alias, NON_ALPHANUMERIC);
+        let path = format!("/{alias}/close?identifierType=alias");
+        self.part(&path, &json!({ "source": "vai", "note": note }))
     }
 }
 
@@ -76,9 +76,16 @@ impl Transport for Opsgenie {
     }
 }
 
+/// Names the alert. An open one keeps the priority that it was created with, so
+/// what became worse is another one.
+fn alias(notice: &Notice, severity: Severity) -> String {
+    let severity = severity.label();
+    format!("{}-{severity}", key(notice, LONGEST_ALIAS - 1 - severity.len()))
+}
+
 /// The alert of `notice`. To create it again counts it once more and changes
 /// nothing else.
-fn alert(notice: &Notice, alias: &str, step: Step) -> Value {
+fn alert(notice: &Notice, step: Step) -> Value {
     let incident = &notice.incident;
     let priority = match incident.severity {
         // What is over already is no reason to wake anybody.
@@ -89,7 +96,7 @@ fn alert(notice: &Notice, alias: &str, step: Step) -> Value {
     };
     json!({
         "message": text::line(&summary(notice), LONGEST_MESSAGE),
-        "alias": alias,
+        "alias": alias(notice, incident.severity),
         "description": text::cut(&description(notice), LONGEST),
         "priority": priority,
         "source": "vai",

@@ -21,6 +21,8 @@ impl Several {
     /// Sends `parts` in order. A fault that may pass ends it there; a part that
     /// is rejected keeps none of the others from being sent.
     pub(super) async fn send(&self, parts: Vec<Part>) -> Result<(), SendError> {
+        let asked: HashSet<String> = parts.iter().map(|part| part.name.clone()).collect();
+        self.accepted().retain(|name| asked.contains(name));
         let mut rejected = None;
         for Part { name, request } in parts {
             if self.accepted().contains(&name) {

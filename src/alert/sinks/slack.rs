@@ -46,7 +46,7 @@ impl Transport for Slack {
 fn content(message: &Message) -> Value {
     let tone = Tone::of(message);
     let title = format!("{} {}", tone.emoji(), message.title);
-    let title = text::escaped(&title, LONGEST_TITLE, text::entity);
+    let title = text::escaped_line(&title, LONGEST_TITLE, text::entity);
     json!({
         "text": title,
         "mrkdwn": false,

@@ -15,8 +15,17 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
 
 /// The first line of `text`, no longer than `longest` bytes.
 pub(super) fn line(text: &str, longest: usize) -> String {
+    escaped_line(text, longest, |_| None)
+}
+
+/// Like [`escaped`], of the first line of `text`.
+pub(super) fn escaped_line(
+    text: &str,
+    longest: usize,
+    escape: impl Fn(char) -> Option<&'static str>,
+) -> String {
     let line = text.lines().next().unwrap_or_default();
-    within(line, longest, ELLIPSIS, |_| None)
+    within(line, longest, ELLIPSIS, escape)
 }
 
 /// `text` with what `escape` makes of its characters, no longer than `longest`

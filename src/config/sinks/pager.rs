@@ -69,7 +69,7 @@ fn auth(fields: &Fields<'_>, held: &mut Option<String>) -> Option<Auth> {
 /// Labels of every alert, by the rules of Prometheus.
 fn labels_of(node: &Node<'_>, held: &mut Option<String>) -> BTreeMap<String, String> {
     /// What an alert is told apart by.
-    const OURS: [&str; 4] = ["alertname", "incident", "service", "container"];
+    const OURS: [&str; 4] = ["alertname", "incident", "service", "severity"];
     let mut labels = BTreeMap::new();
     for (name, value) in node.members().unwrap_or_default() {
         let starts = |first: char| first.is_ascii_alphabetic() || first == '_';

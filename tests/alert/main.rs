@@ -1,6 +1,6 @@
 //! The notification sinks against real servers: aiosmtpd for mail, Prometheus
-//! Alertmanager, the Apprise library, and HTTP servers that stand in for every
-//! service that cannot be had here.
+//! Alertmanager, a Matrix homeserver, the Apprise library, and HTTP servers that
+//! stand in for every service that cannot be had here.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 
 mod chat;
 mod common;
+mod homeserver;
 mod http;
 mod log;
 mod mail;

@@ -41,7 +41,28 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 /// Files of a folder that must not know each other, and what they share.
 const STRANGERS: &[(&str, &[&str])] = &[
     ("src/check", &["http", "tcp", "process", "custom", "disk"]),
-    ("src/alert/sinks", &["email", "ntfy", "webhook", "log"]),
+    (
+        "src/alert/sinks",
+        &[
+            "alertmanager",
+            "apprise",
+            "discord",
+            "email",
+            "gotify",
+            "log",
+            "matrix",
+            "mattermost",
+            "ntfy",
+            "opsgenie",
+            "pagerduty",
+            "pushover",
+            "slack",
+            "teams",
+            "telegram",
+            "templated",
+            "webhook",
+        ],
+    ),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

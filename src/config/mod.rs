@@ -28,6 +28,7 @@ mod shell;
 mod shrink;
 mod sinks;
 mod syntax;
+mod template;
 mod watch;
 
 pub use diagnostic::{Diagnostic, Level, Position, render};
@@ -36,9 +37,13 @@ pub use environment::Environment;
 pub use load::{Context, Loaded, env_path, load, load_snapshot};
 pub use locate::locate;
 pub use mount::is_mounted_alone;
-pub use notifications::{Heartbeat, Notifications, Sink, SinkKind, Smtp, SmtpTls};
+pub use notifications::{
+    Alertmanager, Apprise, AppriseTargets, Auth, Emergency, Heartbeat, Notifications, Pushover,
+    Sink, SinkKind, Slack, Smtp, SmtpTls, Telegram, Templated,
+};
 pub use positions::{At, Positions};
 pub use shrink::{Held, dropped};
+pub use template::{Encoding, Placeholder, Template};
 pub use watch::{Content, Snapshot, Source};
 
 use crate::schedule::Window;

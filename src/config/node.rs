@@ -101,8 +101,16 @@ impl<'a> Node<'a> {
         found
     }
 
-    /// One of the names in `options`.
+    /// What one of the names in `options` stands for.
     pub(super) fn choice<T: Copy>(&self, options: &[(&str, T)]) -> Option<T> {
+        self.named_choice(options).map(|(_, value)| value)
+    }
+
+    /// One of the names in `options`, and what it stands for.
+    pub(super) fn named_choice<'o, T: Copy>(
+        &self,
+        options: &[(&'o str, T)],
+    ) -> Option<(&'o str, T)> {
         let names: Vec<&str> = options.iter().map(|&(name, _)| name).collect();
         let Value::StringLit(text) = self.value else {
             return self.wrong_type(&one_of(&names));
@@ -115,7 +123,7 @@ impl<'a> Node<'a> {
                     .did_you_mean(nearest(&text.value, names.iter().copied())),
             );
         }
-        found.map(|&(_, value)| value)
+        found.copied()
     }
 
     pub(super) fn fields(&self) -> Option<Fields<'a>> {

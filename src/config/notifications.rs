@@ -1,4 +1,6 @@
+use super::template::Template;
 use crate::schedule::Crontab;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use vai_core::dispatch::{self, Plan};
 use vai_core::model::Secret;
@@ -60,6 +62,182 @@ pub enum SinkKind {
         /// Extra headers.
         headers: Vec<(String, Secret)>,
     },
+    /// A webhook whose body the registry writes.
+    Templated(Templated),
+    /// Slack.
+    Slack(Slack),
+    /// A webhook of a Discord channel.
+    Discord {
+        /// Where to; holds a token.
+        url: Secret,
+    },
+    /// A chat of a Telegram bot.
+    Telegram(Telegram),
+    /// A workflow of Microsoft Teams that posts a card.
+    Teams {
+        /// Where to; holds a signature.
+        url: Secret,
+    },
+    /// PagerDuty, by its Events API v2.
+    PagerDuty {
+        /// Base URL.
+        server: String,
+        /// The integration key.
+        routing_key: Secret,
+    },
+    /// Opsgenie, and what speaks its alert API.
+    Opsgenie {
+        /// Base URL, without `/v2/alerts`.
+        server: String,
+        /// The key of an API integration.
+        api_key: Secret,
+    },
+    /// An application of a Gotify server.
+    Gotify {
+        /// Base URL.
+        server: String,
+        /// The application's token.
+        token: Secret,
+    },
+    /// Pushover.
+    Pushover(Pushover),
+    /// A room of a Matrix homeserver.
+    Matrix {
+        /// Base URL of the homeserver.
+        server: String,
+        /// The room's id, `!…`.
+        room: String,
+        /// Access token.
+        token: Secret,
+    },
+    /// An incoming webhook of Mattermost.
+    Mattermost {
+        /// Where to; holds a token.
+        url: Secret,
+        /// Another channel than the webhook's own.
+        channel: Option<String>,
+    },
+    /// One Prometheus Alertmanager.
+    Alertmanager(Alertmanager),
+    /// An Apprise API server.
+    Apprise(Apprise),
+}
+
+/// A request that the registry words itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Templated {
+    /// Where to.
+    pub url: Secret,
+    /// `POST`, `PUT` or `PATCH`.
+    pub method: &'static str,
+    /// Extra headers.
+    pub headers: Vec<(String, Secret)>,
+    /// What is sent.
+    pub body: Template,
+}
+
+/// The two ways into Slack.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Slack {
+    /// An incoming webhook, bound to one channel.
+    Webhook {
+        /// Where to; is itself the secret.
+        url: Secret,
+    },
+    /// `chat.postMessage` of the Web API.
+    Api {
+        /// Base URL.
+        server: String,
+        /// A bot's token.
+        token: Secret,
+        /// Its name or id.
+        channel: String,
+    },
+}
+
+/// A chat of a Telegram bot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telegram {
+    /// Base URL of the Bot API.
+    pub server: String,
+    /// The bot's token.
+    pub token: Secret,
+    /// A number, or `@channelname`.
+    pub chat_id: String,
+    /// The topic of a forum.
+    pub message_thread_id: Option<u64>,
+}
+
+/// A user or group of Pushover.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pushover {
+    /// Base URL of the API.
+    pub server: String,
+    /// The application's token.
+    pub token: Secret,
+    /// The key of the user or group.
+    pub user: Secret,
+    /// One device of theirs instead of all.
+    pub device: Option<String>,
+    /// How what is critical insists, if it does.
+    pub emergency: Option<Emergency>,
+}
+
+/// Pushover repeats a message of emergency priority until somebody
+/// acknowledges it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emergency {
+    /// Between two repetitions, at least 30 s.
+    pub retry: Duration,
+    /// When it stops, at most 3 h.
+    pub expire: Duration,
+}
+
+/// One Prometheus Alertmanager.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alertmanager {
+    /// Base URL, without `/api/v2`.
+    pub server: String,
+    /// How vai is known to it.
+    pub auth: Option<Auth>,
+    /// Labels of every alert besides vai's own.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What an `Authorization` header is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Auth {
+    /// `Bearer`.
+    Token(Secret),
+    /// `Basic`.
+    Password {
+        /// User name.
+        username: String,
+        /// Password.
+        password: Secret,
+    },
+}
+
+/// An Apprise API server and whom it tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Apprise {
+    /// Base URL.
+    pub server: String,
+    /// Whom.
+    pub to: AppriseTargets,
+    /// Only those with this tag.
+    pub tag: Option<String>,
+}
+
+/// Whom an Apprise API server tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AppriseTargets {
+    /// What is stored there under this key.
+    Key(String),
+    /// These Apprise URLs.
+    Urls(Vec<Secret>),
+    /// What the server is set up with (`APPRISE_STATELESS_URLS`).
+    Server,
 }
 
 /// An SMTP server and how to speak to it.

@@ -1,13 +1,17 @@
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use vai::alert::{Alerter, SinkStatus};
 use vai::config::{Notifications, Sink, SinkKind};
 use vai_core::dispatch::Plan;
+use vai_core::model::MessageId;
 use vai_core::model::{
     Affected, Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
     Notify, Redactor, Secret, Severity, StateLabel, Subject, Wall,
 };
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 /// The alerter for these sinks, all in one channel.
 pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
@@ -111,4 +115,45 @@ pub(crate) async fn wait_for(
 /// Waits until everything has arrived at the sink `index`.
 pub(crate) async fn arrived(alerter: &Alerter, index: usize) -> SinkStatus {
     wait_for(alerter, index, |status| status.pending == 0 && status.last_sent.is_some()).await
+}
+
+/// A server that answers everything like this.
+pub(crate) async fn answering(answer: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    server
+}
+
+/// What `kind` asks of a server for the opening and the end of one incident,
+/// in whose text there is something to escape.
+pub(crate) async fn requests_of(
+    answer: ResponseTemplate,
+    kind: impl Fn(&str) -> SinkKind,
+) -> Vec<Request> {
+    let server = answering(answer).await;
+    let alerter = alerter(&[kind(&server.uri())]).await;
+    for kind in [NoticeKind::Opened, NoticeKind::Resolved] {
+        let mut notice = notice("redis", kind);
+        let history = &mut notice.incident.history;
+        *history = vec!["restart_cmd: restart failed: größer als <erlaubt> & mehr".to_owned()];
+        alerter.deliver(MessageId(1), notice);
+        assert_eq!(arrived(&alerter, 0).await.last_error, None);
+    }
+    alerter.stop(Duration::from_secs(5)).await;
+    server.received_requests().await.unwrap()
+}
+
+/// Like [`requests_of`], for a sink that asks once for each.
+pub(crate) async fn told(
+    answer: ResponseTemplate,
+    kind: impl Fn(&str) -> SinkKind,
+) -> (Request, Request) {
+    let requests = requests_of(answer, kind).await;
+    let [opening, end] = <[Request; 2]>::try_from(requests).expect("two requests");
+    (opening, end)
+}
+
+/// The JSON in a request.
+pub(crate) fn body_of(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap()
 }

@@ -86,7 +86,7 @@ fn changed(sink: SinkKind, change: impl Fn(&mut Smtp)) -> SinkKind {
 }
 
 /// A self-signed certificate for localhost: its path and its key's.
-async fn certificate(folder: &Path) -> (String, String) {
+pub(crate) async fn certificate(folder: &Path) -> (String, String) {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (cert, key) = (path("cert.pem"), path("key.pem"));
     let output = Command::new("openssl")

@@ -7,6 +7,7 @@
 
 mod meaning;
 mod sections;
+mod sinks;
 mod validate;
 mod watching;
 

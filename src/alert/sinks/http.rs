@@ -6,13 +6,16 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
 use std::error::Error as _;
 use std::time::Duration;
 use vai_core::model::Wall;
 
 /// Until the TCP and TLS handshakes are done.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// So much of a refusal's body is quoted, in bytes.
+/// So much of an answer's body is read, in bytes.
+const READ: usize = 64 * 1024;
+/// So much of it is quoted, in bytes.
 const QUOTED: usize = 300;
 
 /// The client that all sinks share: straight to the server, trusting the
@@ -36,16 +39,40 @@ pub(in crate::alert) fn client() -> reqwest::Result<Client> {
         .build()
 }
 
+/// How a service says what [`send`] cannot know.
+pub(super) struct Manners {
+    /// How long the body of a refusal asks to wait.
+    pub(super) waits: fn(StatusCode, &Value) -> Option<Duration>,
+    /// Whether a refusal may pass besides those that always may.
+    pub(super) passes: fn(StatusCode, &str) -> bool,
+}
+
+impl Manners {
+    /// Nothing that HTTP itself does not say.
+    pub(super) const PLAIN: Self = Self { waits: |_, _| None, passes: |_, _| false };
+}
+
 /// Sends a request and judges the answer: 2xx is success, 408, 425, 429 and
 /// 5xx pass, everything else is a rejection.
 pub(super) async fn send(request: RequestBuilder) -> Result<(), SendError> {
+    accepted(request, &Manners::PLAIN).await.map(drop)
+}
+
+/// Like [`send`], for a service with manners of its own; gives the answer.
+pub(super) async fn accepted(
+    request: RequestBuilder,
+    manners: &Manners,
+) -> Result<Response, SendError> {
     let response = request.send().await.map_err(unsent)?;
     let status = response.status();
     if status.is_success() {
-        return Ok(());
+        return Ok(response);
     }
-    let after = retry_after(response.headers(), clock::wall());
-    let reason = match quoted(response).await {
+    let by_header = retry_after(response.headers(), clock::wall());
+    let body = text(response).await;
+    let json = serde_json::from_str(&body).unwrap_or_default();
+    let after = by_header.max((manners.waits)(status, &json));
+    let reason = match quoted(&body) {
         text if text.is_empty() => format!("answered {status}"),
         text => format!("answered {status}: {text}"),
     };
@@ -53,8 +80,22 @@ pub(super) async fn send(request: RequestBuilder) -> Result<(), SendError> {
         || matches!(
             status,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-        );
+        )
+        || (manners.passes)(status, &body);
     Err(if passing { SendError::Passing { reason, after } } else { SendError::Rejected(reason) })
+}
+
+/// The body of an answer from a service that says in JSON whether it succeeded.
+pub(super) async fn json(response: Response) -> Result<Value, SendError> {
+    let body = text(response).await;
+    serde_json::from_str(&body)
+        .map_err(|_| SendError::passing(format!("answered what is no JSON: {}", quoted(&body))))
+}
+
+/// The number at `pointer` of `json`, as a time in units of `unit`.
+pub(super) fn duration_at(json: &Value, pointer: &str, unit: Duration) -> Option<Duration> {
+    let count = json.pointer(pointer)?.as_f64()?;
+    Duration::try_from_secs_f64(count * unit.as_secs_f64()).ok()
 }
 
 /// A request that got no answer, in words without its URL, which may hold a
@@ -82,17 +123,22 @@ fn retry_after(headers: &HeaderMap, now: Wall) -> Option<Duration> {
     u64::try_from(date.saturating_sub(now.as_millis())).ok().map(Duration::from_millis)
 }
 
-/// The beginning of an answer's body, on one line.
-async fn quoted(mut response: Response) -> String {
+/// The body of an answer, as far as it arrived and is of interest.
+async fn text(mut response: Response) -> String {
     let mut body = Vec::new();
-    while body.len() < QUOTED
+    while body.len() < READ
         && let Ok(Some(chunk)) = response.chunk().await
     {
         body.extend_from_slice(&chunk);
     }
-    body.truncate(QUOTED);
-    let text = String::from_utf8_lossy(&body);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    body.truncate(READ);
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// The beginning of `body`, on one line.
+fn quoted(body: &str) -> String {
+    let line = body.split_whitespace().collect::<Vec<_>>().join(" ");
+    line[..line.floor_char_boundary(QUOTED)].to_owned()
 }
 
 #[cfg(test)]

@@ -1,10 +1,29 @@
 //! The ways to reach people, one file each. A sink sends once and says whether
 //! to try again; trying again is [`delivery`](super::delivery)'s business.
 
+mod alertmanager;
+mod apprise;
+mod discord;
 mod email;
+mod gotify;
 mod http;
+mod incident;
 pub(super) mod log;
+mod matrix;
+mod mattermost;
 mod ntfy;
+mod opsgenie;
+mod pagerduty;
+mod pushover;
+mod several;
+mod slack;
+mod teams;
+mod telegram;
+mod templated;
+#[cfg(test)]
+mod tests;
+mod text;
+mod tone;
 mod webhook;
 
 pub(super) use http::client;
@@ -59,5 +78,26 @@ pub(super) fn open(kind: &SinkKind, http: &reqwest::Client) -> Arc<dyn Transport
             Arc::new(ntfy::Ntfy::new(http, server, topic, token.as_ref()))
         }
         SinkKind::Webhook { url, headers } => Arc::new(webhook::Webhook::new(http, url, headers)),
+        SinkKind::Templated(config) => Arc::new(templated::Templated::new(http, config)),
+        SinkKind::Slack(way) => Arc::new(slack::Slack::new(http, way)),
+        SinkKind::Discord { url } => Arc::new(discord::Discord::new(http, url)),
+        SinkKind::Telegram(chat) => Arc::new(telegram::Telegram::new(http, chat)),
+        SinkKind::Teams { url } => Arc::new(teams::Teams::new(http, url)),
+        SinkKind::PagerDuty { server, routing_key } => {
+            Arc::new(pagerduty::PagerDuty::new(http, server, routing_key))
+        }
+        SinkKind::Opsgenie { server, api_key } => {
+            Arc::new(opsgenie::Opsgenie::new(http, server, api_key))
+        }
+        SinkKind::Gotify { server, token } => Arc::new(gotify::Gotify::new(http, server, token)),
+        SinkKind::Pushover(to) => Arc::new(pushover::Pushover::new(http, to)),
+        SinkKind::Matrix { server, room, token } => {
+            Arc::new(matrix::Matrix::new(http, server, room, token))
+        }
+        SinkKind::Mattermost { url, channel } => {
+            Arc::new(mattermost::Mattermost::new(http, url, channel.as_deref()))
+        }
+        SinkKind::Alertmanager(config) => Arc::new(alertmanager::Alertmanager::new(http, config)),
+        SinkKind::Apprise(config) => Arc::new(apprise::Apprise::new(http, config)),
     }
 }

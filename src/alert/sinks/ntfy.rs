@@ -1,4 +1,5 @@
-use super::{SendError, Transport, http};
+use super::tone::Tone;
+use super::{SendError, Transport, http, text};
 use crate::alert::message::Message;
 use async_trait::async_trait;
 use reqwest::Client;
@@ -7,8 +8,6 @@ use vai_core::model::{EvidenceDetail, Secret, Severity};
 
 /// ntfy turns longer texts into an attachment that a phone does not show.
 const LONGEST: usize = 4096;
-/// Ends a text that was too long.
-const CUT: &str = "\n… more: vai status";
 
 /// A topic of an ntfy server, published to as JSON: header values could not
 /// hold a title in UTF-8 (docs.ntfy.sh, "Publish as JSON").
@@ -37,9 +36,9 @@ impl Transport for Ntfy {
         let publication = Publication {
             topic: &self.topic,
             title: &message.title,
-            message: cut(&message.body),
+            message: text::cut(&message.body, LONGEST),
             priority: priority(message.severity),
-            tags: [tag(message)],
+            tags: [tag(Tone::of(message))],
         };
         let mut request = self.http.post(&self.server).json(&publication);
         if let Some(token) = &self.token {
@@ -75,34 +74,11 @@ fn priority(severity: Severity) -> u8 {
 }
 
 /// An emoji's short code, shown before the title.
-fn tag(message: &Message) -> &'static str {
-    match message.severity {
-        Severity::Critical => "rotating_light",
-        Severity::Warning => "warning",
-        Severity::Info if message.over => "white_check_mark",
-        Severity::Info => "information_source",
-    }
-}
-
-/// `body`, no longer than ntfy shows.
-fn cut(body: &str) -> String {
-    if body.len() <= LONGEST {
-        return body.to_owned();
-    }
-    let end = body.floor_char_boundary(LONGEST - CUT.len());
-    format!("{}{CUT}", body[..end].trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_text_is_cut_between_characters() {
-        assert_eq!(cut("short"), "short");
-        let long = "é".repeat(3000);
-        let cut = cut(&long);
-        assert!(cut.len() <= LONGEST && cut.len() > LONGEST - 4);
-        assert!(cut.ends_with(CUT));
+fn tag(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Critical => "rotating_light",
+        Tone::Warning => "warning",
+        Tone::Over => "white_check_mark",
+        Tone::Info => "information_source",
     }
 }

@@ -1,12 +1,12 @@
+use super::incident::rfc3339;
 use super::{SendError, Transport, http};
 use crate::alert::message::{Message, is_over};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 use vai_core::model::{
     Affected, Evidence, IncidentPhase, Notice, NoticeKind, Secret, ServiceName, Severity,
-    StateLabel, Wall,
+    StateLabel,
 };
 
 /// Grows when a field changes its meaning or goes; new fields may come any
@@ -162,9 +162,4 @@ fn event(notice: &Notice) -> &'static str {
         NoticeKind::Resolved => "resolved",
         NoticeKind::Info => "info",
     }
-}
-
-/// `2026-11-23T11:01:05Z`, for machines.
-fn rfc3339(wall: Wall) -> String {
-    Timestamp::from_millisecond(wall.as_millis()).unwrap_or_default().to_string()
 }

@@ -13,7 +13,7 @@ use vai_core::model::{
 /// A plan in which more is looked at over networks, and more goes wrong with
 /// them. Its chance is its own: all else is as it was.
 pub(crate) fn widened(mut plan: Plan) -> Plan {
-    let mut rng = Rng::new(plan.seed ^ 0x0ddb_a11);
+    let mut rng = Rng::new(plan.seed ^ 0x00dd_ba11);
     if rng.chance(60) {
         let targets = look_outside(&mut rng, &mut plan.services);
         plan.settings.anchors = anchors(&mut rng);

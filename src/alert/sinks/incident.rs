@@ -46,7 +46,7 @@ impl Step {
 /// warning that ends and something critical that begins, such a service would
 /// tell nobody that it has become worse.
 pub(super) fn outgrown(notice: &Notice) -> Option<Severity> {
-    let told_before = matches!(notice.kind, NoticeKind::Escalated | NoticeKind::Resolved);
+    let told_before = !matches!(notice.kind, NoticeKind::Opened | NoticeKind::Info);
     let critical = notice.incident.severity == Severity::Critical;
     (told_before && critical).then_some(Severity::Warning)
 }

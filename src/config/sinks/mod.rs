@@ -14,6 +14,7 @@ pub(super) use values::secret_url;
 use super::fields::Fields;
 use super::node::Node;
 use super::notifications::{Sink, SinkKind, Smtp};
+use super::reader::Problem;
 use vai_core::model::{Secret, Severity};
 
 /// What sinks take from `notifications`.
@@ -84,13 +85,24 @@ pub(super) fn sink(channel: &str, index: usize, node: &Node<'_>, shared: &Shared
     });
     let send_resolved = fields.get("send_resolved").and_then(|node| node.bool());
     let mut held = None;
+    let send_resolved = send_resolved.unwrap_or(shared.send_resolved);
+    let keeps_incidents = matches!(kind, Type::PagerDuty | Type::Opsgenie | Type::Alertmanager);
+    if keeps_incidents && !send_resolved {
+        fields.report(
+            Problem::warning(format!("{label} would never learn that an incident is over"))
+                .at_key()
+                .expected("\"send_resolved\": true"),
+        );
+    }
+    // What is only good to know is no incident for them.
+    let least = if keeps_incidents { Severity::Warning } else { Severity::Info };
     let kind = read(kind, &fields, shared, &mut held);
     fields.close(&format!("a sink of type {label}"), &["description"]);
     Some(Sink {
         name: format!("{channel}[{index}] {label}"),
         kind: kind?,
-        min_severity: min_severity.unwrap_or(Severity::Info),
-        send_resolved: send_resolved.unwrap_or(shared.send_resolved),
+        min_severity: min_severity.unwrap_or(least),
+        send_resolved,
         held,
     })
 }

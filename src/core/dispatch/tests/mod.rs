@@ -2,7 +2,7 @@
 
 use crate::model::{
     Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
-    Severity, StateLabel, Wall,
+    Severity, StateLabel, Subject, Wall,
 };
 
 /// Something to tell about the incident and service `name`.
@@ -21,6 +21,7 @@ pub(in crate::dispatch) fn notice(name: &str, kind: NoticeKind, severity: Severi
         incident: Incident {
             id: IncidentId(name.to_owned()),
             root: name.to_owned(),
+            subject: Subject::Service,
             place: "services".to_owned(),
             severity,
             state: StateLabel::Down,
@@ -76,6 +77,9 @@ fn plan() -> Plan<&'static str> {
     }
 }
 
+/// Of which incident, as what, and whether it was over.
+type Heard = (String, NoticeKind, bool);
+
 /// Sinks that answer as they are told to, and what arrived there.
 struct World {
     dispatch: Dispatch<&'static str>,
@@ -83,7 +87,7 @@ struct World {
     next_id: u64,
     answers: BTreeMap<&'static str, Result<(), Refusal>>,
     /// When, where, and what of which incidents.
-    arrived: Vec<(u64, &'static str, Vec<(String, NoticeKind, bool)>)>,
+    arrived: Vec<(u64, &'static str, Vec<Heard>)>,
     /// Messages that everybody is done with.
     done: Vec<u64>,
 }

@@ -40,7 +40,10 @@ fn a_dead_root_is_one_incident_for_all_that_hangs_on_it() {
     assert_eq!(world.state("b"), StateLabel::Blocked);
     let roots: Vec<&str> = world.notices.iter().map(|n| n.incident.root.as_str()).collect();
     assert!(roots.iter().all(|root| *root == "a"), "{roots:?}");
-    assert_eq!(world.notices.last().unwrap().incident.affected, [ServiceName::from("b")]);
+    let [b] = &world.notices.last().unwrap().incident.affected[..] else { panic!("b alone") };
+    assert_eq!((b.name.as_str(), b.state), ("b", StateLabel::Down));
+    assert_eq!(b.reason, "connection refused");
+    assert_eq!(b.because, Some("a".into()));
 }
 
 #[test]

@@ -267,7 +267,8 @@ fn who_hangs_on_a_root_and_is_well_or_not_wanted_is_not_affected() {
     world.hint_death("root");
     world.run(SECOND * 300);
     let told = &world.notices.last().unwrap().incident;
-    assert_eq!((told.root.as_str(), &told.affected[..]), ("root", &["failing".into()][..]));
+    let affected: Vec<&str> = told.affected.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!((told.root.as_str(), &affected[..]), ("root", &["failing"][..]));
 }
 
 #[test]

@@ -41,6 +41,49 @@ pub fn uptime() -> Duration {
     Duration::from_millis(seconds * 1000 + nanos / 1_000_000)
 }
 
+/// When a part of `vai` last showed that it is alive, by a clock that stands
+/// still while the host is suspended.
+#[derive(Debug)]
+pub struct Pulse(AtomicU64);
+
+impl Pulse {
+    /// It shows that for the first time now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(AtomicU64::new(awake_millis()))
+    }
+
+    /// It is alive.
+    pub fn beat(&self) {
+        self.0.store(awake_millis(), Ordering::Relaxed);
+    }
+
+    /// How long ago that was.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        Duration::from_millis(awake_millis().saturating_sub(self.0.load(Ordering::Relaxed)))
+    }
+
+    /// One that was last alive so long ago.
+    #[cfg(test)]
+    pub fn of_age(age: Duration) -> Self {
+        let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        Self(AtomicU64::new(awake_millis().saturating_sub(age)))
+    }
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn awake_millis() -> u64 {
+    let spec = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(spec.tv_sec).unwrap_or(0);
+    seconds * 1000 + u64::try_from(spec.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
 /// The wall clock.
 #[must_use]
 pub fn wall() -> Wall {

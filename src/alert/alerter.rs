@@ -1,6 +1,6 @@
 use super::delivery::{Command, Delivery, Setup, SinkStatus, Style};
 use super::sinks;
-use crate::clock;
+use crate::clock::{self, Pulse};
 use crate::config::Notifications;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ pub type Commands = Arc<dyn Fn(&str) -> String + Send + Sync>;
 pub struct Alerter {
     commands: mpsc::UnboundedSender<Command>,
     status: watch::Receiver<Vec<SinkStatus>>,
+    pulse: Arc<Pulse>,
     /// Ends with this.
     _task: JoinSet<()>,
 }
@@ -54,10 +55,10 @@ impl Alerter {
         let setup = Setup { plan: config.plan.clone(), redactor };
         let style = Style { zone, commands };
         let delivery = Delivery::new(setup, style, sinks::client()?, told, reports);
-        let status = delivery.status();
+        let (status, pulse) = (delivery.status(), delivery.pulse());
         let mut task = JoinSet::new();
         task.spawn(delivery.run(inbox));
-        Ok((Self { commands: sender, status, _task: task }, reported))
+        Ok((Self { commands: sender, status, pulse, _task: task }, reported))
     }
 
     /// Takes a message on its way. It is in the log at once, and at each sink
@@ -99,10 +100,10 @@ impl Alerter {
         self.status.borrow().clone()
     }
 
-    /// Whether messages are still being delivered.
+    /// Beats at least every 2 s while messages are delivered.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        !self.commands.is_closed()
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
     }
 
     /// Delivers what waits, for at most `within`; what has not arrived by then

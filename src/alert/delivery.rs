@@ -5,7 +5,7 @@
 use super::alerter::Commands;
 use super::message::{self, Context, Message};
 use super::sinks::{self, SendError, Transport};
-use crate::clock;
+use crate::clock::{self, Pulse};
 use crate::config::SinkKind;
 use futures_util::FutureExt;
 use futures_util::future::OptionFuture;
@@ -18,13 +18,16 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
 use vai_core::dispatch::{Dispatch, Parcel, Plan, Reached, Refusal, Sending, SinkId, Told};
 use vai_core::model::{EvidenceDetail, Notice, Redactor, Time, Wall};
 
 /// A sink that has not answered by then counts as failed.
-const SEND_DEADLINE: Duration = Duration::from_secs(15);
+pub(super) const SEND_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How often it shows that it is alive when nothing happens.
+const BEAT: Duration = Duration::from_secs(2);
 
 /// How a sink stands, for `vai status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +93,7 @@ pub(super) struct Delivery {
     said: BTreeSet<String>,
     /// Zero on the clock of `dispatch`.
     epoch: Instant,
+    pulse: Arc<Pulse>,
 }
 
 impl Delivery {
@@ -113,6 +117,7 @@ impl Delivery {
             http,
             said: BTreeSet::new(),
             epoch: clock::instant(),
+            pulse: Arc::new(Pulse::new()),
         };
         delivery.open();
         delivery
@@ -123,10 +128,17 @@ impl Delivery {
         self.shown.subscribe()
     }
 
+    /// Shows that it is alive.
+    pub(super) fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
     /// Runs until it is stopped.
     pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         let mut stop_by: Option<Instant> = None;
+        let mut beat = interval(BEAT);
         loop {
+            self.pulse.beat();
             self.say();
             if stop_by.is_some() && self.pending() == 0 {
                 return;
@@ -151,6 +163,7 @@ impl Delivery {
                     return self.leave_undelivered();
                 }
                 Some(Ok(sent)) = self.sends.join_next() => self.sent(sent),
+                _ = beat.tick() => {}
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {
                     for sending in self.dispatch.due(self.now()) {
                         self.send(sending);

@@ -6,10 +6,14 @@
 
 mod alerter;
 mod delivery;
+mod heartbeat;
 mod message;
 mod sinks;
 #[cfg(test)]
 mod testing;
+mod trial;
 
 pub use alerter::{Alerter, Commands, StartError};
 pub use delivery::SinkStatus;
+pub use heartbeat::heartbeat;
+pub use trial::{Trial, try_channel};

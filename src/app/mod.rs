@@ -8,22 +8,26 @@ mod registry;
 mod summary;
 mod text;
 mod turn;
+mod watchdog;
 
 pub use reach::Reach;
 pub use registry::{Registry, StartRegistry};
 
-use crate::alert::{Alerter, StartError};
+use crate::alert::{self, Alerter, StartError};
 use crate::clock;
 use crate::config::Config;
 use crate::docker::EngineError;
 use crate::heal::Healer;
 use crate::schedule::{Digest, Windows};
-use crate::show::{self, Control, Heartbeat, LockError, Snapshot, StateLock};
+use crate::show::{self, Control, Health, LockError, Snapshot, StateLock, Vitals};
 use crate::store::{Opened, Shown, Store, StoreError};
+use futures_util::FutureExt;
 use jiff::tz::TimeZone;
 use keep::Keeping;
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use turn::{Inputs, Turn};
 use vai_core::judge::{Core, Memory};
 use vai_core::model::{Instance, Watchlist};
+use watchdog::Watchdog;
 
 /// Events that wait for the loop. It takes them in microseconds; a full
 /// channel only slows the edges down.
@@ -77,9 +82,15 @@ pub enum AppError {
     /// No message could ever be sent.
     #[error(transparent)]
     Alerts(#[from] StartError),
+    /// Nobody would see it stuck.
+    #[error("the thread that watches over vai itself cannot be started: {0}")]
+    Watchdog(io::Error),
     /// Signals cannot be received.
     #[error("signals: {0}")]
     Signals(io::Error),
+    /// One of the tasks that last as long as `vai` has ended.
+    #[error("vai itself broke: {0}; please report it")]
+    Broke(String),
     /// The engine's socket was replaced under our mount of it.
     #[error(
         "the engine's socket has refused for {0:?}, and it is mounted as a single file that may be \
@@ -94,6 +105,7 @@ pub enum AppError {
 /// [`AppError`], when there is nothing to go on with.
 pub async fn run(options: Options) -> Result<(), AppError> {
     let _lock = StateLock::acquire(&options.state_dir)?;
+    let last_words = watchdog::take_last_words(&options.state_dir);
     let opened = Opened::open(&options.state_dir)?;
     clock::set_base(opened.clock_base);
     let StartRegistry { registry, settled, source, known } =
@@ -110,7 +122,10 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 
     let mark = opened.mark.clone();
     let rebooted = opened.rebooted;
-    let (store, memory, told) = Store::start(opened)?;
+    let (store, mut memory, told) = Store::start(opened)?;
+    if let Some(words) = last_words {
+        memory.set_last_words(words);
+    }
     let (alerter, reports) = Alerter::start(
         &config.notifications,
         config.redactor.clone(),
@@ -125,10 +140,20 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         mark,
     ));
     let shown = Shown::new(as_remembered(options.observe, &memory));
-    let heartbeat = Arc::new(Heartbeat::new(clock::boot_time()));
-    let requests = serve_operators(&options, &shown, &heartbeat, &mut tasks, &shutdown)?;
+    let vitals = Vitals { deliveries: alerter.pulse(), ..Vitals::default() };
+    let requests = serve_operators(&options, &shown, &vitals, &mut tasks, &shutdown)?;
+    let watchdog = Watchdog::start(vitals.clone(), {
+        let state_dir = options.state_dir.clone();
+        move |reason| watchdog::end(&state_dir, &reason)
+    });
+    let _watchdog = watchdog.map_err(AppError::Watchdog)?;
 
     let (registries, registry_inbox) = watch::channel(Arc::clone(&config));
+    tasks.spawn({
+        let (vitals, snapshot) = (vitals.clone(), shown.subscribe());
+        let is_well = move || Health::judge(&vitals, &snapshot.borrow()).healthy;
+        alert::heartbeat(registry_inbox.clone(), is_well, shutdown.clone())
+    });
     let (forced, force_inbox) = mpsc::channel(1);
     tasks.spawn({
         let (registry, shutdown) = (Arc::clone(&registry), shutdown.clone());
@@ -151,7 +176,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         core,
         keeping: Keeping::new(store),
         shown,
-        heartbeat,
+        vitals,
         alerter,
         reach: Arc::clone(&reach),
         healer: Arc::clone(&healer),
@@ -176,7 +201,18 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         interrupt: signals(SignalKind::interrupt())?,
         hangup: signals(SignalKind::hangup())?,
     };
-    let ended = turn.run(inputs, first, undelivered).await;
+    let turning = AssertUnwindSafe(turn.run(inputs, first, undelivered)).catch_unwind();
+    let ended = tokio::select! {
+        ended = turning => ended.unwrap_or_else(|panic| Err(AppError::Broke(words_of(&*panic)))),
+        // Each of them runs until `shutdown`.
+        Some(ended) = tasks.join_next() => Err(AppError::Broke(match ended {
+            Ok(()) => "a part of it ended".to_owned(),
+            Err(error) => error.to_string(),
+        })),
+    };
+    if let Err(error) = &ended {
+        watchdog::leave_last_words(&options.state_dir, &error.to_string());
+    }
 
     healer.stop().await;
     reach.close().await;
@@ -191,7 +227,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 fn serve_operators(
     options: &Options,
     shown: &Shown,
-    heartbeat: &Arc<Heartbeat>,
+    vitals: &Vitals,
     tasks: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) -> Result<mpsc::Receiver<show::ControlRequest>, AppError> {
@@ -200,8 +236,7 @@ fn serve_operators(
         source,
     })?;
     let (requests, inbox) = mpsc::channel(16);
-    let control =
-        Control { snapshot: shown.subscribe(), heartbeat: Arc::clone(heartbeat), requests };
+    let control = Control { snapshot: shown.subscribe(), vitals: vitals.clone(), requests };
     tasks.spawn(show::run(listener, control, shutdown.clone()));
     Ok(inbox)
 }
@@ -242,6 +277,13 @@ fn local_instance() -> Instance {
 /// `TZ`, else the system's zone, else UTC.
 fn time_zone() -> TimeZone {
     TimeZone::system()
+}
+
+/// What a panic said.
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "it panicked".to_owned())
 }
 
 /// The name of a file for a message.

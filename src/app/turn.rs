@@ -9,9 +9,7 @@ use crate::config::Config;
 use crate::docker::keys_of;
 use crate::heal::Healer;
 use crate::schedule::{Digest, Windows};
-use crate::show::{
-    ControlRequest, Demand, EngineState, Heartbeat, SinkView, narrate, narrate_report,
-};
+use crate::show::{ControlRequest, Demand, EngineState, SinkView, Vitals, narrate, narrate_report};
 use crate::store::{Shown, Written};
 use futures_util::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +56,7 @@ pub(super) struct Turn {
     pub(super) core: Core,
     pub(super) keeping: Keeping,
     pub(super) shown: Shown,
-    pub(super) heartbeat: Arc<Heartbeat>,
+    pub(super) vitals: Vitals,
     pub(super) alerter: Alerter,
     pub(super) reach: Arc<Reach>,
     pub(super) healer: Arc<Healer>,
@@ -137,7 +135,7 @@ impl Turn {
                     }
                 }
             }
-            self.heartbeat.beat(clock::boot_time());
+            self.vitals.turns.beat();
         };
         // What came of the last acts is told, too.
         while let Ok(event) = inputs.events.try_recv() {

@@ -66,12 +66,10 @@ async fn exchange(stream: UnixStream, command: Command) -> Result<Reply> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
     use crate::show::fixture::service;
-    use crate::show::{self, Control, ControlRequest, Demand, Health, Heartbeat, Snapshot};
+    use crate::show::{self, Control, ControlRequest, Demand, Health, Snapshot, Vitals};
     use crate::store::Shown;
     use std::os::unix::fs::PermissionsExt;
-    use std::sync::Arc;
     use tempfile::TempDir;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::mpsc;
@@ -100,7 +98,7 @@ mod tests {
             let (sender, requests) = mpsc::channel(1);
             let control = Control {
                 snapshot: shown.subscribe(),
-                heartbeat: Arc::new(Heartbeat::new(clock::boot_time())),
+                vitals: Vitals::default(),
                 requests: sender,
             };
             let shutdown = CancellationToken::new();

@@ -9,6 +9,7 @@ pub mod reload;
 pub mod run;
 pub mod silence;
 pub mod status;
+pub mod test_alert;
 pub mod validate;
 
 mod client;
@@ -72,6 +73,7 @@ enum Verb {
     /// End a stop and start the service.
     Start(operate::ServiceArgs),
     Incidents(incidents::IncidentsArgs),
+    TestAlert(test_alert::TestAlertArgs),
     Ack(silence::AckArgs),
     Silence(silence::SilenceArgs),
     Unsilence(silence::UnsilenceArgs),
@@ -109,6 +111,7 @@ impl Cli {
             Verb::Resume(args) => operate::resume(args).await,
             Verb::Stop(args) => operate::stop(args).await,
             Verb::Start(args) => operate::start(args).await,
+            Verb::TestAlert(args) => test_alert::run(args, config).await,
             Verb::Incidents(args) => incidents::run(args).await,
             Verb::Ack(args) => silence::acknowledge(args).await,
             Verb::Silence(args) => silence::silence(args).await,

@@ -2,9 +2,8 @@
 
 use super::protocol::MAX_LINE;
 use super::{
-    Command, Health, Heartbeat, PROTOCOL, Reply, Request, Response, SOCKET, Snapshot, Trouble,
+    Command, Health, PROTOCOL, Reply, Request, Response, SOCKET, Snapshot, Trouble, Vitals,
 };
-use crate::clock;
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, Permissions};
@@ -62,8 +61,8 @@ pub enum Demand {
 pub struct Control {
     /// What is known.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
-    /// Of the loop.
-    pub heartbeat: Arc<Heartbeat>,
+    /// Of the parts of vai.
+    pub vitals: Vitals,
     /// To the loop.
     pub requests: mpsc::Sender<ControlRequest>,
 }
@@ -159,9 +158,7 @@ impl Control {
                 let snapshot = self.current();
                 ok(&*snapshot)
             }
-            Command::Health => {
-                ok(&Health::judge(&self.heartbeat, &self.current(), clock::boot_time()))
-            }
+            Command::Health => ok(&Health::judge(&self.vitals, &self.current())),
             Command::Pause { service } => self.operate(OperatorRequest::Pause, service).await,
             Command::Resume { service } => self.operate(OperatorRequest::Resume, service).await,
             Command::Stop { service } => self.operate(OperatorRequest::Stop, service).await,

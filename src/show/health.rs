@@ -1,31 +1,29 @@
 use super::{EngineState, Snapshot};
+use crate::clock::Pulse;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
-use vai_core::model::Time;
 use vai_core::words;
 
-/// A loop that has not turned for so long is stuck.
+/// A part that has not shown that it is alive for so long is stuck. Each does
+/// at least every 2 s, busy or not.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
 
-/// When the loop last turned. It has to beat at least every 5 s, busy or not.
-#[derive(Debug)]
-pub struct Heartbeat(AtomicU64);
+/// The parts of `vai` that must never stand still.
+#[derive(Clone, Debug, Default)]
+pub struct Vitals {
+    /// The loop that judges.
+    pub turns: Arc<Pulse>,
+    /// The task that delivers messages.
+    pub deliveries: Arc<Pulse>,
+}
 
-impl Heartbeat {
-    /// The loop turns for the first time at `now`.
-    #[must_use]
-    pub fn new(now: Time) -> Self {
-        Self(AtomicU64::new(now.as_millis()))
-    }
-
-    /// The loop turned.
-    pub fn beat(&self, now: Time) {
-        self.0.store(now.as_millis(), Ordering::Relaxed);
-    }
-
-    fn age(&self, now: Time) -> Duration {
-        now.since(Time::from_millis(self.0.load(Ordering::Relaxed)))
+impl Vitals {
+    /// The parts that have stood still for `long` at least, and for how long.
+    pub fn stuck(&self, long: Duration) -> impl Iterator<Item = (&'static str, Duration)> {
+        let parts = [("the loop", &self.turns), ("the delivery of messages", &self.deliveries)];
+        let ages = parts.map(|(name, pulse)| (name, pulse.age()));
+        ages.into_iter().filter(move |(_, age)| *age >= long)
     }
 }
 
@@ -40,14 +38,13 @@ pub struct Health {
 }
 
 impl Health {
-    /// At `now`.
+    /// At this moment.
     #[must_use]
-    pub fn judge(heartbeat: &Heartbeat, snapshot: &Snapshot, now: Time) -> Self {
-        let mut reasons = Vec::new();
-        let age = heartbeat.age(now);
-        if age >= STUCK_AFTER {
-            reasons.push(format!("the loop has been stuck for {}", words::duration(age)));
-        }
+    pub fn judge(vitals: &Vitals, snapshot: &Snapshot) -> Self {
+        let stuck = vitals.stuck(STUCK_AFTER);
+        let mut reasons: Vec<String> = stuck
+            .map(|(part, age)| format!("{part} has been stuck for {}", words::duration(age)))
+            .collect();
         if let EngineState::Gone { reason, .. } = &snapshot.engine {
             reasons.push(format!("the container engine does not answer: {reason}"));
         }
@@ -64,20 +61,24 @@ mod tests {
     use vai_core::model::Wall;
 
     #[test]
-    fn a_stuck_loop_a_gone_engine_and_a_full_disk_are_unhealthy_and_named() {
-        let heartbeat = Heartbeat::new(Time::from_millis(0));
+    fn a_stuck_part_a_gone_engine_and_a_full_disk_are_unhealthy_and_named() {
         let mut snapshot = Snapshot::new(Wall::default(), false);
-        heartbeat.beat(Time::from_millis(1_000));
-        let at = |snapshot: &Snapshot, millis| {
-            Health::judge(&heartbeat, snapshot, Time::from_millis(millis)).reasons
-        };
-        assert!(at(&snapshot, 10_999).is_empty());
-        assert_eq!(at(&snapshot, 11_000), ["the loop has been stuck for 10 s"]);
+        let of = |vitals: &Vitals, snapshot: &Snapshot| Health::judge(vitals, snapshot).reasons;
+        let well = Vitals::default();
+        assert!(of(&well, &snapshot).is_empty());
+        let stuck = || Arc::new(Pulse::of_age(Duration::from_secs(75)));
+        let turns = Vitals { turns: stuck(), ..Vitals::default() };
+        assert_eq!(of(&turns, &snapshot), ["the loop has been stuck for 1 min 15 s"]);
+        let deliveries = Vitals { deliveries: stuck(), ..Vitals::default() };
+        let reasons = of(&deliveries, &snapshot);
+        assert_eq!(reasons, ["the delivery of messages has been stuck for 1 min 15 s"]);
+        deliveries.deliveries.beat();
+        assert!(of(&deliveries, &snapshot).is_empty());
         snapshot.engine =
             EngineState::Gone { reason: "no socket".to_owned(), since: Wall::default() };
-        assert_eq!(at(&snapshot, 1_000), ["the container engine does not answer: no socket"]);
+        assert_eq!(of(&well, &snapshot), ["the container engine does not answer: no socket"]);
         snapshot.engine = EngineState::Unused;
         snapshot.store = Some("the disk is full".to_owned());
-        assert_eq!(at(&snapshot, 1_000), ["nothing can be stored: the disk is full"]);
+        assert_eq!(of(&well, &snapshot), ["nothing can be stored: the disk is full"]);
     }
 }

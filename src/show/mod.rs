@@ -14,7 +14,7 @@ mod utc;
 pub(crate) mod fixture;
 
 pub use control::{Control, ControlRequest, Demand, bind, run};
-pub use health::{Health, Heartbeat};
+pub use health::{Health, Vitals};
 pub use lock::{LockError, StateLock};
 pub use log::{LogError, LogFormat, init};
 pub use narrate::{narrate, narrate_report};

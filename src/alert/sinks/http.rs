@@ -9,7 +9,7 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use std::error::Error as _;
 use std::time::Duration;
-use vai_core::model::Wall;
+use vai_core::model::{Secret, Wall};
 
 /// Until the TCP and TLS handshakes are done.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,6 +50,14 @@ pub(super) struct Manners {
 impl Manners {
     /// Nothing that HTTP itself does not say.
     pub(super) const PLAIN: Self = Self { waits: |_, _| None, passes: |_, _| false };
+}
+
+/// Asks for `url`, for the sake of asking.
+///
+/// # Errors
+/// No answer, or one that is none of success.
+pub(in crate::alert) async fn ping(http: &Client, url: &Secret) -> Result<(), SendError> {
+    send(http.get(url.expose())).await
 }
 
 /// Sends a request and judges the answer: 2xx is success, 408, 425, 429 and

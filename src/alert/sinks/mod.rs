@@ -26,7 +26,7 @@ mod text;
 mod tone;
 mod webhook;
 
-pub(super) use http::client;
+pub(super) use http::{client, ping};
 
 use super::message::Message;
 use crate::config::SinkKind;

@@ -1,0 +1,93 @@
+//! A marked test message to every sink of a channel.
+
+use super::alerter::{Commands, StartError};
+use super::delivery::SEND_DEADLINE;
+use super::message::{self, Context};
+use super::sinks;
+use crate::clock;
+use crate::config::Config;
+use futures_util::future::join_all;
+use jiff::tz::TimeZone;
+use std::time::Duration;
+use tokio::time::timeout;
+use vai_core::model::{
+    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
+    Severity, StateLabel, Subject,
+};
+
+/// What one sink made of the test message.
+#[derive(Debug)]
+pub struct Trial {
+    /// The sink's name.
+    pub sink: String,
+    /// How long it took to take it, or why it did not, in words without
+    /// secrets.
+    pub answer: Result<Duration, String>,
+}
+
+/// Sends a marked test message to every sink of `channel`, as real ones are
+/// sent, whatever their `min_severity`; none if there is no such channel.
+///
+/// # Errors
+/// The TLS library cannot be set up.
+pub async fn try_channel(
+    config: &Config,
+    channel: &str,
+    zone: TimeZone,
+    commands: Commands,
+) -> Result<Option<Vec<Trial>>, StartError> {
+    let Some(channel) = config.notifications.plan.channels.get(channel) else { return Ok(None) };
+    let http = sinks::client()?;
+    let notice = notice();
+    let trials = channel.iter().map(async |sink| {
+        let name = sink.name.clone();
+        if let Some(why) = &sink.held {
+            return Trial { sink: name, answer: Err(format!("held: {why}")) };
+        }
+        let transport = sinks::open(&sink.kind, &http);
+        let context = Context {
+            zone: &zone,
+            now: clock::wall(),
+            redactor: &config.redactor,
+            delay: None,
+            command: &*commands,
+            evidence: transport.evidence(),
+        };
+        let message = message::compose(std::slice::from_ref(&notice), Vec::new(), &context);
+        let began = clock::instant();
+        let answer = match timeout(SEND_DEADLINE, transport.send(&message)).await {
+            Ok(Ok(())) => Ok(clock::instant() - began),
+            Ok(Err(error)) => Err(message::line(&error.to_string(), &config.redactor)),
+            Err(_) => Err(format!("no answer within {} s", SEND_DEADLINE.as_secs())),
+        };
+        Trial { sink: name, answer }
+    });
+    Ok(Some(join_all(trials).await))
+}
+
+fn notice() -> Notice {
+    let now = clock::wall();
+    Notice {
+        incident: Incident {
+            id: IncidentId(format!("test-{}", now.as_millis())),
+            root: "test message".to_owned(),
+            subject: Subject::Vai,
+            place: String::new(),
+            severity: Severity::Info,
+            state: StateLabel::Healthy,
+            failed_attempts: 0,
+            since: now,
+            reason: "nothing is wrong, somebody asked vai to send this".to_owned(),
+            history: Vec::new(),
+            next: String::new(),
+            affected: Vec::new(),
+            phase: IncidentPhase::Closed { at: now, how: String::new() },
+            evidence: Evidence::default(),
+            acknowledged: None,
+        },
+        kind: NoticeKind::Info,
+        notify: Notify::Default,
+        detail: EvidenceDetail::Full,
+        at: now,
+    }
+}

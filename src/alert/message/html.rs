@@ -109,7 +109,7 @@ fn block(name: &str, class: &str, style: &str, inside: &str) -> String {
 /// Text with its line ends kept, and what stands between backticks as code.
 fn prose(text: &str) -> String {
     let pieces: Vec<&str> = text.split('`').collect();
-    if pieces.len() % 2 == 0 {
+    if pieces.len().is_multiple_of(2) {
         return escaped(text).replace('\n', "<br>\n");
     }
     let shown = pieces.iter().enumerate().map(|(index, piece)| {

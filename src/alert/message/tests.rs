@@ -45,8 +45,9 @@ fn redis() -> Incident {
         phase: IncidentPhase::Open,
         evidence: Evidence {
             facts: vec![
-                "container running, started 2 d ago, restarted last by vai".to_owned(),
-                "/ has 0 % free, memory 1.2 GiB free".to_owned(),
+                "container running since 2026-11-21T09:14:02Z".to_owned(),
+                "disk /: 12 MiB of 40 GiB free (0 %)".to_owned(),
+                "memory: 1.2 GiB of 8 GiB available".to_owned(),
             ],
             log_source: "/var/log/redis/redis.log".to_owned(),
             log: vec![

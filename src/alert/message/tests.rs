@@ -33,6 +33,7 @@ fn redis() -> Incident {
             "attempt 1: restarted but still failing: connection refused on 127.0.0.1:6379"
                 .to_owned(),
             "ended redis-server (pid 71) by TERM in 80 ms".to_owned(),
+            "restart_cmd exited 1:\nCan't open the log file: No space left on device".to_owned(),
             "attempt 2: restart failed: restart_cmd exited 1:\n\
              Can't open the log file: No space left on device"
                 .to_owned(),

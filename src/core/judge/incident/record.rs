@@ -273,12 +273,17 @@ fn next(machine: &Machine, now: Time) -> String {
         StateLabel::Starting => "waiting for it to come up".into(),
         label => match machine.gate() {
             None => match label {
-                StateLabel::Degraded => "nothing is restarted for this; vai goes on checking",
-                StateLabel::Unknown => "nothing is restarted unseen; vai goes on looking",
-                StateLabel::StoppedByHand => "vai leaves it alone until somebody starts it",
-                _ => "",
-            }
-            .into(),
+                StateLabel::Degraded => {
+                    "nothing is restarted for this; vai goes on checking".into()
+                }
+                StateLabel::Unknown => "nothing is restarted unseen; vai goes on looking".into(),
+                StateLabel::StoppedByHand => "vai leaves it alone until somebody starts it".into(),
+                // The arbiter has not refused it yet: it does not ask so soon.
+                _ => {
+                    let waits = machine.kept.effort.gate(now, &machine.service.recovery);
+                    waits.map_or_else(String::new, |gate| gate.words(now))
+                }
+            },
             Some(gate) if gate.leaves_alone() => {
                 format!("vai leaves it alone: {}", gate.words(now))
             }

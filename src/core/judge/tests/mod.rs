@@ -550,17 +550,6 @@ fn a_command_that_fails_is_told_in_its_own_words() {
 }
 
 #[test]
-fn giving_up_on_a_command_that_fails_is_told_with_what_comes_next() {
-    let mut world = World::settled(vec![service("redis")]);
-    world.effects.insert("redis".into(), Effect::Fails);
-    world.kill("redis");
-    world.run(SECOND * 300);
-    let gave_up = |it: &&Notice| it.incident.state == StateLabel::GaveUp;
-    let told = world.notices.iter().find(gave_up).unwrap();
-    assert_eq!(told.incident.next, "gave up; one more try in 5 min");
-}
-
-#[test]
 fn the_ceiling_means_exactly_that_many_in_any_window() {
     let mut redis = service("redis");
     redis.recovery.max_attempts = 100;

@@ -188,7 +188,15 @@ fn ended(notice: &Notice, at: Wall, how: &str, context: &Context<'_>) -> Vec<Str
 /// What vai did, of a long story the beginning and the end.
 fn steps(incident: &Incident) -> Option<Part> {
     let label = "What vai did".to_owned();
-    let steps = &incident.history;
+    // An attempt ends with the words of the step that it failed at.
+    let after = incident.history.iter().skip(1).map(Some).chain([None]);
+    let steps: Vec<String> = incident
+        .history
+        .iter()
+        .zip(after)
+        .filter(|(step, after)| !after.is_some_and(|after| after.ends_with(step.as_str())))
+        .map(|(step, _)| step.clone())
+        .collect();
     // Where nothing can be done, `next` says why.
     let waits = matches!(incident.state, StateLabel::Down | StateLabel::Blocked | StateLabel::Held);
     let is_service = matches!(incident.subject, Subject::Service | Subject::Container);
@@ -198,7 +206,7 @@ fn steps(incident: &Incident) -> Option<Part> {
     }
     let Some(left) = steps.len().checked_sub(FIRST_STEPS + LAST_STEPS).filter(|left| *left > 1)
     else {
-        return Some(Part::List(label, steps.clone()));
+        return Some(Part::List(label, steps));
     };
     let mut shown = steps[..FIRST_STEPS].to_vec();
     shown.push(format!("… {left} steps more …"));

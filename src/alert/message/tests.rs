@@ -33,6 +33,7 @@ fn redis() -> Incident {
             "attempt 1: restarted but still failing: connection refused on 127.0.0.1:6379"
                 .to_owned(),
             "ended redis-server (pid 71) by TERM in 80 ms".to_owned(),
+            "restart_cmd exited 1:\nCan't open the log file: No space left on device".to_owned(),
             "attempt 2: restart failed: restart_cmd exited 1:\n\
              Can't open the log file: No space left on device"
                 .to_owned(),
@@ -46,8 +47,9 @@ fn redis() -> Incident {
         acknowledged: None,
         evidence: Evidence {
             facts: vec![
-                "container running, started 2 d ago, restarted last by vai".to_owned(),
-                "/ has 0 % free, memory 1.2 GiB free".to_owned(),
+                "container running since 2026-11-21T09:14:02Z".to_owned(),
+                "disk /: 12 MiB of 40 GiB free (0 %)".to_owned(),
+                "memory: 1.2 GiB of 8 GiB available".to_owned(),
             ],
             log_source: "/var/log/redis/redis.log".to_owned(),
             log: vec![

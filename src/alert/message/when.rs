@@ -19,6 +19,7 @@ pub(super) fn time(wall: Wall, zone: &TimeZone) -> String {
 pub(super) fn time_and_day(wall: Wall, zone: &TimeZone) -> String {
     let zoned = zoned(wall, zone);
     let name = zone.iana_name().map_or_else(|| zoned.strftime("%Z").to_string(), str::to_owned);
+    let name = name.strip_prefix("Etc/").unwrap_or(&name);
     format!("{} ({name})", zoned.strftime("%H:%M:%S on %Y-%m-%d"))
 }
 

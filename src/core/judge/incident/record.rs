@@ -6,7 +6,7 @@ use crate::model::{
     NoticeKind, Notify, Now, Place, ServiceName, Severity, SilenceScope, StateLabel, Time,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What is remembered of an open incident.
@@ -170,34 +170,38 @@ impl IncidentMemory {
     }
 
     /// What hangs on the root and is not well, what shares its fate, and what
-    /// of both is well again. What is known of one stays as it was told until
+    /// of both is well again, by name. What is known of one stays as it was told until
     /// it stands otherwise: a reason with a figure in it is another at each look.
     fn update_affected(&mut self, root: Option<&ServiceName>, scene: &Scene<'_>) {
         let failing = affected(root, &self.members, scene);
-        let mut known: BTreeMap<ServiceName, Affected> =
-            std::mem::take(&mut self.incident.affected)
-                .into_iter()
-                .filter(|it| Some(&it.name) != root)
-                .map(|it| (it.name.clone(), it))
-                .collect();
-        for (name, it) in &mut known {
-            it.over = !failing.contains(name);
+        let all = &mut self.incident.affected;
+        all.retain(|it| Some(&it.name) != root);
+        for it in all.iter_mut() {
+            it.over = !failing.contains(&it.name);
         }
         for name in &failing {
             let Some(machine) = scene.services.get(name) else { continue };
-            let dependencies = scene.graph.dependencies(name);
-            let because = dependencies
+            let place = |name: &ServiceName| all.binary_search_by(|it| it.name.cmp(name));
+            let because = scene
+                .graph
+                .dependencies(name)
                 .iter()
-                .find(|&it| Some(it) == root || failing.contains(it) || known.contains_key(it));
-            let (state, because) = (machine.standing(), because.cloned());
-            let is_known = |it: &Affected| it.state == state && it.because == because;
-            if !known.get(name).is_some_and(is_known) {
-                let (name, reason) = (name.clone(), machine.complaint());
-                let it = Affected { name: name.clone(), state, reason, because, over: false };
-                known.insert(name, it);
+                .find(|&it| Some(it) == root || failing.contains(it) || place(it).is_ok());
+            let state = machine.standing();
+            let at = place(name);
+            if let Ok(at) = at
+                && all[at].state == state
+                && all[at].because.as_ref() == because
+            {
+                continue;
+            }
+            let (reason, because) = (machine.complaint(), because.cloned());
+            let it = Affected { name: name.clone(), state, reason, because, over: false };
+            match at {
+                Ok(at) => all[at] = it,
+                Err(at) => all.insert(at, it),
             }
         }
-        self.incident.affected = known.into_values().collect();
     }
 
     /// What has to be told about it now, if anything.
@@ -335,12 +339,17 @@ fn next(machine: &Machine, now: Time) -> String {
         StateLabel::Starting => "waiting for it to come up".into(),
         label => match machine.gate() {
             None => match label {
-                StateLabel::Degraded => "nothing is restarted for this; vai goes on checking",
-                StateLabel::Unknown => "nothing is restarted unseen; vai goes on looking",
-                StateLabel::StoppedByHand => "vai leaves it alone until somebody starts it",
-                _ => "",
-            }
-            .into(),
+                StateLabel::Degraded => {
+                    "nothing is restarted for this; vai goes on checking".into()
+                }
+                StateLabel::Unknown => "nothing is restarted unseen; vai goes on looking".into(),
+                StateLabel::StoppedByHand => "vai leaves it alone until somebody starts it".into(),
+                // The arbiter has not refused it yet: it does not ask so soon.
+                _ => {
+                    let waits = machine.kept.effort.gate(now, &machine.service.recovery);
+                    waits.map_or_else(String::new, |gate| gate.words(now))
+                }
+            },
             Some(gate) if gate.leaves_alone() => {
                 format!("vai leaves it alone: {}", gate.words(now))
             }

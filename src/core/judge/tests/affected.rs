@@ -1,5 +1,5 @@
-//! What fails because of a root: how each of it stands, and through what it
-//! hangs on the root.
+//! What an incident says: how each of what fails because of its root stands,
+//! through what it hangs on the root, and what comes next.
 
 use super::*;
 
@@ -109,4 +109,15 @@ fn a_name_alone_as_older_files_have_it_is_read() {
     assert_eq!(old, [Affected::from(ServiceName::from("web-api"))]);
     let text = serde_json::to_string(&old).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Affected>>(&text).unwrap(), old);
+}
+
+#[test]
+fn giving_up_on_a_command_that_fails_is_told_with_what_comes_next() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Fails);
+    world.kill("redis");
+    world.run(SECOND * 300);
+    let gave_up = |it: &&Notice| it.incident.state == StateLabel::GaveUp;
+    let told = world.notices.iter().find(gave_up).unwrap();
+    assert_eq!(told.incident.next, "gave up; one more try in 5 min");
 }

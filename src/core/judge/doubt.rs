@@ -282,7 +282,7 @@ impl Machine {
     fn doubt_outside(&mut self, now: Now, why: &str) {
         for (run, check) in self.runs.iter_mut().zip(&self.service.checks) {
             if restarts(check) && check.kind.is_outside() {
-                run.tally.doubt(now, why);
+                run.doubt(now, why);
             }
         }
     }

@@ -7,7 +7,7 @@ const FRESH: Duration = Duration::from_secs(10);
 /// A result that counts.
 pub(crate) struct Counted {
     pub(crate) sample: Sample,
-    /// Whether it is the first fail after a pass.
+    /// Whether it is the first fail after something else.
     pub(crate) first_fail: bool,
 }
 
@@ -45,13 +45,16 @@ impl Machine {
             outcome: report.outcome.clone(),
             took: report.took,
         };
+        // What cannot be believed is counted from one each time.
+        let failed_before = run.tally.failed_last();
         if !run.ended(now, epoch, judged, report) {
             return None;
         }
         if wants_results || run.tally.in_flux(check) {
             run.soon(now.mono + check.confirm_interval);
         }
-        let first_fail = run.tally.failing().is_some_and(|failing| failing.count == 1);
+        let counted_first = run.tally.failing().is_some_and(|failing| failing.count == 1);
+        let first_fail = counted_first && !failed_before;
         Some(Counted { sample, first_fail })
     }
 

@@ -180,6 +180,22 @@ fn what_was_restarted_is_not_restarted_again_while_no_anchor_answers() {
 }
 
 #[test]
+fn while_nothing_outside_is_believed_it_is_looked_at_at_its_usual_pace() {
+    for anchors in [Vec::new(), vec![over("1.1.1.1")]] {
+        let shops = ["a.example.com", "b.example.com"].map(|host| remote(&host[..1], host));
+        let mut world = world(shops.to_vec(), anchors);
+        world.kill("(anchors)");
+        world.kill("a");
+        world.kill("b");
+        world.run(SECOND * 120);
+        let (before, from) = (world.core.next_look, world.second());
+        world.run(SECOND * 600);
+        let looks = world.core.next_look - before;
+        assert!(looks <= 60, "{looks} looks from second {from} on");
+    }
+}
+
+#[test]
 fn a_look_that_spans_a_suspend_is_dropped() {
     let mut world = World::settled(vec![service("redis")]);
     world.kill("redis");

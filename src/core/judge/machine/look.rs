@@ -64,6 +64,13 @@ impl Machine {
         }
     }
 
+    /// Wants a look of every check that was not looked at since `when`.
+    pub(crate) fn look_since(&mut self, when: Time, now: Time) {
+        for run in self.runs.iter_mut().filter(|run| !run.tally.looked_since(when)) {
+            run.soon(now);
+        }
+    }
+
     /// The engine is back. What could not be seen while it was away is nothing
     /// to tell on its own.
     pub(crate) fn may_be_seen_again(&mut self, now: Time) {

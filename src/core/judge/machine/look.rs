@@ -46,7 +46,7 @@ impl Machine {
             took: report.took,
         };
         // What cannot be believed is counted from one each time.
-        let failed_before = run.tally.failed_last();
+        let fails_anew = matches!(sample.outcome, Outcome::Fail(_)) && !run.tally.failed_last();
         if !run.ended(now, epoch, judged, report) {
             return None;
         }
@@ -54,7 +54,7 @@ impl Machine {
             run.soon(now.mono + check.confirm_interval);
         }
         let counted_first = run.tally.failing().is_some_and(|failing| failing.count == 1);
-        let first_fail = counted_first && !failed_before;
+        let first_fail = counted_first && fails_anew;
         Some(Counted { sample, first_fail })
     }
 

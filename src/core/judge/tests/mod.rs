@@ -4,6 +4,7 @@
 mod gates;
 mod memory;
 mod network;
+mod passes;
 mod quality;
 mod roots;
 

@@ -1,3 +1,5 @@
+mod network;
+
 use crate::model::{
     ContainerChange, ContainerStatus, ContainerView, Fault, FaultKind, Instance, Now, Presence,
     Time,

@@ -62,6 +62,12 @@ impl Anchors {
         }
     }
 
+    fn look_since(&mut self, when: Time, now: Time) {
+        for run in self.runs.iter_mut().filter(|run| !run.tally.looked_since(when)) {
+            run.soon(now);
+        }
+    }
+
     pub(super) fn checked(&mut self, now: Now, ticket: &Ticket, report: Report) -> bool {
         if ticket.service.as_str() != ANCHORS {
             return false;
@@ -145,7 +151,7 @@ impl Core {
             if self.anchors.looked_since(since) {
                 return Some(Gate::Outside(NO_ANCHOR.into()));
             }
-            self.anchors.look_now(now.mono);
+            self.anchors.look_since(since, now.mono);
             return Some(Gate::Looking);
         }
         let others: Vec<ServiceName> = self
@@ -160,7 +166,7 @@ impl Core {
             if machine.looked_outside_since(since) {
                 believed |= machine.answers_outside();
             } else {
-                machine.look_now(now.mono);
+                machine.look_since(since, now.mono);
                 unsure = true;
             }
         }
@@ -195,12 +201,12 @@ impl Core {
                 && !machine.looked_since(since)
                 && !machine.blocks_nobody()
             {
-                machine.look_now(now.mono);
+                machine.look_since(since, now.mono);
                 unsure = true;
             }
         }
         if !self.anchors.looked_since(since) {
-            self.anchors.look_now(now.mono);
+            self.anchors.look_since(since, now.mono);
             unsure = true;
         }
         if unsure {
@@ -282,7 +288,7 @@ impl Machine {
     fn doubt_outside(&mut self, now: Now, why: &str) {
         for (run, check) in self.runs.iter_mut().zip(&self.service.checks) {
             if restarts(check) && check.kind.is_outside() {
-                run.tally.doubt(now, why);
+                run.doubt(now, why);
             }
         }
     }

@@ -174,7 +174,7 @@ impl Core {
                 // It was looked at, and could not be seen.
                 return Some(Gate::Dependency(dependency, StateLabel::Unknown));
             }
-            machine.look_now(now.mono);
+            machine.look_since(began, now.mono);
             unsure = true;
         }
         unsure.then_some(Gate::Looking)

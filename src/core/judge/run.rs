@@ -176,6 +176,13 @@ impl Run {
         self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
     }
 
+    /// What it saw fail cannot be believed, so there is nothing to confirm soon.
+    pub(crate) fn doubt(&mut self, now: Now, why: &str) {
+        if self.tally.doubt(now, why) {
+            self.soon = None;
+        }
+    }
+
     /// Forgets the results so far; `from` is when the next look is wanted, and
     /// none comes before it.
     pub(crate) fn afresh(&mut self, from: Time) {

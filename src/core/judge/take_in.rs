@@ -157,8 +157,14 @@ impl Core {
         self.services.touch_in(&key);
         let container = self.containers.entry(key.clone()).or_default();
         let before = container.presence().map(|presence| presence.health.clone());
+        let replaced = container.replaced_by(&change);
         container.change(now, change);
         let after = container.presence().map(|presence| presence.health.clone());
+        if let Some(id) = replaced {
+            for sharer in self.containers.values_mut() {
+                sharer.lost_network_of(&id);
+            }
+        }
         // What the engine's own check says is worth a look, not a verdict.
         if killed_for_memory || (before.is_some() && before != after) {
             for machine in self.services.values_mut() {

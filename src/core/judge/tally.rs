@@ -178,13 +178,16 @@ impl Tally {
     }
 
     /// A fail that cannot be believed is something that could not be seen.
-    pub(crate) fn doubt(&mut self, now: Now, why: &str) {
-        if self.passes == 0 && self.fails.take().is_some() {
-            self.blind.get_or_insert((now, why.to_owned()));
-            if let Some(last) = &mut self.last {
-                last.doubted = true;
-            }
+    /// Whether there was one.
+    pub(crate) fn doubt(&mut self, now: Now, why: &str) -> bool {
+        if self.passes > 0 || self.fails.take().is_none() {
+            return false;
         }
+        self.blind.get_or_insert((now, why.to_owned()));
+        if let Some(last) = &mut self.last {
+            last.doubted = true;
+        }
+        true
     }
 
     /// Whether the last look failed, believed or not.

@@ -3,7 +3,7 @@
 use super::Violation;
 use super::known::{Known, hides};
 use super::restarts::Restarts;
-use crate::plan::Ms;
+use crate::plan::{MINUTE, Ms};
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::judge::{Change, Delta};
 use vai_core::model::{
@@ -15,12 +15,18 @@ const SLACK: Ms = 12_000;
 /// From audit to audit.
 const AUDIT: Ms = 30_000;
 
+/// However it is hurried, nothing is looked at more often than this a minute:
+/// each second while something is confirmed, and as often again for hints.
+const MOST_A_MINUTE: u32 = 150;
+
 type Key = (ServiceName, String);
 
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     in_flight: BTreeMap<Key, u64>,
     last: BTreeMap<Key, Ms>,
+    /// How often in a minute, and in which.
+    often: BTreeMap<Key, (Ms, u32)>,
     /// Nothing is held against a look missing before.
     from: Ms,
     exempt: BTreeSet<ServiceName>,
@@ -100,6 +106,13 @@ impl Looks {
         let Some(check) = service.checks.get(ticket.check) else { return Ok(()) };
         let key = (ticket.service.clone(), check.name.clone());
         self.last.insert(key.clone(), now);
+        let minute = now / MINUTE;
+        let often = self.often.entry(key.clone()).or_insert((minute, 0));
+        *often = if often.0 == minute { (minute, often.1 + 1) } else { (minute, 1) };
+        if often.1 > MOST_A_MINUTE {
+            let words = format!("{} of {} is looked at without a pause", check.name, service.name);
+            return Err(Violation { invariant: "rate", at: now, words });
+        }
         if self.in_flight.insert(key, ticket.number).is_some() {
             let words = format!("{} of {} overlaps itself", check.name, ticket.service);
             return Err(Violation { invariant: "C1", at: now, words });

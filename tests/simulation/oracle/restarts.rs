@@ -28,6 +28,9 @@ pub(crate) struct Restarts {
     of_living: VecDeque<(ActId, Ms)>,
     starts: BTreeMap<(ServiceName, Option<Instance>), ActId>,
     asked: BTreeSet<ServiceName>,
+    /// Starts that were asked for and refused at first: still somebody's wish,
+    /// which spends no start, and waits for every gate from then on.
+    refused: BTreeSet<ServiceName>,
     stopped_lately: BTreeMap<ContainerKey, Ms>,
     now: Ms,
 }
@@ -89,6 +92,7 @@ impl Restarts {
         self.in_flight.clear();
         if let Some(saved) = saved {
             self.asked = saved.asked;
+            self.refused = saved.refused;
             self.intents = saved.intents;
             self.starts = saved.starts;
             self.efforts = saved.efforts;
@@ -104,6 +108,9 @@ impl Restarts {
                     self.stopped_lately.insert(key.clone(), self.now);
                 }
                 if matches!(report.outcome, ActOutcome::Refused { .. }) {
+                    if flight.act == Act::Start && flight.asked {
+                        self.refused.insert(flight.service.clone());
+                    }
                     self.efforts
                         .entry(flight.service)
                         .or_default()
@@ -222,7 +229,7 @@ impl Restarts {
                     return violated("R1", words);
                 }
             }
-            Act::Start if !asked => {
+            Act::Start if !asked && !self.refused.remove(&service.name) => {
                 let instance = request.instance.clone();
                 let instance = instance.or_else(|| known.instance_of(&service.name));
                 let key = (service.name.clone(), instance);

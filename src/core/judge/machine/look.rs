@@ -7,7 +7,7 @@ const FRESH: Duration = Duration::from_secs(10);
 /// A result that counts.
 pub(crate) struct Counted {
     pub(crate) sample: Sample,
-    /// Whether it is the first fail after a pass.
+    /// Whether it is the first fail after something else.
     pub(crate) first_fail: bool,
 }
 
@@ -45,18 +45,28 @@ impl Machine {
             outcome: report.outcome.clone(),
             took: report.took,
         };
+        // What cannot be believed is counted from one each time.
+        let fails_anew = matches!(sample.outcome, Outcome::Fail(_)) && !run.tally.failed_last();
         if !run.ended(now, epoch, judged, report) {
             return None;
         }
         if wants_results || run.tally.in_flux(check) {
             run.soon(now.mono + check.confirm_interval);
         }
-        let first_fail = run.tally.failing().is_some_and(|failing| failing.count == 1);
+        let counted_first = run.tally.failing().is_some_and(|failing| failing.count == 1);
+        let first_fail = counted_first && fails_anew;
         Some(Counted { sample, first_fail })
     }
 
     pub(crate) fn look_now(&mut self, now: Time) {
         for run in &mut self.runs {
+            run.soon(now);
+        }
+    }
+
+    /// Wants a look of every check that was not looked at since `when`.
+    pub(crate) fn look_since(&mut self, when: Time, now: Time) {
+        for run in self.runs.iter_mut().filter(|run| !run.tally.looked_since(when)) {
             run.soon(now);
         }
     }

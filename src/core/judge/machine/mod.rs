@@ -18,7 +18,7 @@ use super::stability::Stability;
 use super::tally::{Failing, Verdict, restarts};
 use crate::model::{
     Act, ActId, ActOutcome, ActReport, ContainerKey, Evidence, Fault, FaultKind, Instance, Now,
-    OnFail, Place, ProcId, Report, Rung, Service, ServiceKind, StateLabel, Time,
+    OnFail, Outcome, Place, ProcId, Report, Rung, Service, ServiceKind, StateLabel, Time,
 };
 use crate::words;
 pub(crate) use act::{Proposal, Risk};

@@ -24,6 +24,8 @@ impl Machine {
             }
         }
         self.kept.instance = Some(instance.clone());
+        // Until it is seen well again there are no passes.
+        self.kept.effort.failing(now.mono);
         self.gate = None;
         let looks_from = (up_since + self.service.startup_delay).max(now.mono);
         self.look_afresh(looks_from);

@@ -244,6 +244,7 @@ impl Machine {
     }
 
     fn stopped_by_hand(&mut self, now: Now, why: &str, step: &mut Step) {
+        self.kept.effort.failing(now.mono);
         if self.kept.outage.take_if(|outage| outage.kind != OutageKind::Stopped).is_some() {
             step.recovered = Some(why.to_owned());
         }

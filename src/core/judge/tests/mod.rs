@@ -12,6 +12,7 @@ mod incidents;
 mod memory;
 mod network;
 mod operator;
+mod passes;
 mod quality;
 mod reloads;
 mod roots;

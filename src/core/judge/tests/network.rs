@@ -180,6 +180,85 @@ fn what_was_restarted_is_not_restarted_again_while_no_anchor_answers() {
 }
 
 #[test]
+fn while_nothing_outside_is_believed_it_is_looked_at_at_its_usual_pace() {
+    for anchors in [Vec::new(), vec![over("1.1.1.1")]] {
+        let shops = ["a.example.com", "b.example.com"].map(|host| remote(&host[..1], host));
+        let mut world = world(shops.to_vec(), anchors);
+        world.kill("(anchors)");
+        world.kill("a");
+        world.kill("b");
+        world.run(SECOND * 120);
+        let (before, from) = (world.core.next_look, world.second());
+        world.run(SECOND * 600);
+        let looks = world.core.next_look - before;
+        assert!(looks <= 60, "{looks} looks from second {from} on");
+    }
+}
+
+fn present(name: &str) -> Presence {
+    let ContainerView::Present(presence) = view(1, ContainerStatus::Running) else {
+        unreachable!("it is present")
+    };
+    let instance = Instance { id: format!("id-of-{name}"), ..presence.instance };
+    Presence { instance, name: name.into(), ..presence }
+}
+
+fn see(world: &mut World, key: &str, presence: Presence) {
+    let change = ContainerChange::Seen(ContainerView::Present(presence));
+    world.event(Event::Container { key: key.into(), change });
+}
+
+#[test]
+fn who_shares_the_network_of_what_was_recreated_is_not_restarted_into_nowhere() {
+    let mut app = remote("app", "app");
+    app.restart_cmd = None;
+    app.recovery.ladder = vec![Rung::Container];
+    let mut world = world(vec![app, remote("gate", "gate")], Vec::new());
+    let network_of = Some("id-of-gate".to_owned());
+    see(&mut world, "app", Presence { network_of, ..present("app") });
+    world.run(SECOND * 60);
+    // The engine was not asked about `app` again since.
+    let instance = Instance { id: "another".into(), ..present("gate").instance };
+    see(&mut world, "gate", Presence { instance, ..present("gate") });
+    world.kill("app");
+    world.run(SECOND * 300);
+    assert!(world.acts_on("app").is_empty(), "{:?}", world.acts);
+    assert!(world.told("recreate this one, too"), "{:#?}", world.story);
+}
+
+/// Lets time go by; looks at anything by `host` take five seconds.
+fn run_while_hanging(world: &mut World, host: &str, span: Duration) {
+    let end = world.now.mono + span;
+    let mut held = BTreeSet::new();
+    while world.now.mono < end {
+        for (at, event) in &mut world.queue {
+            let Event::Checked { ticket, .. } = event else { continue };
+            let service = &world.core.services[&ticket.service].service;
+            let hangs = service.checks[ticket.check].kind == over(host).kind;
+            if hangs && held.insert(ticket.number) {
+                *at = *at + SECOND * 5;
+            }
+        }
+        world.run(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn what_hangs_does_not_have_the_rest_looked_at_without_a_pause() {
+    let mut database = remote("database", "database");
+    database.checks.insert(0, process_check());
+    let mut app = hasty(remote("app", "app"));
+    app.dependencies = vec!["database".into()];
+    let mut world = world(vec![database, app], Vec::new());
+    let before = world.core.next_look;
+    world.kill("app");
+    run_while_hanging(&mut world, "database", SECOND * 90);
+    assert_eq!(world.acts_on("app").len(), 1, "{:#?}", world.story);
+    let looks = world.core.next_look - before;
+    assert!(looks <= 40, "{looks} looks");
+}
+
+#[test]
 fn a_look_that_spans_a_suspend_is_dropped() {
     let mut world = World::settled(vec![service("redis")]);
     world.kill("redis");

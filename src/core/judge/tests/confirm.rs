@@ -29,6 +29,8 @@ fn a_refusal_is_confirmed_within_64_seconds_and_restarted() {
     world.run(SECOND * 30);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert!(world.story.iter().any(|line| line.contains("healed in")), "{:#?}", world.story);
+    let confirmed = "suspect → down: connection refused (3 fails in a row)";
+    assert!(world.told(confirmed), "{:#?}", world.story);
     assert!(world.notices.is_empty(), "healed within a minute is not told");
 }
 
@@ -39,6 +41,8 @@ fn the_death_of_a_watched_port_owner_needs_no_confirmation() {
     world.hint_death("redis");
     world.run(SECOND);
     assert!(world.acts[0].0 - before < 0.1, "{:?}", world.acts);
+    let proven = |line: &String| line.ends_with("healthy → down: connection refused");
+    assert!(world.story.iter().any(proven), "{:#?}", world.story);
 }
 
 #[test]
@@ -97,6 +101,7 @@ fn unknown_is_never_a_failure_but_told_once() {
     world.run(SECOND * 120);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert_eq!(world.notices[1].kind, NoticeKind::Resolved);
+    assert_eq!(world.how_it_ended(), "can be looked at again");
 }
 
 #[test]

@@ -142,3 +142,25 @@ fn what_vai_gave_up_on_is_tried_again_at_once_when_its_dependency_is_back() {
     assert_eq!(world.state("a"), StateLabel::Healthy);
     assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
 }
+
+#[test]
+fn a_dependency_that_is_back_degraded_is_back() {
+    for hidden in [false, true] {
+        let mut services = chain();
+        services[0].checks[0].success_threshold = 6;
+        services[0].checks.push(Check { interval: SECOND * 2, ..alert_check() });
+        let mut world = World::settled(services);
+        let but = if hidden { &mut world.blind_checks } else { &mut world.unwell_checks };
+        but.push("agent".into());
+        world.run(SECOND * 300);
+        world.effects.insert("b".into(), Effect::Nothing);
+        world.hint_death("b");
+        world.run(SECOND * 250);
+        assert_eq!(world.state("b"), StateLabel::GaveUp);
+        let before = world.acts_on("b").len();
+        world.hint_death("a");
+        world.run(SECOND * 40);
+        assert_eq!(world.state("a"), StateLabel::Degraded);
+        assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
+    }
+}

@@ -245,3 +245,88 @@ fn what_falls_again_right_after_it_was_healed_waits_for_a_moment() {
     let waited = world.acts[1].0 - healed;
     assert!((9.8..=12.6).contains(&waited), "{waited}");
 }
+
+#[test]
+fn the_end_of_an_outage_says_who_healed_it_in_how_many_attempts() {
+    let ended = |heals_at: usize, by_command: bool| {
+        let mut redis = service("redis");
+        if !by_command {
+            redis.restart_cmd = None;
+            redis.recovery.ladder = vec![Rung::Container];
+        }
+        let mut world = World::settled(vec![redis]);
+        // So long that it is told.
+        world.act_lasts = SECOND * 70;
+        world.effects.insert("redis".into(), Effect::Nothing);
+        world.hint_death("redis");
+        while world.acts.len() < heals_at {
+            world.run(SECOND);
+        }
+        world.well.insert("redis".into(), true);
+        world.run(SECOND * 120);
+        world.how_it_ended().to_owned()
+    };
+    assert_eq!(ended(1, true), "healed by restart_cmd, 1 attempt");
+    assert_eq!(ended(2, true), "healed by restart_cmd, 2 attempts");
+    assert_eq!(ended(1, false), "healed by a container restart, 1 attempt");
+}
+
+#[test]
+fn what_is_healed_and_still_not_as_it_should_be_was_never_healthy() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 6;
+    redis.checks.push(alert_check());
+    let mut world = World::settled(vec![redis]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 1000);
+    assert_eq!(world.state("redis"), StateLabel::Degraded);
+    world.hint_death("redis");
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Degraded);
+    assert!(
+        world.told("verifying → degraded: healed in 15 s by restart_cmd; "),
+        "{:#?}",
+        world.story
+    );
+    assert!(!world.told("→ healthy"), "{:#?}", world.story);
+}
+
+#[test]
+fn what_failed_together_is_not_tried_again_at_the_same_moment() {
+    let second_attempt = |n: u32| {
+        let name = format!("s{n}");
+        let mut world = World::settled(vec![service(&name)]);
+        world.effects.insert(name.clone(), Effect::Nothing);
+        world.hint_death(&name);
+        world.run(SECOND * 80);
+        (world.acts[1].0 * 10.0).round() as u64
+    };
+    let moments: std::collections::BTreeSet<u64> = (0..12).map(second_attempt).collect();
+    assert!(moments.len() > 6, "{moments:?}");
+}
+
+#[test]
+fn of_two_checks_that_fail_alike_the_first_is_named() {
+    let mut redis = service("redis");
+    redis.checks.push(process_check());
+    let mut world = World::settled(vec![redis]);
+    world.kill("redis");
+    world.run(SECOND * 64);
+    assert_eq!(world.incidents.values().next().unwrap().reason, "connection refused");
+}
+
+#[test]
+fn a_failure_after_a_long_degradation_lasts_as_long_as_the_failure() {
+    let mut redis = service("redis");
+    redis.checks.push(alert_check());
+    let mut world = World::settled(vec![redis]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 1000);
+    world.unwell_checks.clear();
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    let broke = world.now.wall;
+    world.run(SECOND * 70);
+    let service = &world.core.services[&ServiceName::from("redis")];
+    assert!(service.kept.outage.as_ref().unwrap().since.wall >= broke);
+}

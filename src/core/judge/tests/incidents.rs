@@ -243,7 +243,9 @@ fn a_start_that_waits_for_its_turn_is_told_as_waiting() {
     world.hint_death("busy");
     world.run(SECOND);
     up(&mut world, "late", 1);
-    world.run(SECOND * 90);
+    world.run(SECOND * 60);
+    assert!(world.incidents.values().all(|it| it.root == "busy"), "{:#?}", world.incidents);
+    world.run(SECOND * 30);
     let late = world.incidents.values().find(|it| it.root == "late").unwrap();
     assert_eq!(late.next, "waiting for it to come up");
 }

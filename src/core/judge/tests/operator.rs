@@ -172,3 +172,30 @@ fn what_is_shown_of_a_service_follows_it() {
     assert_eq!(view.incident.as_ref(), world.incidents.keys().next().map(|id| &id.0));
     assert!(view.since > world.notices[0].at, "since the verdict, not since its failure");
 }
+
+#[test]
+fn what_somebody_stopped_with_its_container_is_started_when_an_operator_asks() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    let exited = ContainerStatus::Exited { code: 0, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    world.event(Event::Operator(OperatorRequest::Start("redis".into())));
+    world.run(SECOND);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+}
+
+#[test]
+fn what_is_well_again_without_a_restart_says_so() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.watchlist.observe = true;
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.hint_death("redis");
+    world.run(SECOND * 120);
+    world.well.insert("redis".into(), true);
+    world.run(SECOND * 120);
+    assert_eq!(world.how_it_ended(), "came back without vai's doing");
+}

@@ -96,6 +96,8 @@ fn unknown_is_never_a_failure_but_told_once() {
     assert!(world.acts.is_empty());
     assert_eq!(world.state("redis"), StateLabel::Unknown);
     assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    let redis = ServiceName::from("redis");
+    assert_eq!(world.views[&redis].since, world.notices[0].at, "ever since");
     assert_eq!(world.notices[0].incident.severity, Severity::Warning);
     world.unknown = false;
     world.run(SECOND * 120);

@@ -162,6 +162,11 @@ fn what_is_shown_of_a_service_follows_it() {
     assert_eq!((check.name.as_str(), check.last.as_str(), check.took_ms), ("tcp", "pass", 5));
     world.effects.insert("redis".into(), Effect::Nothing);
     world.hint_death("redis");
+    let hinted = world.now.wall;
+    world.run(Duration::from_millis(50));
+    let view = &world.views[&redis];
+    assert_eq!(view.state, StateLabel::Healing);
+    assert_eq!(view.since.as_millis() - hinted.as_millis(), 5, "since it was looked at");
     world.run(SECOND * 70);
     let view = &world.views[&redis];
     assert_eq!(view.state, StateLabel::Down);

@@ -61,7 +61,7 @@ fn a_pass_between_unconfirmed_fails_starts_the_row_anew() {
 fn a_look_that_could_not_be_had_neither_breaks_a_row_nor_makes_one() {
     let (fail, unknown) = (fault(FaultKind::Timeout), Outcome::Unknown("lost".into()));
     assert_eq!(after(&[Outcome::Pass, unknown.clone()]), Verdict::Well);
-    assert_eq!(after(&[unknown.clone()]), Verdict::Pending);
+    assert_eq!(after(std::slice::from_ref(&unknown)), Verdict::Pending);
     let outcomes = [&fail, &unknown, &fail, &unknown, &fail].map(Clone::clone);
     assert!(matches!(after(&outcomes), Verdict::Failed(_)));
 }

@@ -160,7 +160,7 @@ fn an_alert_check_degrades_and_never_restarts() {
     world.well.insert("relay".into(), true);
     world.run(SECOND * 120);
     assert_eq!(world.state("relay"), StateLabel::Healthy);
-    assert_eq!(world.notices[1].kind, NoticeKind::Resolved);
+    assert_eq!(world.how_it_ended(), "came back without vai's doing");
 }
 
 #[test]
@@ -245,4 +245,15 @@ fn checks_are_spread_over_their_interval() {
     seconds.sort_unstable();
     seconds.dedup();
     assert!(seconds.len() >= 15, "{seconds:?}");
+}
+
+#[test]
+fn where_one_fail_is_enough_none_are_counted() {
+    let mut hasty = service("redis");
+    hasty.checks[0].failure_threshold = 1;
+    let mut world = World::settled(vec![hasty]);
+    world.kill("redis");
+    world.run(SECOND * 61);
+    assert!(world.told("healthy → down: connection refused"), "{:#?}", world.story);
+    assert!(!world.told("in a row"), "{:#?}", world.story);
 }

@@ -310,8 +310,8 @@ fn what_came_back_with_its_container_has_to_prove_it() {
 #[test]
 fn what_came_back_degraded_or_half_hidden_has_to_prove_it_as_well() {
     let mut redis = service("redis");
-    redis.checks[0].success_threshold = 4;
-    redis.checks.push(Check { kind: CheckKind::Docker, ..alert_check() });
+    redis.checks[0].success_threshold = 8;
+    redis.checks.push(Check { interval: SECOND * 2, ..alert_check() });
     let degraded = |world: &mut World| {
         world.unwell_checks.push("agent".into());
     };
@@ -325,6 +325,34 @@ fn what_came_back_degraded_or_half_hidden_has_to_prove_it_as_well() {
             world.run(Duration::from_millis(100));
             assert!(looks(&world) - before < 20, "{:#?}", world.story);
         }
-        assert!(looks(&world) - before >= 4, "{:#?}", world.story);
+        assert!(looks(&world) - before >= 8, "{:#?}", world.story);
     }
+}
+
+#[test]
+fn what_came_back_hidden_has_to_prove_it_once_it_is_seen() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 4;
+    let mut world = brought_back(redis, |world| world.unknown = true);
+    world.run(SECOND * 300);
+    world.unknown = false;
+    let looks = world.looks_at("redis");
+    while world.state("redis") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(world.looks_at("redis") - looks, 4, "{:#?}", world.story);
+}
+
+#[test]
+fn an_outage_lasts_from_the_end_of_its_container_whatever_fails_after_it() {
+    let mut web = service("redis");
+    web.restart_cmd = None;
+    web.recovery.ladder = vec![Rung::Container];
+    let ended = World::settled(vec![web.clone()]).now.wall;
+    let mut world = brought_back(web, |world| world.kill("redis"));
+    world.event(Event::StoreFailed("disk full".into()));
+    world.run(SECOND * 70);
+    let outage = world.core.services[&ServiceName::from("redis")].kept.outage.as_ref().unwrap();
+    assert_eq!(outage.reason, "connection refused");
+    assert!(outage.since.wall.as_millis() - ended.as_millis() < 1000, "{outage:#?}");
 }

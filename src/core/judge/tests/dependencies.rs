@@ -164,3 +164,27 @@ fn a_dependency_that_is_back_degraded_is_back() {
         assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
     }
 }
+
+#[test]
+fn a_dependency_that_somebody_mended_by_half_is_back() {
+    let mut services = chain();
+    services[0].checks.push(Check { interval: SECOND * 2, ..alert_check() });
+    let mut world = World::settled(services);
+    world.blind_checks.push("agent".into());
+    world.run(SECOND * 300);
+    for name in ["a", "b"] {
+        world.effects.insert(name.into(), Effect::Nothing);
+    }
+    world.hint_death("b");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("b"), StateLabel::GaveUp);
+    let before = world.acts_on("b").len();
+    world.hint_death("a");
+    while world.state("a") != StateLabel::Down || world.acts_on("a").is_empty() {
+        world.run(SECOND);
+    }
+    world.well.insert("a".into(), true);
+    world.run(SECOND * 75);
+    assert_eq!(world.state("a"), StateLabel::Degraded);
+    assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
+}

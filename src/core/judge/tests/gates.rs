@@ -433,3 +433,26 @@ fn a_refusal_for_another_reason_is_told_as_well() {
     let view = &world.views[&ServiceName::from("redis")];
     assert_eq!((view.state, view.since), (StateLabel::Held, since), "held all along");
 }
+
+#[test]
+fn what_was_acted_on_before_need_not_be_confirmed_anew() {
+    let services = ["redis", "web"].map(|name| in_container(name, name));
+    let mut world = World::settled(services.to_vec());
+    for name in ["redis", "web"] {
+        up(&mut world, name, 1);
+    }
+    world.run(SECOND * 120);
+    world.effects.insert("web".into(), Effect::Nothing);
+    hang(&mut world, "web");
+    world.event(Event::Hint { service: "web".into(), why: String::new(), died: None });
+    while world.state("web") != StateLabel::Down || world.acts.is_empty() {
+        world.run(Duration::from_millis(100));
+    }
+    world.run(SECOND * 6);
+    world.hint_death("redis");
+    while world.acts_on("redis").is_empty() || world.state("redis") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    world.run(SECOND);
+    assert_eq!(world.acts_on("web").len(), 2, "{:#?}", world.story);
+}

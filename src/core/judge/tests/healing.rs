@@ -310,8 +310,10 @@ fn of_two_checks_that_fail_alike_the_first_is_named() {
     let mut redis = service("redis");
     redis.checks.push(process_check());
     let mut world = World::settled(vec![redis]);
+    world.watchlist.observe = true;
+    world.event(Event::Configured(world.watchlist.clone()));
     world.kill("redis");
-    world.run(SECOND * 64);
+    world.run(SECOND * 200);
     assert_eq!(world.incidents.values().next().unwrap().reason, "connection refused");
 }
 

@@ -322,8 +322,8 @@ fn what_is_disabled_stays_so_and_has_spent_what_it_spent() {
     let enabled = world.watchlist.clone();
     let mut disabled = service("redis");
     disabled.enabled = false;
+    // While vai did not run, too.
     world.watchlist = watchlist(vec![disabled]);
-    world.event(Event::Configured(world.watchlist.clone()));
     world.restart();
     assert_eq!(world.state("redis"), StateLabel::Disabled);
     world.event(Event::Configured(enabled));

@@ -187,15 +187,20 @@ fn what_cannot_be_looked_at_from_its_start_on_is_told() {
 }
 
 #[test]
-fn what_comes_up_and_does_not_quite_work_is_degraded() {
+fn what_comes_up_slowly_and_does_not_quite_work_is_degraded() {
     let mut redis = service("redis");
-    redis.checks.push(alert_check());
+    redis.restart_cmd = None;
+    redis.recovery.ladder = vec![Rung::Container];
+    redis.checks.push(Check { interval: SECOND * 2, ..alert_check() });
     for hidden in [false, true] {
         let mut world = World::new(vec![redis.clone()]);
         let but = if hidden { &mut world.blind_checks } else { &mut world.unwell_checks };
         but.push("agent".into());
+        world.kill("redis");
         world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
-        world.run(SECOND * 300);
+        world.run(SECOND * 30);
+        world.well.insert("redis".into(), true);
+        world.run(SECOND * 60);
         assert_eq!(world.state("redis"), StateLabel::Degraded, "{:#?}", world.story);
         assert!(world.acts.is_empty(), "{:?}", world.acts);
     }

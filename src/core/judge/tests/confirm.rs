@@ -98,6 +98,7 @@ fn unknown_is_never_a_failure_but_told_once() {
     assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
     let redis = ServiceName::from("redis");
     assert_eq!(world.views[&redis].since, world.notices[0].at, "ever since");
+    assert_eq!(world.story.len(), 1, "{:#?}", world.story);
     assert_eq!(world.notices[0].incident.severity, Severity::Warning);
     world.unknown = false;
     world.run(SECOND * 120);
@@ -256,4 +257,31 @@ fn where_one_fail_is_enough_none_are_counted() {
     world.run(SECOND * 61);
     assert!(world.told("healthy → down: connection refused"), "{:#?}", world.story);
     assert!(!world.told("in a row"), "{:#?}", world.story);
+}
+
+#[test]
+fn an_alert_check_is_well_again_once_that_is_proven() {
+    let mut relay = service("relay");
+    relay.checks.push(Check { success_threshold: 4, ..alert_check() });
+    let mut world = World::settled(vec![relay]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 200);
+    assert_eq!(world.state("relay"), StateLabel::Degraded);
+    let looks = |world: &World| world.looks.iter().filter(|(_, ticket)| ticket.check == 1).count();
+    let before = looks(&world);
+    world.unwell_checks.clear();
+    while world.state("relay") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(looks(&world) - before, 4, "{:#?}", world.story);
+}
+
+#[test]
+fn before_anything_was_seen_nothing_is_known() {
+    let mut world = World::new(vec![service("redis")]);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    assert_eq!(world.state("redis"), StateLabel::Unknown);
+    world.kill("redis");
+    world.run(SECOND * 6);
+    assert_eq!(world.state("redis"), StateLabel::Starting, "it was looked at");
 }

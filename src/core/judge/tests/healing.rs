@@ -178,6 +178,8 @@ fn one_act_per_container_and_so_many_per_host() {
     }
     world.run(Duration::from_millis(50));
     assert_eq!(world.acts.len(), 1, "they share a container");
+    let waiting = &world.views[&ServiceName::from("s5")].reason;
+    assert_eq!(waiting, "connection refused", "whose turn it is, is nobody's business");
     world.run(SECOND * 30);
     assert_eq!(world.acts.len(), 6, "verifying holds no slot");
     assert!(!world.told("another action"), "waiting for one's turn is no news: {:#?}", world.story);
@@ -289,6 +291,8 @@ fn what_is_healed_and_still_not_as_it_should_be_was_never_healthy() {
         world.story
     );
     assert!(!world.told("→ healthy"), "{:#?}", world.story);
+    let outage = world.core.services[&ServiceName::from("redis")].kept.outage.as_ref().unwrap();
+    assert_eq!((outage.kind, outage.attempts), (OutageKind::Degraded, 0), "another outage");
 }
 
 #[test]
@@ -331,4 +335,21 @@ fn a_failure_after_a_long_degradation_lasts_as_long_as_the_failure() {
     world.run(SECOND * 70);
     let service = &world.core.services[&ServiceName::from("redis")];
     assert!(service.kept.outage.as_ref().unwrap().since.wall >= broke);
+}
+
+#[test]
+fn what_was_given_up_and_mended_by_hand_has_to_prove_it() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 4;
+    let mut world = World::settled(vec![redis]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+    world.well.insert("redis".into(), true);
+    let looks = world.looks_at("redis");
+    while world.state("redis") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(world.looks_at("redis") - looks, 4, "{:#?}", world.story);
 }

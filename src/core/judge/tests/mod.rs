@@ -15,6 +15,7 @@ mod quality;
 mod reloads;
 mod starts;
 
+use super::machine::OutageKind;
 use super::*;
 use crate::model::*;
 use std::collections::BTreeMap;

@@ -167,7 +167,12 @@ fn what_is_shown_of_a_service_follows_it() {
     let view = &world.views[&redis];
     assert_eq!(view.state, StateLabel::Healing);
     assert_eq!(view.since.as_millis() - hinted.as_millis(), 5, "since it was looked at");
-    world.run(SECOND * 70);
+    world.run(SECOND);
+    let reason = |world: &World| world.views[&redis].reason.clone();
+    assert_eq!(reason(&world), "restarted, waiting for its check");
+    world.run(SECOND * 10);
+    assert_eq!(reason(&world), "restarted, its check still says: connection refused");
+    world.run(SECOND * 60);
     let view = &world.views[&redis];
     assert_eq!(view.state, StateLabel::Down);
     assert!(view.reason.starts_with("connection refused; next attempt in"), "{}", view.reason);

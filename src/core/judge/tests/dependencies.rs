@@ -188,3 +188,23 @@ fn a_dependency_that_somebody_mended_by_half_is_back() {
     assert_eq!(world.state("a"), StateLabel::Degraded);
     assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
 }
+
+#[test]
+fn a_proof_goes_on_while_its_dependency_comes_back() {
+    let mut b = in_container("b", "other");
+    b.dependencies = vec!["a".into()];
+    b.checks[0].success_threshold = 10;
+    let mut world = World::settled(vec![service("a"), b]);
+    up(&mut world, "other", 1);
+    world.run(SECOND * 120);
+    world.hint_death("b");
+    world.run(SECOND);
+    assert_eq!(world.state("b"), StateLabel::Verifying, "{:#?}", world.story);
+    world.hint_death("a");
+    let looks = world.looks_at("b");
+    while world.state("b") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(world.state("a"), StateLabel::Healthy);
+    assert_eq!(world.looks_at("b") - looks, 10, "{:#?}", world.story);
+}

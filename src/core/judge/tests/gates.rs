@@ -456,3 +456,31 @@ fn what_was_acted_on_before_need_not_be_confirmed_anew() {
     world.run(SECOND);
     assert_eq!(world.acts_on("web").len(), 2, "{:#?}", world.story);
 }
+
+#[test]
+fn possible_root_is_what_died_after_it_had_hung() {
+    let mut child = in_container("child", "other");
+    child.dependencies = vec!["b".into()];
+    let services = [service("a"), in_container("b", "other"), child];
+    let mut world = World::settled(services.to_vec());
+    up(&mut world, "other", 1);
+    world.run(SECOND * 120);
+    // Healed a moment ago, so that its next restart has to wait.
+    world.hint_death("a");
+    while world.acts.is_empty() || world.state("a") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    for name in ["a", "b"] {
+        hang(&mut world, name);
+        world.event(Event::Hint { service: name.into(), why: String::new(), died: None });
+        world.run(SECOND * 4 + Duration::from_millis(100));
+        if name == "a" {
+            assert_eq!(world.state("a"), StateLabel::Down, "{:#?}", world.story);
+            world.faults.remove("a");
+            world.hint_death("a");
+        }
+    }
+    let waits =
+        matches!(world.gate("b"), Some(Gate::PossibleRoot(root, _)) if root.as_str() == "a");
+    assert!(waits, "{:?} {:#?}", world.gate("b"), world.story);
+}

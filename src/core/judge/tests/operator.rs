@@ -209,3 +209,15 @@ fn what_is_well_again_without_a_restart_says_so() {
     world.run(SECOND * 120);
     assert_eq!(world.how_it_ended(), "came back without vai's doing");
 }
+
+#[test]
+fn a_look_under_way_when_an_operator_stops_it_counts_for_nothing() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    world.event(Event::Hint { service: "redis".into(), why: String::new(), died: None });
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    let (_, result) = world.queue.remove(0);
+    let (delta, _) = world.core.handle(world.now, result);
+    let counted = delta.changes.iter().any(|change| matches!(change, Change::Sampled(_)));
+    assert!(!counted, "{delta:#?}");
+}

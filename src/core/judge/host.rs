@@ -16,7 +16,8 @@ pub(crate) const UNCLEAN_WITHIN: Duration = Duration::from_secs(600);
 pub struct HostMemory {
     /// The daemon runs, or ended without saying so.
     pub(crate) running: bool,
-    /// When it was found to have ended without saying so.
+    /// When it was found to have ended without saying so, in the
+    /// [`UNCLEAN_WITHIN`] before the last of them.
     unclean: VecDeque<Now>,
     next_act: u64,
     pub(crate) next_message: u64,
@@ -94,8 +95,7 @@ impl HostMemory {
     /// Since when that is so.
     pub(crate) fn mistrusted_since(&self, now: Time) -> Option<Now> {
         let last = self.unclean.back().copied()?;
-        let within = |at: &&Now| last.mono.since(at.mono) < UNCLEAN_WITHIN;
-        let often = self.unclean.iter().filter(within).count() >= UNCLEAN_STARTS;
+        let often = self.unclean.len() >= UNCLEAN_STARTS;
         (often && now.since(last.mono) < UNCLEAN_WITHIN).then_some(last)
     }
 }

@@ -131,6 +131,10 @@ mod tests {
             assert_eq!(quality.complaint(), quality.is_flapping().then_some(words));
         }
         assert!(quality.is_flapping());
+        let mut by_thirds = Quality::default();
+        ticks(&mut by_thirds, (0..60).map(|n| n % 3 < 2));
+        let words = by_thirds.complaint().unwrap();
+        assert_eq!(words, "flapping: changed 13 times in 21 intervals");
     }
 
     #[test]

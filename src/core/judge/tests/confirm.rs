@@ -29,6 +29,8 @@ fn a_refusal_is_confirmed_within_64_seconds_and_restarted() {
     world.run(SECOND * 30);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert!(world.story.iter().any(|line| line.contains("healed in")), "{:#?}", world.story);
+    let confirmed = "suspect → down: connection refused (3 fails in a row)";
+    assert!(world.told(confirmed), "{:#?}", world.story);
     assert!(world.notices.is_empty(), "healed within a minute is not told");
 }
 
@@ -39,6 +41,8 @@ fn the_death_of_a_watched_port_owner_needs_no_confirmation() {
     world.hint_death("redis");
     world.run(SECOND);
     assert!(world.acts[0].0 - before < 0.1, "{:?}", world.acts);
+    let proven = |line: &String| line.ends_with("healthy → down: connection refused");
+    assert!(world.story.iter().any(proven), "{:#?}", world.story);
 }
 
 #[test]
@@ -92,11 +96,15 @@ fn unknown_is_never_a_failure_but_told_once() {
     assert!(world.acts.is_empty());
     assert_eq!(world.state("redis"), StateLabel::Unknown);
     assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+    let redis = ServiceName::from("redis");
+    assert_eq!(world.views[&redis].since, world.notices[0].at, "ever since");
+    assert_eq!(world.story.len(), 1, "{:#?}", world.story);
     assert_eq!(world.notices[0].incident.severity, Severity::Warning);
     world.unknown = false;
     world.run(SECOND * 120);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
     assert_eq!(world.notices[1].kind, NoticeKind::Resolved);
+    assert_eq!(world.how_it_ended(), "can be looked at again");
 }
 
 #[test]
@@ -153,7 +161,7 @@ fn an_alert_check_degrades_and_never_restarts() {
     world.well.insert("relay".into(), true);
     world.run(SECOND * 120);
     assert_eq!(world.state("relay"), StateLabel::Healthy);
-    assert_eq!(world.notices[1].kind, NoticeKind::Resolved);
+    assert_eq!(world.how_it_ended(), "came back without vai's doing");
 }
 
 #[test]
@@ -238,4 +246,42 @@ fn checks_are_spread_over_their_interval() {
     seconds.sort_unstable();
     seconds.dedup();
     assert!(seconds.len() >= 15, "{seconds:?}");
+}
+
+#[test]
+fn where_one_fail_is_enough_none_are_counted() {
+    let mut hasty = service("redis");
+    hasty.checks[0].failure_threshold = 1;
+    let mut world = World::settled(vec![hasty]);
+    world.kill("redis");
+    world.run(SECOND * 61);
+    assert!(world.told("healthy → down: connection refused"), "{:#?}", world.story);
+    assert!(!world.told("in a row"), "{:#?}", world.story);
+}
+
+#[test]
+fn an_alert_check_is_well_again_once_that_is_proven() {
+    let mut relay = service("relay");
+    relay.checks.push(Check { success_threshold: 4, ..alert_check() });
+    let mut world = World::settled(vec![relay]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 200);
+    assert_eq!(world.state("relay"), StateLabel::Degraded);
+    let looks = |world: &World| world.looks.iter().filter(|(_, ticket)| ticket.check == 1).count();
+    let before = looks(&world);
+    world.unwell_checks.clear();
+    while world.state("relay") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(looks(&world) - before, 4, "{:#?}", world.story);
+}
+
+#[test]
+fn before_anything_was_seen_nothing_is_known() {
+    let mut world = World::new(vec![service("redis")]);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    assert_eq!(world.state("redis"), StateLabel::Unknown);
+    world.kill("redis");
+    world.run(SECOND * 6);
+    assert_eq!(world.state("redis"), StateLabel::Starting, "it was looked at");
 }

@@ -39,7 +39,7 @@ fn a_container_stopped_by_hand_is_left_alone_and_told_after_ten_minutes() {
     world.run(SECOND * 120);
     assert_eq!(world.restarts(), 0);
     assert_eq!(world.acts.len(), 2, "both were started in the new instance");
-    assert_eq!(world.notices.last().unwrap().kind, NoticeKind::Resolved);
+    assert_eq!(world.how_it_ended(), "running again");
 }
 
 #[test]
@@ -223,4 +223,137 @@ fn nothing_that_was_alive_in_another_instance_is_to_be_ended() {
     world.kill("redis");
     world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
     assert_eq!(processes(&world), []);
+}
+
+fn exits(world: &mut World, number: u32) {
+    let exited = ContainerStatus::Exited { code: 1, oom: false };
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::Seen(view(number, exited)));
+}
+
+#[test]
+fn what_was_seen_in_one_instance_says_nothing_about_the_next() {
+    let mut hasty = service("redis");
+    hasty.checks[0].failure_threshold = 1;
+    let mut world = World::settled(vec![hasty]);
+    world.kill("redis");
+    world.event(Event::Hint { service: "redis".into(), why: String::new(), died: None });
+    assert_eq!(world.queue.len(), 1, "it is being looked at");
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.well.insert("redis".into(), true);
+    world.run(SECOND * 60);
+    assert!(world.acts.is_empty(), "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::Healthy);
+}
+
+#[test]
+fn a_container_that_ends_again_while_its_restart_is_proven_is_an_attempt_that_failed() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.hint_death("redis");
+    world.run(SECOND);
+    assert_eq!(world.state("redis"), StateLabel::Verifying);
+    world.kill("redis");
+    exits(&mut world, 1);
+    world.run(SECOND * 2);
+    let why = "restarted, and container services-container exited by itself with code 1";
+    assert!(world.told(why), "{:#?}", world.story);
+    assert_eq!(world.views[&ServiceName::from("redis")].failed_attempts, 1);
+}
+
+#[test]
+fn a_container_that_ends_again_as_it_comes_up_is_started_again() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::StoreFailed("disk full".into()));
+    world.kill("redis");
+    exits(&mut world, 1);
+    world.run(SECOND * 10);
+    assert_eq!(world.state("redis"), StateLabel::Held);
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.run(SECOND);
+    exits(&mut world, 2);
+    world.run(SECOND * 10);
+    assert_eq!(world.state("redis"), StateLabel::Held, "{:#?}", world.story);
+    world.event(Event::StoreBack);
+    world.run(SECOND);
+    assert_eq!(world.acts_on("redis"), [&Act::Restart(Rung::Command)]);
+}
+
+/// An outage of a container that somebody else brought back, in which `redis`
+/// is well except as `but` says.
+fn brought_back(redis: Service, but: impl Fn(&mut World)) -> World {
+    let mut world = World::settled(vec![redis]);
+    world.event(Event::StoreFailed("disk full".into()));
+    world.kill("redis");
+    exits(&mut world, 1);
+    world.run(SECOND * 100);
+    world.well.insert("redis".into(), true);
+    but(&mut world);
+    world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
+    world.event(Event::StoreBack);
+    world
+}
+
+#[test]
+fn what_came_back_with_its_container_has_to_prove_it() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 4;
+    let mut world = brought_back(redis, |_| {});
+    let looks = world.looks_at("redis");
+    while world.state("redis") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(world.looks_at("redis") - looks, 4);
+    let ended = world.notices.iter().find(|it| it.incident.root == "container services");
+    assert!(ended.is_some(), "{:#?}", world.notices);
+    assert!(world.told("starting → healthy: came back"), "{:#?}", world.story);
+}
+
+#[test]
+fn what_came_back_degraded_or_half_hidden_has_to_prove_it_as_well() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 8;
+    redis.checks.push(Check { interval: SECOND * 2, ..alert_check() });
+    let degraded = |world: &mut World| {
+        world.unwell_checks.push("agent".into());
+    };
+    let hidden = |world: &mut World| world.blind_checks.push("agent".into());
+    for but in [&degraded as &dyn Fn(&mut World), &hidden] {
+        let mut world = brought_back(redis.clone(), but);
+        let looks =
+            |world: &World| world.looks.iter().filter(|(_, ticket)| ticket.check == 0).count();
+        let before = looks(&world);
+        while world.state("redis") != StateLabel::Degraded {
+            world.run(Duration::from_millis(100));
+            assert!(looks(&world) - before < 20, "{:#?}", world.story);
+        }
+        assert!(looks(&world) - before >= 8, "{:#?}", world.story);
+    }
+}
+
+#[test]
+fn what_came_back_hidden_has_to_prove_it_once_it_is_seen() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 4;
+    let mut world = brought_back(redis, |world| world.unknown = true);
+    world.run(SECOND * 300);
+    world.unknown = false;
+    let looks = world.looks_at("redis");
+    while world.state("redis") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(world.looks_at("redis") - looks, 4, "{:#?}", world.story);
+}
+
+#[test]
+fn an_outage_lasts_from_the_end_of_its_container_whatever_fails_after_it() {
+    let mut web = service("redis");
+    web.restart_cmd = None;
+    web.recovery.ladder = vec![Rung::Container];
+    let ended = World::settled(vec![web.clone()]).now.wall;
+    let mut world = brought_back(web, |world| world.kill("redis"));
+    world.event(Event::StoreFailed("disk full".into()));
+    world.run(SECOND * 70);
+    let outage = world.core.services[&ServiceName::from("redis")].kept.outage.as_ref().unwrap();
+    assert_eq!(outage.reason, "connection refused");
+    assert!(outage.since.wall.as_millis() - ended.as_millis() < 1000, "{outage:#?}");
 }

@@ -145,3 +145,69 @@ fn what_vai_gave_up_on_is_tried_again_at_once_when_its_dependency_is_back() {
     assert_eq!(world.state("a"), StateLabel::Healthy);
     assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
 }
+
+#[test]
+fn a_dependency_that_is_back_degraded_is_back() {
+    for hidden in [false, true] {
+        let mut services = chain();
+        services[0].checks[0].success_threshold = 6;
+        services[0].checks.push(Check { interval: SECOND * 2, ..alert_check() });
+        let mut world = World::settled(services);
+        let but = if hidden { &mut world.blind_checks } else { &mut world.unwell_checks };
+        but.push("agent".into());
+        world.run(SECOND * 300);
+        world.effects.insert("b".into(), Effect::Nothing);
+        world.hint_death("b");
+        world.run(SECOND * 250);
+        assert_eq!(world.state("b"), StateLabel::GaveUp);
+        let before = world.acts_on("b").len();
+        world.hint_death("a");
+        world.run(SECOND * 40);
+        assert_eq!(world.state("a"), StateLabel::Degraded);
+        assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
+    }
+}
+
+#[test]
+fn a_dependency_that_somebody_mended_by_half_is_back() {
+    let mut services = chain();
+    services[0].checks.push(Check { interval: SECOND * 2, ..alert_check() });
+    let mut world = World::settled(services);
+    world.blind_checks.push("agent".into());
+    world.run(SECOND * 300);
+    for name in ["a", "b"] {
+        world.effects.insert(name.into(), Effect::Nothing);
+    }
+    world.hint_death("b");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("b"), StateLabel::GaveUp);
+    let before = world.acts_on("b").len();
+    world.hint_death("a");
+    while world.state("a") != StateLabel::Down || world.acts_on("a").is_empty() {
+        world.run(SECOND);
+    }
+    world.well.insert("a".into(), true);
+    world.run(SECOND * 75);
+    assert_eq!(world.state("a"), StateLabel::Degraded);
+    assert_eq!(world.acts_on("b").len(), before + 1, "{:#?}", world.story);
+}
+
+#[test]
+fn a_proof_goes_on_while_its_dependency_comes_back() {
+    let mut b = in_container("b", "other");
+    b.dependencies = vec!["a".into()];
+    b.checks[0].success_threshold = 10;
+    let mut world = World::settled(vec![service("a"), b]);
+    up(&mut world, "other", 1);
+    world.run(SECOND * 120);
+    world.hint_death("b");
+    world.run(SECOND);
+    assert_eq!(world.state("b"), StateLabel::Verifying, "{:#?}", world.story);
+    world.hint_death("a");
+    let looks = world.looks_at("b");
+    while world.state("b") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(world.state("a"), StateLabel::Healthy);
+    assert_eq!(world.looks_at("b") - looks, 10, "{:#?}", world.story);
+}

@@ -178,6 +178,8 @@ fn one_act_per_container_and_so_many_per_host() {
     }
     world.run(Duration::from_millis(50));
     assert_eq!(world.acts.len(), 1, "they share a container");
+    let waiting = &world.views[&ServiceName::from("s5")].reason;
+    assert_eq!(waiting, "connection refused", "whose turn it is, is nobody's business");
     world.run(SECOND * 30);
     assert_eq!(world.acts.len(), 6, "verifying holds no slot");
     assert!(!world.told("another action"), "waiting for one's turn is no news: {:#?}", world.story);
@@ -244,4 +246,110 @@ fn what_falls_again_right_after_it_was_healed_waits_for_a_moment() {
     world.run(SECOND * 30);
     let waited = world.acts[1].0 - healed;
     assert!((9.8..=12.6).contains(&waited), "{waited}");
+}
+
+#[test]
+fn the_end_of_an_outage_says_who_healed_it_in_how_many_attempts() {
+    let ended = |heals_at: usize, by_command: bool| {
+        let mut redis = service("redis");
+        if !by_command {
+            redis.restart_cmd = None;
+            redis.recovery.ladder = vec![Rung::Container];
+        }
+        let mut world = World::settled(vec![redis]);
+        // So long that it is told.
+        world.act_lasts = SECOND * 70;
+        world.effects.insert("redis".into(), Effect::Nothing);
+        world.hint_death("redis");
+        while world.acts.len() < heals_at {
+            world.run(SECOND);
+        }
+        world.well.insert("redis".into(), true);
+        world.run(SECOND * 120);
+        world.how_it_ended().to_owned()
+    };
+    assert_eq!(ended(1, true), "healed by restart_cmd, 1 attempt");
+    assert_eq!(ended(2, true), "healed by restart_cmd, 2 attempts");
+    assert_eq!(ended(1, false), "healed by a container restart, 1 attempt");
+}
+
+#[test]
+fn what_is_healed_and_still_not_as_it_should_be_was_never_healthy() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 6;
+    redis.checks.push(alert_check());
+    let mut world = World::settled(vec![redis]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 1000);
+    assert_eq!(world.state("redis"), StateLabel::Degraded);
+    world.hint_death("redis");
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::Degraded);
+    assert!(
+        world.told("verifying → degraded: healed in 15 s by restart_cmd; "),
+        "{:#?}",
+        world.story
+    );
+    assert!(!world.told("→ healthy"), "{:#?}", world.story);
+    let outage = world.core.services[&ServiceName::from("redis")].kept.outage.as_ref().unwrap();
+    assert_eq!((outage.kind, outage.attempts), (OutageKind::Degraded, 0), "another outage");
+}
+
+#[test]
+fn what_failed_together_is_not_tried_again_at_the_same_moment() {
+    let second_attempt = |n: u32| {
+        let name = format!("s{n}");
+        let mut world = World::settled(vec![service(&name)]);
+        world.effects.insert(name.clone(), Effect::Nothing);
+        world.hint_death(&name);
+        world.run(SECOND * 80);
+        (world.acts[1].0 * 10.0).round() as u64
+    };
+    let moments: std::collections::BTreeSet<u64> = (0..12).map(second_attempt).collect();
+    assert!(moments.len() > 6, "{moments:?}");
+}
+
+#[test]
+fn of_two_checks_that_fail_alike_the_first_is_named() {
+    let mut redis = service("redis");
+    redis.checks.push(process_check());
+    let mut world = World::settled(vec![redis]);
+    world.watchlist.observe = true;
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.kill("redis");
+    world.run(SECOND * 200);
+    assert_eq!(world.incidents.values().next().unwrap().reason, "connection refused");
+}
+
+#[test]
+fn a_failure_after_a_long_degradation_lasts_as_long_as_the_failure() {
+    let mut redis = service("redis");
+    redis.checks.push(alert_check());
+    let mut world = World::settled(vec![redis]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 1000);
+    world.unwell_checks.clear();
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    let broke = world.now.wall;
+    world.run(SECOND * 70);
+    let service = &world.core.services[&ServiceName::from("redis")];
+    assert!(service.kept.outage.as_ref().unwrap().since.wall >= broke);
+}
+
+#[test]
+fn what_was_given_up_and_mended_by_hand_has_to_prove_it() {
+    let mut redis = service("redis");
+    redis.checks[0].success_threshold = 4;
+    let mut world = World::settled(vec![redis]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 250);
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+    world.well.insert("redis".into(), true);
+    let looks = world.looks_at("redis");
+    while world.state("redis") != StateLabel::Healthy {
+        world.run(Duration::from_millis(100));
+    }
+    assert_eq!(world.looks_at("redis") - looks, 4, "{:#?}", world.story);
 }

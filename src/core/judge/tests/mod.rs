@@ -18,6 +18,7 @@ mod reloads;
 mod roots;
 mod starts;
 
+use super::machine::OutageKind;
 use super::*;
 use crate::model::*;
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ struct World {
     /// Checks and services that cannot be looked at.
     blind_checks: Vec<String>,
     blind_services: Vec<String>,
+    /// Checks that fail, whatever else is well.
+    unwell_checks: Vec<String>,
     /// How it fails, where that is not a refusal.
     faults: BTreeMap<String, FaultKind>,
     /// Fails while that one does, whether the registry says so or not.
@@ -76,6 +79,8 @@ struct World {
     /// As last shown, and how often anything was.
     views: BTreeMap<ServiceName, ServiceView>,
     shown: usize,
+    /// How often anything was stored.
+    stored: usize,
 }
 
 fn check(kind: CheckKind) -> Check {
@@ -243,6 +248,7 @@ impl World {
             effects: BTreeMap::new(),
             unknown: false,
             blind_checks: Vec::new(),
+            unwell_checks: Vec::new(),
             blind_services: Vec::new(),
             incidents: BTreeMap::new(),
             instance: None,
@@ -256,6 +262,7 @@ impl World {
             notices: Vec::new(),
             views: BTreeMap::new(),
             shown: 0,
+            stored: 0,
         };
         world.event(Event::EngineBack);
         world
@@ -276,6 +283,7 @@ impl World {
         let (delta, actions) = self.core.handle(self.now, event);
         for change in delta.changes {
             self.memory.apply(&change);
+            self.stored += usize::from(matches!(change, Change::Keep(_)));
             if let Change::Incident(incident) = &change {
                 self.incidents.insert(incident.id.clone(), (**incident).clone());
             }
@@ -351,7 +359,8 @@ impl World {
         if self.unknown || blind {
             return Report::new(Outcome::Unknown("the agent is lost".into()), took);
         }
-        if self.is_well(service.name.as_str()) {
+        let unwell = self.unwell_checks.contains(&service.checks[index].name);
+        if self.is_well(service.name.as_str()) && !unwell {
             return Report { outcome: Outcome::Pass, took, processes: vec![process] };
         }
         let fault = match service.checks[index].kind {
@@ -445,6 +454,14 @@ impl World {
 
     fn acts_on(&self, name: &str) -> Vec<&Act> {
         self.acts.iter().filter(|(_, on, _)| on == name).map(|(_, _, act)| act).collect()
+    }
+
+    /// How the last incident that was told ended.
+    fn how_it_ended(&self) -> &str {
+        match &self.notices.last().unwrap().incident.phase {
+            IncidentPhase::Closed { how, .. } => how,
+            IncidentPhase::Open => panic!("still open: {:#?}", self.notices.last()),
+        }
     }
 
     fn looks_at(&self, name: &str) -> usize {

@@ -412,3 +412,23 @@ fn an_attempt_gets_its_verdict_once_the_anchors_that_fell_silent_answer_again() 
     world.run(SECOND * 180);
     assert!(world.told("restarted but still failing"), "{:#?}", world.story);
 }
+
+#[test]
+fn what_failed_inside_before_is_no_part_of_it_whoever_holds_it() {
+    let mut services = web(5);
+    services.push(in_container("redis", "redis"));
+    let mut world = world(services, Vec::new());
+    world.faults.remove("redis");
+    world.hint_death("redis");
+    world.run(Duration::from_millis(50));
+    world.event(Event::Operator(OperatorRequest::Pause("redis".into())));
+    world.kill("redis");
+    for n in 0..3 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 200);
+    assert!(world.told("seen over the network fail at once"), "{:#?}", world.story);
+    let open = world.incidents.values().filter(|it| it.phase == IncidentPhase::Open);
+    let roots: Vec<&str> = open.map(|it| it.root.as_str()).collect();
+    assert_eq!(roots.len(), 2, "{roots:?}");
+}

@@ -162,7 +162,17 @@ fn what_is_shown_of_a_service_follows_it() {
     assert_eq!((check.name.as_str(), check.last.as_str(), check.took_ms), ("tcp", "pass", 5));
     world.effects.insert("redis".into(), Effect::Nothing);
     world.hint_death("redis");
-    world.run(SECOND * 70);
+    let hinted = world.now.wall;
+    world.run(Duration::from_millis(50));
+    let view = &world.views[&redis];
+    assert_eq!(view.state, StateLabel::Healing);
+    assert_eq!(view.since.as_millis() - hinted.as_millis(), 5, "since it was looked at");
+    world.run(SECOND);
+    let reason = |world: &World| world.views[&redis].reason.clone();
+    assert_eq!(reason(&world), "restarted, waiting for its check");
+    world.run(SECOND * 10);
+    assert_eq!(reason(&world), "restarted, its check still says: connection refused");
+    world.run(SECOND * 60);
     let view = &world.views[&redis];
     assert_eq!(view.state, StateLabel::Down);
     assert!(view.reason.starts_with("connection refused; next attempt in"), "{}", view.reason);
@@ -171,4 +181,43 @@ fn what_is_shown_of_a_service_follows_it() {
     assert_eq!(view.checks[0].detail, "connection refused");
     assert_eq!(view.incident.as_ref(), world.incidents.keys().next().map(|id| &id.0));
     assert!(view.since > world.notices[0].at, "since the verdict, not since its failure");
+}
+
+#[test]
+fn what_somebody_stopped_with_its_container_is_started_when_an_operator_asks() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    world.container(ContainerChange::Died);
+    world.container(ContainerChange::StopRequested);
+    let exited = ContainerStatus::Exited { code: 0, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 60);
+    assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
+    world.event(Event::Operator(OperatorRequest::Start("redis".into())));
+    world.run(SECOND);
+    assert_eq!(world.acts_on("redis"), [&Act::Start]);
+}
+
+#[test]
+fn what_is_well_again_without_a_restart_says_so() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.watchlist.observe = true;
+    world.event(Event::Configured(world.watchlist.clone()));
+    world.hint_death("redis");
+    world.run(SECOND * 120);
+    world.well.insert("redis".into(), true);
+    world.run(SECOND * 120);
+    assert_eq!(world.how_it_ended(), "came back without vai's doing");
+}
+
+#[test]
+fn a_look_under_way_when_an_operator_stops_it_counts_for_nothing() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.kill("redis");
+    world.event(Event::Hint { service: "redis".into(), why: String::new(), died: None });
+    world.event(Event::Operator(OperatorRequest::Stop("redis".into())));
+    let (_, result) = world.queue.remove(0);
+    let (delta, _) = world.core.handle(world.now, result);
+    let counted = delta.changes.iter().any(|change| matches!(change, Change::Sampled(_)));
+    assert!(!counted, "{delta:#?}");
 }

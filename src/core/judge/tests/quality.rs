@@ -47,8 +47,13 @@ fn flapping_holds_what_is_not_proven_and_only_that() {
     assert!(world.told("not attempted: it flaps"), "{:#?}", world.story);
     assert_eq!(world.state("web"), StateLabel::Held);
     assert_eq!(world.notices.len(), 1, "no message for a swing: {:#?}", world.notices);
+    let outage = |world: &World| {
+        world.core.services[&ServiceName::from("web")].kept.outage.as_ref().unwrap().since
+    };
+    let since = outage(&world);
     world.well.insert("web".into(), true);
     world.run(SECOND * 120);
+    assert_eq!(outage(&world), since, "a swing ends nothing");
     world.faults.remove("web");
     world.hint_death("web");
     world.run(SECOND * 300);

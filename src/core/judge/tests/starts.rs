@@ -31,6 +31,8 @@ fn a_start_that_does_not_help_becomes_an_incident_and_is_not_repeated_as_a_start
     assert_eq!(starts, 1);
     assert_eq!(world.restarts(), 4, "three attempts and one slow retry: {:?}", world.acts);
     assert_eq!(world.notices[0].kind, NoticeKind::Opened);
+    let history = &world.notices[0].incident.history;
+    assert!(history[0].contains("started but still failing"), "{history:#?}");
 }
 
 #[test]
@@ -157,4 +159,49 @@ fn a_start_that_a_marker_forbids_is_asked_again_every_ten_seconds() {
     assert!((25..=31).contains(&world.acts.len()), "{}", world.acts.len());
     assert_eq!(world.state("redis"), StateLabel::StoppedByHand);
     assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn what_has_no_start_of_its_own_is_given_time_to_come_up() {
+    let mut web = service("web");
+    web.restart_cmd = None;
+    web.recovery.ladder = vec![Rung::Container];
+    let mut world = World::new(vec![web]);
+    world.kill("web");
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 58);
+    assert_eq!(world.state("web"), StateLabel::Starting, "{:#?}", world.story);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    world.run(SECOND * 10);
+    assert_eq!(world.acts_on("web"), [&Act::Restart(Rung::Container)]);
+}
+
+#[test]
+fn what_cannot_be_looked_at_from_its_start_on_is_told() {
+    let mut world = World::new(vec![service("redis")]);
+    world.unknown = true;
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 600);
+    assert_eq!(world.state("redis"), StateLabel::Unknown);
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+}
+
+#[test]
+fn what_comes_up_slowly_and_does_not_quite_work_is_degraded() {
+    let mut redis = service("redis");
+    redis.restart_cmd = None;
+    redis.recovery.ladder = vec![Rung::Container];
+    redis.checks.push(Check { interval: SECOND * 2, ..alert_check() });
+    for hidden in [false, true] {
+        let mut world = World::new(vec![redis.clone()]);
+        let but = if hidden { &mut world.blind_checks } else { &mut world.unwell_checks };
+        but.push("agent".into());
+        world.kill("redis");
+        world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+        world.run(SECOND * 30);
+        world.well.insert("redis".into(), true);
+        world.run(SECOND * 60);
+        assert_eq!(world.state("redis"), StateLabel::Degraded, "{:#?}", world.story);
+        assert!(world.acts.is_empty(), "{:?}", world.acts);
+    }
 }

@@ -1,6 +1,7 @@
 //! The core in virtual time: a small world of services that live, die and come
 //! back as each test says.
 
+mod by_hand;
 mod gates;
 mod memory;
 mod network;

@@ -6,9 +6,7 @@ use crate::registry::{check, port_of};
 use crate::rng::Rng;
 use std::sync::Arc;
 use std::time::Duration;
-use vai_core::model::{
-    Check, CheckKind, HttpCheck, OnFail, Rung, Secret, Service, ServiceKind, StatusSet,
-};
+use vai_core::model::{Check, CheckKind, HttpCheck, OnFail, Rung, Secret, Service, StatusSet};
 
 /// A plan in which more is looked at over networks, and more goes wrong with
 /// them. Its chance is its own: all else is as it was.
@@ -80,7 +78,6 @@ fn look_by(service: &mut Service, kind: CheckKind) {
             service.checks.push(Check { name: kind.label().to_owned(), kind, ..like });
         }
     }
-    debug_assert_eq!(service.kind, ServiceKind::Watched);
 }
 
 fn page_of(host: &str) -> CheckKind {

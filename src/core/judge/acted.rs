@@ -70,7 +70,7 @@ impl Core {
                 && flight.act.may_stop_container()
                 && let Some(container) = self.containers.get_mut(key)
             {
-                container.act_interrupted(now.mono);
+                container.act_interrupted(flight.at);
             }
             self.story(&flight.service, step, out);
         }

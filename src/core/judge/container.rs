@@ -244,10 +244,10 @@ impl Container {
         self.act = ActMark::Ended(now);
     }
 
-    /// `vai` ended in the middle of one; the engine may still be carrying it
-    /// out.
-    pub(crate) fn act_interrupted(&mut self, now: Time) {
-        self.act = ActMark::Ended(now + ENGINE_GOES_ON);
+    /// `vai` ended in the middle of one that it began `at`; the engine may still
+    /// be carrying it out.
+    pub(crate) fn act_interrupted(&mut self, at: Time) {
+        self.act = ActMark::Ended(at + ENGINE_GOES_ON);
     }
 
     fn is_ours(&self, now: Time) -> bool {

@@ -90,7 +90,9 @@ impl Oracle {
                 self.looks.acted(now, &flight.service, &self.known);
             }
             self.known.hear(now, event, &self.restarts);
-            self.known.doubt_outside();
+            if matches!(event, Event::Checked { .. }) {
+                self.known.doubt_outside();
+            }
             self.restarts.hear(event);
         }
         self.known.publish(heard.delta);

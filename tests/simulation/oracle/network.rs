@@ -16,7 +16,8 @@ impl Known {
     /// What comes of doubts about the network: what surely cannot be believed
     /// is no fail, and what may be doubted is none that surely is one.
     pub(crate) fn doubt_outside(&mut self) {
-        if !self.may_be_doubted() {
+        let any = self.watchlist.services.values().any(|it| outside(it).next().is_some());
+        if !any || !self.may_be_doubted() {
             return;
         }
         let surely = self.is_doubted();

@@ -17,6 +17,8 @@ const RESET_AFTER: Ms = 600_000;
 const SLOWEST_RETRY: Ms = 1_800_000;
 /// Stop events that arrive so much after an act of vai are still its own.
 const OURS_SETTLES: Ms = 6_000;
+/// The engine goes on so long with what was asked of it by who is no more.
+const ENGINE_GOES_ON: Ms = 40_000;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Restarts {
@@ -43,6 +45,7 @@ pub(crate) struct Flight {
     container: Option<String>,
     /// By an operator.
     asked: bool,
+    at: Ms,
 }
 
 /// What was spent on a service.
@@ -83,13 +86,22 @@ impl Restarts {
     pub(crate) fn stops_container(&self, key: &ContainerKey) -> bool {
         let place = Place::Container(key.clone());
         self.in_flight.values().any(|it| it.place == place && it.act.may_stop_container())
-            || self.stopped_lately.get(key).is_some_and(|&at| self.now - at <= OURS_SETTLES)
+            || self
+                .stopped_lately
+                .get(key)
+                .is_some_and(|&at| self.now.saturating_sub(at) <= OURS_SETTLES)
     }
 
     /// `saved` is how all this stood when it was last remembered, if later
     /// things were lost.
     pub(crate) fn crashed(&mut self, saved: Option<Self>) {
-        self.in_flight.clear();
+        for flight in std::mem::take(&mut self.in_flight).into_values() {
+            if let Place::Container(key) = flight.place
+                && flight.act.may_stop_container()
+            {
+                self.stopped_lately.insert(key, flight.at + ENGINE_GOES_ON);
+            }
+        }
         if let Some(saved) = saved {
             self.asked = saved.asked;
             self.refused = saved.refused;
@@ -182,7 +194,7 @@ impl Restarts {
         };
         if !stored {
             // Refused before it left.
-            self.in_flight.insert(request.id, flight(request, false, known));
+            self.in_flight.insert(request.id, flight(now, request, false, known));
             return Ok(());
         }
         if !self.ever.insert(request.id) {
@@ -239,7 +251,7 @@ impl Restarts {
             }
             Act::Start | Act::Stop => {}
         }
-        self.in_flight.insert(request.id, flight(request, asked, known));
+        self.in_flight.insert(request.id, flight(now, request, asked, known));
         Ok(())
     }
 
@@ -329,7 +341,7 @@ impl Effort {
     }
 }
 
-fn flight(request: &ActRequest, asked: bool, known: &Known) -> Flight {
+fn flight(now: Ms, request: &ActRequest, asked: bool, known: &Known) -> Flight {
     let service = &request.service;
     Flight {
         service: service.name.clone(),
@@ -337,6 +349,7 @@ fn flight(request: &ActRequest, asked: bool, known: &Known) -> Flight {
         act: request.act.clone(),
         container: container_id(&service.place, known),
         asked,
+        at: now,
     }
 }
 

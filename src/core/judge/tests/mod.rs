@@ -2,6 +2,7 @@
 //! back as each test says.
 
 mod affected;
+mod by_hand;
 mod confirm;
 mod containers;
 mod dependencies;

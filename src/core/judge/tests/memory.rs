@@ -308,14 +308,6 @@ fn an_incident_from_before_it_was_remembered_whether_it_was_shown_was_shown() {
 }
 
 #[test]
-fn what_is_well_and_stays_so_is_stored_no_more() {
-    let mut world = World::settled(vec![service("a"), service("b")]);
-    let stored = world.stored;
-    world.run(SECOND * 600);
-    assert_eq!(world.stored, stored);
-}
-
-#[test]
 fn what_is_disabled_stays_so_and_has_spent_what_it_spent() {
     let mut world = World::settled(vec![service("redis")]);
     world.effects.insert("redis".into(), Effect::Nothing);

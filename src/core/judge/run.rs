@@ -231,7 +231,7 @@ mod tests {
     /// A run of an hour in which every second look came to `outcome`.
     fn alternating(judged: bool, outcome: &Outcome) -> Run {
         let fail = Outcome::Fail(Fault::new(FaultKind::Timeout, "timeout"));
-        let service = crate::judge::tests::service("web");
+        let service = crate::judge::tests::builders::service("web");
         let check = &service.checks[0];
         let mut run = Run::new(Time::default(), &service.name, check);
         for tick in 0..60 {

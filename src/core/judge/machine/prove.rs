@@ -92,7 +92,7 @@ impl Machine {
             }
             Condition::Degraded(check, why) if self.kept.outage.is_none() || self.is_proven() => {
                 self.half_recovered(now, "came back, degraded", step);
-                self.degraded(now, check, why, step);
+                self.degraded(now, &check, why, step);
             }
             Condition::HalfBlind(why) if self.kept.outage.is_none() || self.is_proven() => {
                 self.half_blind(now, &why, step);
@@ -181,7 +181,7 @@ impl Machine {
         match self.condition(now.mono) {
             Condition::Degraded(check, why) => {
                 self.half_recovered(now, &ended, step);
-                self.degraded(now, check, format!("{how}; {why}"), step);
+                self.degraded(now, &check, format!("{how}; {why}"), step);
             }
             _ => {
                 self.recovered(now, &ended, step);

@@ -118,7 +118,7 @@ impl Machine {
                 if self.is_broken() {
                     self.half_recovered(now, "came back, degraded", step);
                 }
-                self.degraded(now, check, why, step);
+                self.degraded(now, &check, why, step);
             }
             Condition::Well => {
                 let attempts = self.kept.outage.as_ref().map_or(0, |outage| outage.attempts);
@@ -207,15 +207,8 @@ impl Machine {
         reason.clone_into(&mut outage.reason);
     }
 
-    pub(super) fn degraded(&mut self, now: Now, check: String, why: String, step: &mut Step) {
-        match &mut self.kept.outage {
-            None => self.open(now, OutageKind::Degraded, &check, &why, now),
-            Some(outage) if outage.kind == OutageKind::Degraded => {
-                outage.check = check;
-                outage.reason.clone_from(&why);
-            }
-            Some(_) => {}
-        }
+    pub(super) fn degraded(&mut self, now: Now, check: &str, why: String, step: &mut Step) {
+        self.open(now, OutageKind::Degraded, check, &why, now);
         self.was_well(now);
         step.became_well |= !self.is_well();
         self.enter(now, State::Degraded(why.clone()), &why, step);

@@ -302,3 +302,19 @@ fn who_is_told_is_up_to_the_root_unless_it_has_nobody() {
     assert_eq!(told(channel("of a")), channel("of a"));
     assert_eq!(told(Notify::Nobody), channel("of b"));
 }
+
+#[test]
+fn what_can_be_looked_at_again_and_is_degraded_says_what_is_wrong_now() {
+    let mut redis = service("redis");
+    redis.checks.push(alert_check());
+    let mut world = World::settled(vec![redis]);
+    world.unknown = true;
+    world.run(SECOND * 600);
+    world.unknown = false;
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 600);
+    assert_eq!(world.state("redis"), StateLabel::Degraded);
+    let reasons: Vec<&str> = world.incidents.values().map(|it| it.reason.as_str()).collect();
+    assert_eq!(reasons, ["connection refused"], "it is one incident all along");
+    assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
+}

@@ -2,6 +2,8 @@
 //! back as each test says.
 
 mod affected;
+mod blame;
+pub(super) mod builders;
 mod by_hand;
 mod confirm;
 mod containers;
@@ -18,10 +20,12 @@ mod quality;
 mod reloads;
 mod roots;
 mod starts;
+mod steps;
 
 use super::machine::OutageKind;
 use super::*;
 use crate::model::*;
+use builders::*;
 use std::collections::BTreeMap;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -84,139 +88,15 @@ struct World {
     stored: usize,
 }
 
-fn check(kind: CheckKind) -> Check {
-    Check {
-        name: kind.label().to_owned(),
-        kind,
-        interval: SECOND * 60,
-        timeout: SECOND * 5,
-        failure_threshold: 3,
-        success_threshold: 2,
-        confirm_interval: SECOND * 2,
-        fail_for: Duration::ZERO,
-        on_fail: OnFail::Restart,
-    }
-}
-
-fn process_check() -> Check {
-    check(CheckKind::Process(ProcessCheck {
-        pattern: ProcessPattern::CommandLine("x".into()),
-        min_count: 1,
-        max_count: None,
-    }))
-}
-
-fn tcp_check() -> Check {
-    let host = "localhost".to_owned();
-    check(CheckKind::Tcp(TcpCheck { host, port: 6379, send: None, expect: None }))
-}
-
-pub(crate) fn service(name: &str) -> Service {
-    Service {
-        name: name.into(),
-        enabled: true,
-        kind: ServiceKind::Watched,
-        place: Place::Container("services".into()),
-        checks: vec![tcp_check()],
-        restart_cmd: Some("start it".into()),
-        stop_cmd: None,
-        user: None,
-        working_dir: None,
-        environment: Vec::new(),
-        held: None,
-        log_path: None,
-        notify: Notify::Default,
-        severity: Severity::Critical,
-        dependencies: Vec::new(),
-        startup_delay: SECOND * 5,
-        start_timeout: None,
-        recovery: Recovery {
-            ladder: vec![Rung::Command, Rung::KillAndCommand],
-            alert_only: None,
-            start_container: true,
-            max_attempts: 3,
-            max_restarts: 5,
-            window: SECOND * 600,
-            backoff_initial: SECOND * 10,
-            backoff_max: SECOND * 300,
-            retry_after_give_up: SECOND * 300,
-            command_timeout: SECOND * 30,
-            stop_timeout: None,
-        },
-        evidence: EvidenceDetail::Full,
-    }
-}
-
-/// Looked at so rarely that nothing but its own time brings news of it.
-fn daily(name: &str) -> Service {
-    let mut daily = service(name);
-    daily.checks[0].interval = SECOND * 86_400;
-    daily
-}
-
-fn watchlist(services: Vec<Service>) -> Watchlist {
-    Watchlist {
-        services: services.into_iter().map(|s| (s.name.clone(), Arc::new(s))).collect(),
-        parallel_actions: 4,
-        host_max_restarts: 100,
-        host_window: SECOND * 600,
-        anchors: Vec::new(),
-        observe: false,
-        repeat_interval: SECOND * 14_400,
-        local: Instance { id: "boot".into(), started_at: "1".into() },
-    }
-}
-
-fn instance(number: u32) -> Instance {
-    Instance { id: "c0ffee".into(), started_at: number.to_string() }
-}
-
-fn view(number: u32, status: ContainerStatus) -> ContainerView {
-    ContainerView::Present(Presence {
-        instance: instance(number),
-        name: "services-container".into(),
-        status,
-        health: None,
-        up_for: Duration::ZERO,
-        health_start: None,
-        engine_restarts: false,
-        network_of: None,
-        network_gone: false,
-        is_self: false,
-    })
-}
-
-fn chain() -> Vec<Service> {
-    let mut b = service("b");
-    b.dependencies = vec!["a".into()];
-    vec![service("a"), b]
-}
-
-fn alert_check() -> Check {
-    Check { name: "agent".into(), on_fail: OnFail::Alert, ..tcp_check() }
-}
-
 /// Hangs: something lives there, and nothing proves that it does not work.
 fn hang(world: &mut World, name: &str) {
     world.kill(name);
     world.faults.insert(name.into(), FaultKind::Timeout);
 }
 
-fn in_container(name: &str, container: &str) -> Service {
-    Service { place: Place::Container(container.into()), ..service(name) }
-}
-
 fn up(world: &mut World, key: &str, number: u32) {
     let change = ContainerChange::Seen(view_of(key, number));
     world.event(Event::Container { key: key.into(), change });
-}
-
-fn view_of(key: &str, number: u32) -> ContainerView {
-    let ContainerView::Present(presence) = view(number, ContainerStatus::Running) else {
-        unreachable!("it is present");
-    };
-    let instance = Instance { id: format!("id-of-{key}"), ..presence.instance };
-    ContainerView::Present(Presence { instance, name: key.into(), ..presence })
 }
 
 impl World {
@@ -472,15 +352,4 @@ impl World {
     fn restarts(&self) -> usize {
         self.acts.iter().filter(|(_, _, act)| matches!(act, Act::Restart(_))).count()
     }
-}
-
-#[test]
-fn a_step_judges_only_what_it_concerns() {
-    let mut world = World::settled(vec![service("a"), service("b")]);
-    assert!(world.core.services.due(world.now.mono).is_empty());
-    world.kill("a");
-    while world.state("a") == StateLabel::Healthy {
-        world.run(SECOND);
-    }
-    assert!(!world.core.services.due(world.now.mono).contains(&"b".into()));
 }

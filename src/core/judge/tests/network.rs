@@ -432,3 +432,18 @@ fn what_failed_inside_before_is_no_part_of_it_whoever_holds_it() {
     let roots: Vec<&str> = open.map(|it| it.root.as_str()).collect();
     assert_eq!(roots.len(), 2, "{roots:?}");
 }
+
+#[test]
+fn what_somebody_stopped_does_not_speak_for_the_network() {
+    let mut world = world(web(7), Vec::new());
+    for n in 5..7 {
+        let stop = OperatorRequest::Stop(format!("web-{n}").as_str().into());
+        world.event(Event::Operator(stop));
+    }
+    world.run(SECOND * 30);
+    for n in 0..3 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 300);
+    assert_eq!(world.restarts(), 0, "three of the five that should run: {:?}", world.acts);
+}

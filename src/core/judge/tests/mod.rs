@@ -2,16 +2,20 @@
 //! back as each test says.
 
 mod affected;
+mod attention;
 mod confirm;
 mod containers;
 mod dependencies;
+mod digest;
 mod engine;
 mod gates;
 mod healing;
 mod incidents;
+mod joined;
 mod memory;
 mod network;
 mod operator;
+mod own;
 mod quality;
 mod reloads;
 mod roots;

@@ -43,7 +43,7 @@ impl Core {
         let words = self.host.last_words.take();
         if unclean && self.host.event != Some(now.mono) {
             let why = words.unwrap_or_else(|| {
-                "it was killed, or ended without a word; the engine knows more: docker inspect, \
+                "it was killed, or ended without a word\nThe engine knows more: docker inspect, \
                  docker logs"
                     .to_owned()
             });

@@ -15,11 +15,11 @@ mod joined;
 mod memory;
 mod network;
 mod operator;
-mod own;
 mod quality;
 mod reloads;
 mod roots;
 mod starts;
+mod vai_itself;
 
 use super::*;
 use crate::model::*;

@@ -5,6 +5,7 @@ mod commands;
 mod keep;
 mod reach;
 mod registry;
+mod sinks;
 mod summary;
 mod text;
 mod turn;
@@ -25,7 +26,7 @@ use futures_util::FutureExt;
 use jiff::tz::TimeZone;
 use keep::Keeping;
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -172,7 +173,12 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let watchlist = watchlist(&config, options.observe);
     let undelivered = memory.messages().clone();
     let (core, first) = Core::new(clock::now(), watchlist, memory);
+    let failing_sinks = core.failing_sinks();
+    let failing_sinks =
+        failing_sinks.map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
     let turn = Turn {
+        registry_trouble: core.registry_failure().map(str::to_owned),
+        failing_sinks,
         core,
         keeping: Keeping::new(store),
         shown,
@@ -185,8 +191,6 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         observe: options.observe,
         windows: Windows::new(config.maintenance.clone(), time_zone()),
         unlisted: BTreeSet::new(),
-        registry_trouble: None,
-        failing_sinks: BTreeMap::new(),
         digest: Digest::new(config.notifications.digest.clone(), time_zone()),
         looks: JoinSet::new(),
         acts: JoinSet::new(),

@@ -2,7 +2,7 @@
 
 use super::keep::{Keeping, STORED_WITHIN, not_stored};
 use super::registry::Forced;
-use super::{AppError, Reach, Registry, watchlist};
+use super::{AppError, Reach, Registry, sinks, watchlist};
 use crate::alert::Alerter;
 use crate::clock;
 use crate::config::Config;
@@ -294,9 +294,7 @@ impl Turn {
     /// Hands over which sinks took nothing when they were tried last, where
     /// that changed.
     fn follow_sinks(&mut self) {
-        let status = self.alerter.status().into_iter();
-        let failing: BTreeMap<String, String> =
-            status.filter_map(|it| Some((it.name, it.last_error?))).collect();
+        let failing = sinks::failing(&self.failing_sinks, self.alerter.status());
         let names: BTreeSet<String> =
             failing.keys().chain(self.failing_sinks.keys()).cloned().collect();
         let before = std::mem::replace(&mut self.failing_sinks, failing);

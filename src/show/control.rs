@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::codec::{Framed, LinesCodec};
 use tokio_util::sync::CancellationToken;
-use vai_core::model::{AlertRequest, OperatorError, OperatorRequest, ServiceName};
+use vai_core::model::{AlertRequest, OperatorError, OperatorRequest, ServiceName, SilenceScope};
 
 /// Connections served at once; the rest wait in the socket's queue.
 const MAX_CONNECTIONS: usize = 16;
@@ -166,6 +166,9 @@ impl Control {
                 self.demand(Demand::Alerts(AlertRequest::Acknowledge(incident))).await
             }
             Command::Silence { scope, seconds, reason } => {
+                if let SilenceScope::Service(service) = &scope {
+                    self.known(service)?;
+                }
                 let lasts = Duration::from_secs(seconds);
                 let request = AlertRequest::Silence { scope, lasts, reason };
                 self.demand(Demand::Alerts(request)).await
@@ -183,10 +186,15 @@ impl Control {
         request: fn(ServiceName) -> OperatorRequest,
         service: ServiceName,
     ) -> Result<Reply, Trouble> {
-        if let Err(unknown) = self.current().service(&service) {
-            return Err(Trouble { message: unknown.to_string(), help: Some(unknown.help()) });
-        }
+        self.known(&service)?;
         self.demand(Demand::Operator(request(service))).await
+    }
+
+    /// The error names the nearest service.
+    fn known(&self, service: &ServiceName) -> Result<(), Trouble> {
+        let snapshot = self.current();
+        let Err(unknown) = snapshot.service(service) else { return Ok(()) };
+        Err(Trouble { message: unknown.to_string(), help: Some(unknown.help()) })
     }
 
     async fn demand(&self, demand: Demand) -> Result<Reply, Trouble> {

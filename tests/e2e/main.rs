@@ -6,11 +6,13 @@
     reason = "helpers of tests fail a test by panicking, and tell why"
 )]
 
+mod attention;
 mod command_line;
 mod commands;
 mod containers;
 mod copies;
 mod crashes;
+mod delivery;
 mod dependencies;
 mod deploys;
 mod edits;
@@ -19,6 +21,7 @@ mod engine_calls;
 mod engine_restarts;
 mod giving_up;
 mod healing;
+mod heartbeat;
 mod lab;
 mod lifecycle;
 mod mail;
@@ -28,6 +31,7 @@ mod own_network;
 mod pauses;
 mod reach;
 mod refused;
+mod secrets;
 mod services;
 mod state;
 mod warnings;

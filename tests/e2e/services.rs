@@ -1,6 +1,7 @@
 //! Services as a registry has them, with the shortest sensible times.
 
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// The real redis of [`Image::Services`](crate::lab::Image).
 pub(crate) fn redis() -> Value {
@@ -89,4 +90,27 @@ pub(crate) fn tiny_worker(name: &str, dependencies: &[&str]) -> Value {
         "dependencies": dependencies,
         "startup_delay_seconds": 1,
     })
+}
+
+/// A service beside vai that is well while `file` is there; only the test makes
+/// it and takes it away.
+pub(crate) fn flag(file: &Path) -> Value {
+    json!({
+        "health_check": {
+            "type": "custom", "command": format!("test -e {} || {{ echo 'no flag'; exit 1; }}", file.display()),
+            "interval_seconds": 2, "timeout_seconds": 1, "confirm_interval_seconds": 1,
+        },
+        "startup_delay_seconds": 1,
+        "recovery": { "action": "alert" },
+    })
+}
+
+/// The same, which vai can mend from the moment that `mends` is there.
+pub(crate) fn mendable_flag(file: &Path, mends: &Path) -> Value {
+    let mut service = flag(file);
+    service["restart_cmd"] =
+        json!(format!("test -e {} && touch {}; true", mends.display(), file.display()));
+    service["start_timeout_seconds"] = json!(2);
+    service["recovery"] = json!({ "max_attempts": 1, "retry_after_give_up_seconds": 3 });
+    service
 }

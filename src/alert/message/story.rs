@@ -116,12 +116,14 @@ fn story(notice: &Notice, context: &Context<'_>) -> Vec<Part> {
 fn news(incident: &Incident, context: &Context<'_>) -> Vec<String> {
     let mut said = vec![format!("{}: {}.", named(incident), incident.reason)];
     let since = when::time_and_day(incident.since, context.zone);
-    said.push(match incident.phase {
-        IncidentPhase::Open => format!("That was at {since}."),
-        IncidentPhase::Closed { at, .. } => {
-            let took = when::span(when::between(incident.since, at));
-            format!("It began at {since} and took {took}.")
-        }
+    let took = match incident.phase {
+        IncidentPhase::Open => Duration::ZERO,
+        IncidentPhase::Closed { at, .. } => when::between(incident.since, at),
+    };
+    said.push(if took < Duration::from_secs(1) {
+        format!("That was at {since}.")
+    } else {
+        format!("It began at {since} and took {}.", when::span(took))
     });
     said
 }

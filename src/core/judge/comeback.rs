@@ -43,7 +43,7 @@ impl Core {
         let words = self.host.last_words.take();
         if unclean && self.host.event != Some(now.mono) {
             let why = words.unwrap_or_else(|| {
-                "it was killed, or ended without a word; the engine knows more: docker inspect, \
+                "it was killed, or ended without a word\nThe engine knows more: docker inspect, \
                  docker logs"
                     .to_owned()
             });
@@ -55,7 +55,7 @@ impl Core {
     /// tells.
     pub(super) fn tell_restart(&mut self, now: Now, out: &mut Out) {
         let Some(Failing { since, why }) = self.host.restart.take() else { return };
-        let told = self.is_silent()
+        let told = self.is_silent(now)
             || self.host.restart_told.is_some_and(|at| now.mono.since(at) < UNCLEAN_WITHIN);
         if !told {
             self.host.restart_told = Some(now.mono);
@@ -80,15 +80,16 @@ impl Core {
             let reason = format!("{}, and {services} {verb} up again", comeback.what);
             let notice = self.good_news(Subject::Host, "host", comeback.at, now, reason);
             self.host.comeback = None;
-            if !self.is_silent() {
+            if !self.is_silent(now) {
                 self.tell(notice, out);
             }
         }
     }
 
     /// Whether no message at all is wanted.
-    fn is_silent(&self) -> bool {
-        self.host.silences.iter().any(|it| it.scope == SilenceScope::Everything)
+    pub(super) fn is_silent(&self, now: Now) -> bool {
+        let mut silences = self.host.silences.iter();
+        silences.any(|it| it.scope == SilenceScope::Everything && it.is_in_force(now))
     }
 
     /// A message that is about nothing that anybody has to mend now.

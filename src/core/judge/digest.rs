@@ -25,7 +25,11 @@ impl Core {
     }
 
     /// Tells what was healed since it was last told; nothing if nothing was.
+    /// While no message at all is wanted, it waits for the next digest.
     pub(super) fn tell_digest(&mut self, now: Now, out: &mut Out) {
+        if self.is_silent(now) {
+            return;
+        }
         let mut healed: Vec<(String, Healed)> =
             std::mem::take(&mut self.host.healed).into_iter().collect();
         if healed.is_empty() {

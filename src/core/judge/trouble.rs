@@ -6,6 +6,19 @@ use host::{Failing, UNCLEAN_WITHIN};
 use incident::{ENGINE_TOLD_AFTER, Root, SINK_TOLD_AFTER, Trouble};
 
 impl Core {
+    /// Why the registry on disk was not in force when it was last heard of, by
+    /// this `vai` or the one before.
+    #[must_use]
+    pub fn registry_failure(&self) -> Option<&str> {
+        self.host.registry.as_ref().map(|failing| failing.why.as_str())
+    }
+
+    /// The notification sinks that took nothing when they were tried last, by
+    /// this `vai` or the one before, and why.
+    pub fn failing_sinks(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.host.sinks.iter().map(|(name, failing)| (name.as_str(), failing.why.as_str()))
+    }
+
     /// Everything of that kind that is worth telling now.
     pub(super) fn troubles(&self, now: Now) -> Vec<Trouble> {
         let host = [

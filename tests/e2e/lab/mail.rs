@@ -37,18 +37,24 @@ impl MailCatcher {
     /// If `VAI_E2E_PYTHON` names no Python with aiosmtpd; `tests/run` sees to
     /// that.
     pub(crate) fn start() -> Self {
-        let python = std::env::var_os("VAI_E2E_PYTHON")
-            .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
-        let mut child = Command::new(python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/lab/mail_catcher.py"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python can be run");
         let lines = Lines::default();
-        lines.follow(child.stdout.take().expect("stdout is piped"));
+        let child = run(0, &lines);
         let (port, _) = lines.wait_for(0, r"^\d+$", Duration::from_secs(20));
         let port = port.parse().expect("a port is a number");
         Self { child, lines, port }
+    }
+
+    /// As if the server was down: nobody listens there any more.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().expect("it still runs");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Ends that. What came before stays.
+    pub(crate) fn start_again(&mut self) {
+        let read = self.lines.all().len();
+        self.child = run(self.port, &self.lines);
+        self.lines.wait_for(read, r"^\d+$", Duration::from_secs(20));
     }
 
     /// The registry's `notifications.smtp` that leads here.
@@ -68,7 +74,7 @@ impl MailCatcher {
     /// All mails so far, oldest first.
     pub(crate) fn mails(&self) -> Vec<Mail> {
         let lines = self.lines.all();
-        let mails = lines.iter().skip(1);
+        let mails = lines.iter().filter(|line| line.starts_with('{'));
         mails
             .map(|line| serde_json::from_str(line).expect("the catcher prints a mail a line"))
             .collect()
@@ -80,6 +86,19 @@ impl MailCatcher {
             self.mails().into_iter().nth(count - 1)
         })
     }
+}
+
+fn run(port: u16, lines: &Lines) -> Child {
+    let python = std::env::var_os("VAI_E2E_PYTHON")
+        .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
+    let mut child = Command::new(python)
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/lab/mail_catcher.py"))
+        .arg(port.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python can be run");
+    lines.follow(child.stdout.take().expect("stdout is piped"));
+    child
 }
 
 impl Drop for MailCatcher {

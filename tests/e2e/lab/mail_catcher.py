@@ -1,9 +1,10 @@
-"""An SMTP server on a free loopback port. Prints the port, then a JSON line for each mail."""
+"""An SMTP server on a loopback port, any if it is 0. Prints the port, then a JSON line for each mail."""
 
 import asyncio
 import email
 import email.policy
 import json
+import sys
 import time
 
 from aiosmtpd.smtp import SMTP
@@ -27,7 +28,7 @@ class Catcher:
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Catcher()), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(Catcher()), "127.0.0.1", int(sys.argv[1]))
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

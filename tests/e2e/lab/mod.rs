@@ -4,6 +4,7 @@
 pub(crate) mod calls;
 mod container;
 mod docker;
+mod http_catcher;
 mod image;
 mod mail;
 mod output;
@@ -15,6 +16,7 @@ mod wait;
 
 pub(crate) use container::{Container, Spec};
 pub(crate) use docker::Engine;
+pub(crate) use http_catcher::HttpCatcher;
 pub(crate) use image::Image;
 pub(crate) use mail::{Mail, MailCatcher};
 pub(crate) use private_engine::{Containers, PrivateEngine};

@@ -94,6 +94,20 @@ fn good_news_of_the_host() {
 }
 
 #[test]
+fn the_daily_digest() {
+    let reason = "3 failures were healed without a message: redis, web\n\
+                  redis: 2 times, after 14 s at most\n\
+                  web: once, after 9 s";
+    let digest = Incident {
+        severity: Severity::Info,
+        state: StateLabel::Healthy,
+        phase: IncidentPhase::Closed { at: later(0), how: String::new() },
+        ..trouble(Subject::Vai, "daily digest", reason, "")
+    };
+    assert_snapshot!(shown(&[notice(digest, NoticeKind::Info, 0)], 10));
+}
+
+#[test]
 fn the_engine_is_gone() {
     let engine = trouble(
         Subject::Engine,

@@ -165,24 +165,26 @@ impl Incidents {
         self.last
     }
 
-    /// The open incident of this id, else of this root.
+    /// The open incident of this id, else one of this root.
     pub(crate) fn find(&self, name: &str) -> Option<&Incident> {
-        self.open.get(self.named(name)?).map(|open| &open.incident)
+        self.named(name).next().and_then(|root| self.open.get(root)).map(|open| &open.incident)
     }
 
-    /// Somebody looks after an open incident.
+    /// Somebody looks after what is open by this id, or under this name: what is
+    /// down may be unstable as well.
     pub(crate) fn acknowledge(&mut self, name: &str, now: Now, changes: &mut Vec<Change>) {
-        let Some(root) = self.named(name).cloned() else { return };
-        if let Some(open) = self.open.get_mut(&root) {
+        let roots: Vec<Root> = self.named(name).cloned().collect();
+        for root in roots {
+            let Some(open) = self.open.get_mut(&root) else { continue };
             open.incident.acknowledged.get_or_insert(now.wall);
             changes.push(Change::Incident(Box::new(open.incident.clone())));
         }
     }
 
-    fn named(&self, name: &str) -> Option<&Root> {
-        let by_id = self.open.iter().find(|(_, open)| open.incident.id.0 == name);
-        let by_root = || self.open.iter().find(|(_, open)| open.incident.root == name);
-        by_id.or_else(by_root).map(|(root, _)| root)
+    fn named(&self, name: &str) -> impl Iterator<Item = &Root> {
+        let is_it = move |incident: &Incident| incident.id.0 == name || incident.root == name;
+        let open = self.open.iter().filter(move |(_, open)| is_it(&open.incident));
+        open.map(|(root, _)| root)
     }
 
     /// The number of the last one opened.

@@ -2,16 +2,19 @@
 //! back as each test says.
 
 mod affected;
+mod attention;
 mod blame;
 pub(super) mod builders;
 mod by_hand;
 mod confirm;
 mod containers;
 mod dependencies;
+mod digest;
 mod engine;
 mod gates;
 mod healing;
 mod incidents;
+mod joined;
 mod memory;
 mod network;
 mod operator;
@@ -21,6 +24,7 @@ mod reloads;
 mod roots;
 mod starts;
 mod steps;
+mod vai_itself;
 
 use super::machine::OutageKind;
 use super::*;

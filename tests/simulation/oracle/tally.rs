@@ -145,8 +145,11 @@ impl Tally {
     /// The same beyond all doubt: by fails since something was last healed that
     /// may have been their cause.
     pub(crate) fn surely_confirms(&self, check: &Check) -> bool {
+        // Of the end of a container its own event is the proof.
+        let stopped = self.kind == Some(FaultKind::ContainerStopped);
+        let proven = self.proven && !self.in_doubt && !stopped;
         self.recent > 0
-            && ((self.proven && !self.in_doubt) || self.recent >= check.failure_threshold)
+            && (proven || self.recent >= check.failure_threshold)
             && self.last - self.recent_first >= check.fail_for.as_millis() as Ms
     }
 

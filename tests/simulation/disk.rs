@@ -1,14 +1,25 @@
 //! The disk: what was stored survives a crash, through JSON as the real store
 //! keeps it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use vai_core::dispatch::{Reached, Told};
 use vai_core::judge::{Change, Delta, Memory, Record};
+use vai_core::model::IncidentId;
 
 /// What is stored, and what waits while nothing can be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     saved: Memory,
-    unsaved: Vec<Change>,
+    /// Which sink was told of which incident.
+    told: BTreeMap<(IncidentId, String), Reached>,
+    unsaved: Vec<Unsaved>,
     pub(crate) fails: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Unsaved {
+    Change(Change),
+    Told(Told),
 }
 
 impl Disk {
@@ -16,21 +27,48 @@ impl Disk {
     /// the disk is back.
     pub(crate) fn store(&mut self, delta: &Delta) -> bool {
         let kept = |change: &&Change| matches!(change, Change::Keep(_) | Change::Forget(_));
-        if self.fails {
-            self.unsaved.extend(delta.changes.iter().filter(kept).cloned());
-            return false;
-        }
-        for change in delta.changes.iter().filter(kept) {
-            self.saved.apply(change);
-        }
-        true
+        let kept = delta.changes.iter().filter(kept).cloned().map(Unsaved::Change);
+        self.unsaved.extend(kept);
+        self.write();
+        !self.fails
+    }
+
+    /// Stores what became of a message.
+    pub(crate) fn told(&mut self, told: Told) {
+        self.unsaved.push(Unsaved::Told(told));
+        self.write();
     }
 
     pub(crate) fn back(&mut self) {
         self.fails = false;
-        for change in std::mem::take(&mut self.unsaved) {
-            self.saved.apply(&change);
+        self.write();
+    }
+
+    fn write(&mut self) {
+        if self.fails {
+            return;
         }
+        for next in std::mem::take(&mut self.unsaved) {
+            match next {
+                Unsaved::Change(change) => self.saved.apply(&change),
+                Unsaved::Told(Told::Reached(told)) => {
+                    self.told.insert((told.incident.clone(), told.sink.clone()), told);
+                }
+                Unsaved::Told(Told::Over { incident, sink }) => {
+                    self.told.remove(&(incident, sink));
+                }
+                Unsaved::Told(Told::Everybody(_)) => {}
+            }
+        }
+    }
+
+    /// Who was told of incidents that there are still; the rest is forgotten.
+    pub(crate) fn still_told(&mut self, memory: &Memory) -> Vec<Reached> {
+        let messages = memory.messages().values().map(|notice| &notice.incident);
+        let known: BTreeSet<&IncidentId> =
+            memory.incidents().chain(messages).map(|incident| &incident.id).collect();
+        self.told.retain(|(incident, _), _| known.contains(incident));
+        self.told.values().cloned().collect()
     }
 
     /// The crash of the one who writes: whether anything was lost with it.

@@ -5,9 +5,10 @@ use crate::target::Life;
 use crate::world::{Thing, World};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use vai_core::model::{
-    ContainerChange, ContainerStatus, Event, Instance, MaintenanceWindow, OperatorRequest, Service,
-    ServiceName, StateLabel, Wall,
+    AlertRequest, ContainerChange, ContainerStatus, Event, Instance, MaintenanceWindow,
+    OperatorRequest, Service, ServiceName, SilenceScope, StateLabel, Wall,
 };
 
 impl World {
@@ -113,9 +114,25 @@ impl World {
                 self.oracle.suspended(now + lasts);
             }
             What::SinkDown { lasts } => {
-                self.sink_up = false;
-                self.later(lasts, Thing::SinkBack);
+                self.post.nobody_until(now + lasts);
             }
+            What::SinkFails { inbox, how, lasts } => self.post.fails(inbox, how, now + lasts),
+            What::SinksEdited { edit, lasts } => {
+                self.later(lasts, Thing::SinksAsBefore { edit });
+                return self.sinks_edited(edit, true);
+            }
+            What::Acknowledged { service } => {
+                return self.asks_about_alerts(AlertRequest::Acknowledge(service));
+            }
+            What::Silenced { service, lasts } => {
+                let scope = service.map_or(SilenceScope::Everything, |name| {
+                    SilenceScope::Service(name.as_str().into())
+                });
+                let lasts = Duration::from_millis(lasts);
+                let reason = String::new();
+                return self.asks_about_alerts(AlertRequest::Silence { scope, lasts, reason });
+            }
+            What::Digest => return self.feed(Event::Digest),
             What::Reloaded { edit } => return self.reloads(edit),
             What::Asked { service, request } => return self.asks(&service, request),
             What::Maintenance { service, lasts } => {
@@ -341,6 +358,15 @@ impl World {
         Ok(())
     }
 
+    fn asks_about_alerts(&mut self, request: AlertRequest) -> crate::Step {
+        let now = self.clock();
+        let answer = self.core.as_ref().map(|core| core.answer_about_alerts(now, &request));
+        if answer.is_some_and(|answer| answer.is_ok()) {
+            return self.feed(Event::Alerts(request));
+        }
+        Ok(())
+    }
+
     pub(crate) fn maintenance_over(&mut self, service: &str) -> crate::Step {
         if self.maintenance.get(service).is_some_and(|&until| until <= self.now) {
             self.maintenance.remove(service);
@@ -367,7 +393,8 @@ impl World {
         self.maintenance.clear();
         self.maintenance_again()?;
         self.later(0, Thing::DiskBack);
-        self.later(0, Thing::SinkBack);
+        self.sinks_mended()?;
+        self.asks_about_alerts(AlertRequest::Unsilence(SilenceScope::Everything))?;
         self.later(SECOND, Thing::Boot);
         if !self.engine_up {
             self.engine_is(true);

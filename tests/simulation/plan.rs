@@ -4,6 +4,8 @@ use crate::history;
 use crate::network;
 use crate::registry;
 use crate::rng::Rng;
+use crate::sinks;
+use crate::sinks::{Failing, Inbox, Sinks};
 use std::sync::Arc;
 use vai_core::model::{Service, Watchlist};
 
@@ -21,6 +23,7 @@ pub(crate) struct Plan {
     pub(crate) containers: Vec<ContainerPlan>,
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) settings: Watchlist,
+    pub(crate) sinks: Sinks,
     pub(crate) faults: Vec<Fault>,
     /// Faults come until then; from then on everything is mended.
     pub(crate) busy: Ms,
@@ -104,6 +107,11 @@ pub(crate) enum What {
     WallJumps { by: i64 },
     Suspended { lasts: Ms },
     SinkDown { lasts: Ms },
+    SinkFails { inbox: Inbox, how: Failing, lasts: Ms },
+    SinksEdited { edit: sinks::Edit, lasts: Ms },
+    Acknowledged { service: String },
+    Silenced { service: Option<String>, lasts: Ms },
+    Digest,
     Reloaded { edit: Edit },
     Asked { service: String, request: Request },
     Maintenance { service: String, lasts: Ms },
@@ -137,6 +145,10 @@ pub(crate) enum CrashPoint {
     WithIntentStored,
     /// As soon as an act was dispatched.
     WithActDispatched,
+    /// As soon as a message arrived, before that is known.
+    Arrived,
+    /// After so much of what became of messages was stored.
+    Reported(usize),
     /// Between the step and the next.
     Idle,
 }
@@ -163,7 +175,7 @@ pub(crate) enum Request {
 impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
-        network::widened(Self::of_one_host(seed))
+        sinks::told(network::widened(Self::of_one_host(seed)))
     }
 
     /// The history of a seed in which nobody looks further than into containers.
@@ -172,14 +184,16 @@ impl Plan {
         let (containers, services, settings) = registry::random(&mut rng);
         let busy = rng.range(3, 20) * HOUR;
         let faults = history::random(&mut rng, &containers, &services, busy);
-        Self { seed, containers, services, settings, faults, busy, quiet: 4 * HOUR }
+        let sinks = sinks::plain_sinks();
+        Self { seed, containers, services, settings, sinks, faults, busy, quiet: 4 * HOUR }
     }
 
     /// A history written by hand: services in one container named `main`.
     pub(crate) fn of(services: Vec<ServicePlan>, faults: Vec<Fault>, busy: Ms) -> Self {
         let containers = vec![registry::container("main")];
         let settings = registry::settings();
-        Self { seed: 0, containers, services, settings, faults, busy, quiet: 4 * HOUR }
+        let sinks = sinks::plain_sinks();
+        Self { seed: 0, containers, services, settings, sinks, faults, busy, quiet: 4 * HOUR }
     }
 
     pub(crate) fn watchlist(&self) -> Watchlist {

@@ -6,14 +6,17 @@ use crate::engine::{Container, Link};
 use crate::look::Outside;
 use crate::oracle::{Heard, Oracle, Violation};
 use crate::plan::{CrashPoint, HOUR, Ms, Plan, SECOND};
+use crate::post::{Post, Sent};
 use crate::rng::Rng;
+use crate::sinks;
 use crate::story::Story;
 use crate::target::{Life, Target};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use vai_core::dispatch::Told;
 use vai_core::judge::{Core, Delta, Memory};
 use vai_core::model::{
-    ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, MessageId, Notice, Now,
-    ProcId, Report, StateLabel, Ticket, Time, Wall, Watchlist,
+    ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, Now, ProcId, Report,
+    StateLabel, Ticket, Time, Wall, Watchlist,
 };
 
 /// The boot clock when the history begins.
@@ -41,7 +44,7 @@ pub(crate) enum Thing {
     Returns { service: String },
     EngineIs { up: bool, restart: Vec<String> },
     DiskBack,
-    SinkBack,
+    SinksAsBefore { edit: sinks::Edit },
     MaintenanceOver { service: String },
     Follow { run: u32 },
     List { run: u32 },
@@ -52,8 +55,8 @@ pub(crate) enum Thing {
     Effect { request: Box<ActRequest>, run: u32 },
     Second { request: Box<ActRequest>, run: u32 },
     Acted { request: Box<ActRequest>, outcome: ActOutcome, run: u32 },
-    Deliver { run: u32 },
-    Told { id: MessageId, run: u32 },
+    Sent { sent: Box<Sent>, run: u32 },
+    Reported { told: Vec<Told>, run: u32 },
     Boot,
 }
 
@@ -76,8 +79,7 @@ pub(crate) struct World {
     pub(crate) network_lost_until: Ms,
     pub(crate) outside: Outside,
     pub(crate) disk: Disk,
-    pub(crate) sink_up: bool,
-    outbox: VecDeque<(MessageId, Box<Notice>)>,
+    pub(crate) post: Post,
     pub(crate) armed: Option<(CrashPoint, Ms)>,
     pub(crate) boots: u32,
     pub(crate) mended: bool,
@@ -117,8 +119,7 @@ impl World {
             network_lost_until: 0,
             outside: Outside::default(),
             disk: Disk::default(),
-            sink_up: true,
-            outbox: VecDeque::new(),
+            post: Post::new(plan.sinks.clone(), plan.seed),
             armed: None,
             boots: 1,
             mended: false,
@@ -173,14 +174,9 @@ impl World {
         loop {
             let wake = self.core.as_ref().and_then(|core| core.next_wake(self.clock()));
             let wake = wake.map(|at| at.as_millis().saturating_sub(BOOT));
+            let post = self.post.next_wake();
             let next = self.queue.first_key_value().map(|(&(at, _), _)| at);
-            let at = match (wake, next) {
-                (Some(wake), Some(next)) => wake.min(next),
-                (wake, next) => match wake.or(next) {
-                    Some(at) => at,
-                    None => break,
-                },
-            };
+            let Some(at) = [wake, post, next].into_iter().flatten().min() else { break };
             let at = at.max(self.now).max(self.frozen_until);
             if at > end {
                 break;
@@ -196,17 +192,18 @@ impl World {
                     let thing = first.remove();
                     self.happens(thing)?;
                 }
+                None if post.is_some_and(|due| due <= at) => self.post_wakes()?,
                 None => self.feed(Event::Wake)?,
             }
         }
         self.now = end;
-        self.oracle.at_the_end(self.now)
+        self.oracle.at_the_end(self.now, self.undelivered())
     }
 
     fn happens(&mut self, thing: Thing) -> crate::Step {
         if let Some(run) = thing.run()
             && run != self.run
-            && !matches!(thing, Thing::Effect { .. } | Thing::Second { .. })
+            && !matches!(thing, Thing::Effect { .. } | Thing::Second { .. } | Thing::Sent { .. })
         {
             return Ok(());
         }
@@ -262,13 +259,9 @@ impl World {
                     self.disk.back();
                     self.feed(Event::StoreBack)?;
                 }
-                Ok(())
+                self.post_wakes()
             }
-            Thing::SinkBack => {
-                self.sink_up = true;
-                self.later(SECOND, Thing::Deliver { run: self.run });
-                Ok(())
-            }
+            Thing::SinksAsBefore { edit } => self.sinks_edited(edit, false),
             Thing::MaintenanceOver { service } => self.maintenance_over(&service),
             Thing::Follow { .. } => self.follow(),
             Thing::List { run } => {
@@ -295,8 +288,8 @@ impl World {
                 Ok(())
             }
             Thing::Acted { request, outcome, .. } => self.act_ended(&request, outcome),
-            Thing::Deliver { .. } => self.deliver(),
-            Thing::Told { id, .. } => self.feed(Event::Told(id)),
+            Thing::Sent { sent, run } => self.sent(*sent, run),
+            Thing::Reported { told, .. } => self.reported(told),
             Thing::Boot => self.boot(),
         }
     }
@@ -350,6 +343,7 @@ impl World {
             CrashPoint::BeforeStoring => !delta.changes.is_empty(),
             CrashPoint::AfterStoring | CrashPoint::After(_) => !actions.is_empty(),
             CrashPoint::WithIntentStored | CrashPoint::WithActDispatched => acts(),
+            CrashPoint::Arrived | CrashPoint::Reported(_) => false,
         };
         due.then_some(point)
     }
@@ -370,32 +364,8 @@ impl World {
                 let outcome = ActOutcome::Refused { gate, by_hand: false };
                 self.later(1, Thing::Acted { request, outcome, run });
             }
-            Action::Tell(id, notice) => self.send(id, notice),
+            Action::Tell(id, notice) => self.send(id, *notice),
         }
-    }
-
-    fn send(&mut self, id: MessageId, notice: Box<Notice>) {
-        if self.outbox.is_empty() {
-            let takes = self.rng.range(50, 3000);
-            self.later(takes, Thing::Deliver { run: self.run });
-        }
-        self.outbox.push_back((id, notice));
-    }
-
-    fn deliver(&mut self) -> crate::Step {
-        if !self.sink_up {
-            return Ok(());
-        }
-        let Some((id, notice)) = self.outbox.pop_front() else { return Ok(()) };
-        self.story
-            .tell(self.now, || format!("delivered {:?} of {}", notice.kind, notice.incident.id.0));
-        self.oracle.delivered(self.now, &notice)?;
-        self.later(5, Thing::Told { id, run: self.run });
-        if !self.outbox.is_empty() {
-            let takes = self.rng.range(50, 3000);
-            self.later(takes, Thing::Deliver { run: self.run });
-        }
-        Ok(())
     }
 
     /// vai is gone from one moment to the next.
@@ -410,7 +380,7 @@ impl World {
         self.core = None;
         self.run += 1;
         self.link = Link::Unknown;
-        self.outbox.clear();
+        self.post.gone();
         let lossy = self.disk.crash();
         self.oracle.crashed(lossy);
     }
@@ -422,6 +392,7 @@ impl World {
         }
         let mut memory: Memory =
             self.disk.load().map_err(|words| self.violation("storage", words))?;
+        let told = self.disk.still_told(&memory);
         let (core, delta) = Core::new(self.clock(), self.watchlist.clone(), memory.clone());
         self.story.tell(self.now, || "vai starts".into());
         self.story.delta(self.now, &delta);
@@ -433,9 +404,9 @@ impl World {
         for change in &delta.changes {
             memory.apply(change);
         }
-        for (&id, notice) in memory.messages() {
-            self.send(id, Box::new(notice.clone()));
-        }
+        self.oracle.sinks_are(&self.post.sinks, Some(&told));
+        let left = memory.messages().iter().map(|(&id, notice)| (id, notice.clone()));
+        self.post_starts(told, left.collect());
         let run = self.run;
         self.maintenance_again()?;
         self.feed(Event::Wake)?;
@@ -530,8 +501,8 @@ impl Thing {
             | Self::Effect { run, .. }
             | Self::Second { run, .. }
             | Self::Acted { run, .. }
-            | Self::Deliver { run }
-            | Self::Told { run, .. } => Some(*run),
+            | Self::Sent { run, .. }
+            | Self::Reported { run, .. } => Some(*run),
             _ => None,
         }
     }

@@ -86,8 +86,8 @@ pub struct Dispatch<K> {
     router: Router<K>,
     desks: BTreeMap<SinkId, Desk>,
     outbox: Outbox,
-    /// What sinks were told by a `vai` before this one.
-    resumed: Vec<Reached>,
+    /// What sinks are known to have been told, as it is stored.
+    known: Vec<Reached>,
     told: Vec<Told>,
     /// What the fallback was given, and instead of whom.
     fallen_back: Vec<(SinkId, Vec<SinkId>)>,
@@ -108,12 +108,12 @@ impl<K: Clone + PartialEq> Dispatch<K> {
             router: Router::new(),
             desks: BTreeMap::new(),
             outbox: Outbox::default(),
-            resumed: told,
+            known: told,
             told: Vec::new(),
             fallen_back: Vec::new(),
         };
         dispatch.configure(plan, now);
-        dispatch.router.resume(&dispatch.resumed);
+        dispatch.router.resume(&dispatch.known);
         dispatch
     }
 
@@ -123,6 +123,7 @@ impl<K: Clone + PartialEq> Dispatch<K> {
     pub fn configure(&mut self, plan: Plan<K>, now: Time) {
         self.router.reconfigure(&plan);
         self.plan = plan;
+        self.rename();
         let usable: Vec<Route<K>> = self.router.usable().cloned().collect();
         for route in &usable {
             self.open(route, now);
@@ -137,7 +138,7 @@ impl<K: Clone + PartialEq> Dispatch<K> {
                 // and two sinks that have gone may both have waited for it.
                 if notice.kind != NoticeKind::Resolved && !told_anew.contains(&notice) {
                     told_anew.push(notice.clone());
-                    self.tell(Parcel { notice, ids: ids.clone(), age }, now);
+                    self.tell_anew(&Parcel { notice, ids: ids.clone(), age }, now);
                 }
                 self.settle(sink, &ids);
             }
@@ -148,16 +149,9 @@ impl<K: Clone + PartialEq> Dispatch<K> {
     /// it is for the log only.
     pub fn tell(&mut self, parcel: Parcel, now: Time) -> Vec<SinkId> {
         let sinks = self.router.route(&parcel.notice);
-        for id in &parcel.ids {
-            self.outbox.hand_out(*id, &sinks);
-        }
+        self.hand_out(&parcel, &sinks, now);
         if sinks.is_empty() {
             self.settle(SinkId::default(), &parcel.ids);
-        }
-        for sink in &sinks {
-            if let Some(desk) = self.desks.get_mut(sink) {
-                desk.queue.push(parcel.clone(), now);
-            }
         }
         sinks
     }
@@ -249,6 +243,74 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         self.desks.get(&sink).map_or(0, |desk| desk.queue.pending())
     }
 
+    /// The same for what waited for a sink that has gone; others may have it.
+    fn tell_anew(&mut self, parcel: &Parcel, now: Time) {
+        let mut sinks = self.router.route(&parcel.notice);
+        sinks.retain(|&sink| {
+            let knows = self.desks.get(&sink).is_some_and(|it| it.queue.knows(&parcel.notice));
+            !knows && !self.outbox.was_handed(&parcel.ids, sink)
+        });
+        self.hand_out(parcel, &sinks, now);
+    }
+
+    fn hand_out(&mut self, parcel: &Parcel, sinks: &[SinkId], now: Time) {
+        for id in &parcel.ids {
+            self.outbox.hand_out(*id, sinks);
+        }
+        for sink in sinks {
+            if let Some(desk) = self.desks.get_mut(sink) {
+                desk.queue.push(parcel.clone(), now);
+            }
+        }
+    }
+
+    /// What a sink was told of is known by its name, which says a place in the
+    /// registry: one may get the name that another had. So what is known by the
+    /// new names comes first, and what nobody of an old name knows is forgotten.
+    fn rename(&mut self) {
+        let before = self.heard();
+        let names: BTreeMap<SinkId, &String> =
+            self.router.routes().iter().map(|route| (route.id, &route.sink.name)).collect();
+        let mut after: Vec<Reached> = Vec::new();
+        for (sink, desk) in &mut self.desks {
+            if let Some(&name) = names.get(sink) {
+                desk.name.clone_from(name);
+                after.extend(desk.queue.heard().map(|heard| heard.by(name)));
+            }
+        }
+        for reached in after.iter().filter(|it| !before.contains(it)) {
+            self.note(Told::Reached(reached.clone()));
+        }
+        for Reached { incident, sink, .. } in before {
+            if !after.iter().any(|it| it.incident == incident && it.sink == sink) {
+                self.note(Told::Over { incident, sink });
+            }
+        }
+    }
+
+    /// What every sink knows of open incidents.
+    fn heard(&self) -> Vec<Reached> {
+        let heard = |desk: &Desk| -> Vec<Reached> {
+            desk.queue.heard().map(|heard| heard.by(&desk.name)).collect()
+        };
+        self.desks.values().flat_map(heard).collect()
+    }
+
+    /// What became of messages: to be stored, and known from now on.
+    fn note(&mut self, told: Told) {
+        match &told {
+            Told::Reached(new) => {
+                self.known.retain(|it| it.incident != new.incident || it.sink != new.sink);
+                self.known.push(new.clone());
+            }
+            Told::Over { incident, sink } => {
+                self.known.retain(|it| it.incident != *incident || it.sink != *sink);
+            }
+            Told::Everybody(_) => {}
+        }
+        self.told.push(told);
+    }
+
     fn sinks(&self) -> Vec<SinkId> {
         self.desks.keys().copied().collect()
     }
@@ -261,21 +323,10 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         };
         let name = &route.sink.name;
         match self.desks.get_mut(&route.id) {
-            Some(desk) => {
-                desk.queue.reconfigure(timing);
-                // What it was told of is known by its name.
-                let old = std::mem::replace(&mut desk.name, name.clone());
-                if old != *name {
-                    for heard in desk.queue.heard() {
-                        let incident = heard.incident.clone();
-                        self.told.push(Told::Over { incident, sink: old.clone() });
-                        self.told.push(heard.by(name));
-                    }
-                }
-            }
+            Some(desk) => desk.queue.reconfigure(timing),
             None => {
                 let mut queue = Queue::new(timing);
-                queue.resume(self.resumed.iter().filter(|it| it.sink == *name), now);
+                queue.resume(self.known.iter().filter(|it| it.sink == *name), now);
                 let desk = Desk { name: name.clone(), queue };
                 self.desks.insert(route.id, desk);
             }
@@ -288,9 +339,9 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         let name = desk.name.clone();
         for news in desk.queue.take_news() {
             match news {
-                News::Reached(heard) => self.told.push(heard.by(&name)),
+                News::Reached(heard) => self.note(Told::Reached(heard.by(&name))),
                 News::Over(incident) => {
-                    self.told.push(Told::Over { incident, sink: name.clone() });
+                    self.note(Told::Over { incident, sink: name.clone() });
                 }
                 News::FallsBack(parcel) => self.fall_back(sink, *parcel, now),
                 News::Settled(ids) => self.settle(sink, &ids),

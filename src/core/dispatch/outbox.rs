@@ -36,9 +36,9 @@ pub(super) struct Heard {
 
 impl Heard {
     /// What is stored of it, by the name of the sink.
-    pub(super) fn by(self, sink: &str) -> Told {
+    pub(super) fn by(self, sink: &str) -> Reached {
         let Self { incident, opening, severity } = self;
-        Told::Reached(Reached { incident, sink: sink.to_owned(), opening, severity })
+        Reached { incident, sink: sink.to_owned(), opening, severity }
     }
 }
 

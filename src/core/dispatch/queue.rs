@@ -131,7 +131,14 @@ impl Queue {
     /// [`delivered`](Self::delivered), [`failed`](Self::failed) or
     /// [`rejected`](Self::rejected). Empty if there is nothing to say.
     pub(super) fn take(&mut self) -> Vec<Notice> {
-        let batch = std::mem::take(&mut self.waiting);
+        let mut batch = std::mem::take(&mut self.waiting);
+        // An end comes after its beginning: to whom it is new, it begins with it.
+        for entry in &mut batch {
+            let is_new = !self.told.contains_key(&entry.notice.incident.id);
+            if is_new && entry.notice.kind == NoticeKind::Resolved {
+                entry.notice.kind = NoticeKind::Opened;
+            }
+        }
         let (unwanted, wanted) = batch.into_iter().partition(|entry| {
             !self.timing.send_resolved && entry.notice.kind == NoticeKind::Resolved
         });
@@ -185,10 +192,14 @@ impl Queue {
         self.failures += 1;
         self.not_before = now + backoff.max(asked.unwrap_or_default());
         self.put_back();
-        let (kept, expired): (Vec<_>, Vec<Entry>) = std::mem::take(&mut self.waiting)
+        let (kept, mut expired): (Vec<_>, Vec<Entry>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|entry| entry.age + now.since(entry.queued) < KEPT);
         self.waiting = kept;
+        // It was too old when this sink was first tried.
+        for entry in expired.iter_mut().filter(|entry| !entry.fallen_back) {
+            self.news.push(entry.fall_back());
+        }
         let notices = expired.iter().map(|entry| entry.notice.clone()).collect();
         self.settle(expired);
         notices

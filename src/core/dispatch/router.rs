@@ -105,7 +105,7 @@ impl<K: Clone + PartialEq> Router<K> {
         }
         let told = self.told.get(id).cloned().unwrap_or_default();
         let chosen = self.choose(notice, &told);
-        if !chosen.is_empty() {
+        if !chosen.is_empty() && !notice.incident.is_over() {
             self.told.entry(id.clone()).or_default().extend(&chosen);
         }
         chosen

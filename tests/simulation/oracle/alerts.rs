@@ -18,36 +18,25 @@ pub(crate) struct Alerts {
     closed: BTreeSet<IncidentId>,
     told: BTreeMap<IncidentId, Told>,
     outbox: BTreeSet<MessageId>,
-    crashes: u64,
+    /// Somebody looks after these.
+    acknowledged: BTreeSet<IncidentId>,
 }
 
-/// What was told of an incident, and what of it arrived.
+/// What was told of an incident.
 #[derive(Clone, Debug, Default)]
 struct Told {
     messages: u64,
     opened: bool,
     resolved: bool,
-    opened_delivered: u64,
-    resolved_delivered: u64,
-    /// Crashes before the first delivery.
-    crashes_then: u64,
 }
 
 impl Alerts {
     /// `saved` is how all this stood when it was last remembered, if later
-    /// things were lost; what arrived since has arrived all the same.
+    /// things were lost.
     pub(crate) fn crashed(&mut self, saved: Option<Self>) {
-        if let Some(mut saved) = saved {
-            for (id, told) in &mut saved.told {
-                if let Some(now) = self.told.get(id) {
-                    told.opened_delivered = now.opened_delivered;
-                    told.resolved_delivered = now.resolved_delivered;
-                    told.crashes_then = now.crashes_then;
-                }
-            }
-            *self = Self { crashes: self.crashes, ..saved };
+        if let Some(saved) = saved {
+            *self = saved;
         }
-        self.crashes += 1;
     }
 
     pub(crate) fn follow(&mut self, now: Ms, heard: &Heard<'_>, known: &Known) -> crate::Step {
@@ -79,6 +68,9 @@ impl Alerts {
     }
 
     fn recorded(&mut self, now: Ms, incident: &Incident) -> crate::Step {
+        if incident.acknowledged.is_some() {
+            self.acknowledged.insert(incident.id.clone());
+        }
         let violated = |words: String| {
             let words = format!("{}: {words}", incident.id.0);
             Err(Violation { invariant: "A2", at: now, words })
@@ -161,39 +153,12 @@ impl Alerts {
                 format!("{} messages about {} by then, at most {most}", told.messages, id.0);
             return Err(Violation { invariant: "A4", at: now, words });
         }
+        if matches!(notice.kind, NoticeKind::Reminder(_)) && self.acknowledged.contains(id) {
+            let words = format!("{} is reminded of, somebody looks after it", id.0);
+            return Err(Violation { invariant: "A4", at: now, words });
+        }
         if notice.kind == NoticeKind::Resolved && !told.opened {
             let words = format!("the end of {} is told, its beginning was not", id.0);
-            return Err(Violation { invariant: "A3", at: now, words });
-        }
-        Ok(())
-    }
-
-    /// A message arrived at its sink.
-    pub(crate) fn delivered(&mut self, now: Ms, notice: &Notice) -> crate::Step {
-        let id = &notice.incident.id;
-        let crashes = self.crashes;
-        let Some(told) = self.told.get_mut(id) else { return Ok(()) };
-        let count = match notice.kind {
-            NoticeKind::Opened => &mut told.opened_delivered,
-            NoticeKind::Resolved => &mut told.resolved_delivered,
-            NoticeKind::Escalated
-            | NoticeKind::Joined
-            | NoticeKind::Reminder(_)
-            | NoticeKind::Info => {
-                return Ok(());
-            }
-        };
-        if *count == 0 {
-            told.crashes_then = crashes;
-        }
-        *count += 1;
-        let twice = *count - 1;
-        if twice > crashes - told.crashes_then {
-            let words = format!("{:?} of {} arrived {} times", notice.kind, id.0, twice + 1);
-            return Err(Violation { invariant: "A2", at: now, words });
-        }
-        if notice.kind == NoticeKind::Resolved && told.opened_delivered == 0 {
-            let words = format!("the end of {} arrived before its beginning", id.0);
             return Err(Violation { invariant: "A3", at: now, words });
         }
         Ok(())
@@ -214,13 +179,10 @@ impl Alerts {
             return violated("L1", format!("{id:?} is still to be sent"));
         }
         for (id, told) in &self.told {
-            if told.opened && told.opened_delivered == 0 {
-                return violated("A2", format!("nobody was told of {}", id.0));
-            }
             if self.open.contains_key(id) {
                 continue;
             }
-            if told.opened && (!told.resolved || told.resolved_delivered == 0) {
+            if told.opened && !told.resolved {
                 return violated("A2", format!("nobody was told of the end of {}", id.0));
             }
         }

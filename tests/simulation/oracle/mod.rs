@@ -2,6 +2,7 @@
 //! drawn from what the core was told, what it said and what the world did.
 
 mod alerts;
+mod arrivals;
 mod known;
 mod looks;
 mod network;
@@ -9,14 +10,17 @@ mod restarts;
 mod tally;
 
 use crate::plan::{Ms, Plan};
+use crate::sinks::{Inbox, Sinks};
 use alerts::Alerts;
+use arrivals::{Arrivals, Debt};
 use known::{Known, Remembered};
 use looks::Looks;
 use restarts::Restarts;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use vai_core::dispatch::Reached;
 use vai_core::judge::Delta;
-use vai_core::model::{Act, ActRequest, Action, Event, Notice, StateLabel, Watchlist};
+use vai_core::model::{Act, ActRequest, Action, Event, IncidentId, Notice, StateLabel, Watchlist};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug)]
@@ -49,6 +53,7 @@ pub(crate) struct Oracle {
     restarts: Restarts,
     looks: Looks,
     alerts: Alerts,
+    arrivals: Arrivals,
     /// What was stored last, from the first step on that could not be.
     stored: Option<Stored>,
 }
@@ -58,15 +63,18 @@ struct Stored {
     known: Remembered,
     restarts: Restarts,
     alerts: Alerts,
+    debts: BTreeMap<IncidentId, Debt>,
 }
 
 impl Oracle {
     pub(crate) fn new(plan: &Plan) -> Self {
+        let repeat = plan.settings.repeat_interval.as_millis() as Ms;
         Self {
             known: Known::new(plan.watchlist()),
             restarts: Restarts::default(),
             looks: Looks::default(),
             alerts: Alerts::default(),
+            arrivals: Arrivals::new(plan.sinks.clone(), repeat),
             stored: None,
         }
     }
@@ -80,6 +88,7 @@ impl Oracle {
                 known: self.known.remembered(),
                 restarts: self.restarts.clone(),
                 alerts: self.alerts.clone(),
+                debts: self.arrivals.debts.clone(),
             });
         }
         if let Some(event) = heard.event {
@@ -99,6 +108,7 @@ impl Oracle {
         self.looks.follow(now, heard.delta);
         self.restarts.follow(now, heard.delta, &self.known);
         self.alerts.follow(now, heard, &self.known)?;
+        self.arrivals.follow(now, heard.delta);
         for action in heard.actions {
             match action {
                 Action::Look { ticket, service } => {
@@ -149,14 +159,17 @@ impl Oracle {
 
     /// vai is gone, and if `lossy`, what it had not stored with it.
     pub(crate) fn crashed(&mut self, lossy: bool) {
-        let (known, restarts, alerts) = match self.stored.take().filter(|_| lossy) {
-            Some(Stored { known, restarts, alerts }) => (Some(known), Some(restarts), Some(alerts)),
-            None => (None, None, None),
+        let (known, restarts, alerts, debts) = match self.stored.take().filter(|_| lossy) {
+            Some(Stored { known, restarts, alerts, debts }) => {
+                (Some(known), Some(restarts), Some(alerts), Some(debts))
+            }
+            None => (None, None, None, None),
         };
         self.known.crashed(known);
         self.looks.crashed();
         self.restarts.crashed(restarts);
         self.alerts.crashed(alerts);
+        self.arrivals.crashed(debts);
     }
 
     pub(crate) fn suspended(&mut self, until: Ms) {
@@ -164,8 +177,32 @@ impl Oracle {
         self.known.suspended();
     }
 
-    pub(crate) fn delivered(&mut self, now: Ms, notice: &Notice) -> crate::Step {
-        self.alerts.delivered(now, notice)
+    /// `lives`: whoever sent it is there to know.
+    pub(crate) fn arrived(
+        &mut self,
+        now: Ms,
+        inbox: Inbox,
+        notices: &[Notice],
+        lives: bool,
+    ) -> crate::Step {
+        self.arrivals.arrived(now, inbox, notices, lives)
+    }
+
+    pub(crate) fn refused(&mut self, inbox: Inbox, notices: &[Notice]) {
+        self.arrivals.refused(inbox, notices);
+    }
+
+    pub(crate) fn given_up(&mut self, now: Ms, inbox: Inbox, notices: &[Notice]) -> crate::Step {
+        self.arrivals.given_up(now, inbox, notices)
+    }
+
+    pub(crate) fn names_are_stored(&mut self) {
+        self.arrivals.names_are_stored();
+    }
+
+    /// The registry has these sinks now; `told` is what a new vai knows.
+    pub(crate) fn sinks_are(&mut self, sinks: &Sinks, told: Option<&[Reached]>) {
+        self.arrivals.sinks_are(sinks, told);
     }
 
     /// What time alone breaks.
@@ -179,7 +216,7 @@ impl Oracle {
     }
 
     /// L1: once faults stopped, everything converged.
-    pub(crate) fn at_the_end(&self, now: Ms) -> crate::Step {
+    pub(crate) fn at_the_end(&self, now: Ms, undelivered: usize) -> crate::Step {
         let violated = |words: String| Err(Violation { invariant: "L1", at: now, words });
         let mut unreliable = BTreeSet::new();
         for view in self.known.views.values() {
@@ -192,6 +229,10 @@ impl Oracle {
                 return violated(format!("{name} is still {state}: {}", view.reason));
             }
         }
+        if undelivered > 0 {
+            return violated(format!("{undelivered} incidents have news that is still to be sent"));
+        }
+        self.arrivals.at_the_end(now)?;
         self.alerts.at_the_end(now, &unreliable)
     }
 }

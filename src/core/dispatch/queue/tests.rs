@@ -131,9 +131,10 @@ fn newer_news_replaces_older_but_stays_what_it_is() {
         (Opened, REMINDER, Opened),
         (Escalated, REMINDER, Escalated),
         (REMINDER, Escalated, Escalated),
-        (Escalated, Resolved, Resolved),
-        (REMINDER, Resolved, Resolved),
+        (Escalated, Resolved, Opened),
+        (REMINDER, Resolved, Opened),
     ];
+    // The sink was told nothing before.
     for (older, newer, expected) in cases {
         let mut queue = queue();
         queue.push(notice("a", older, Warning), at(0));

@@ -333,5 +333,77 @@ fn a_changed_name_takes_along_who_was_told() {
             Told::Everybody(_) => "",
         })
         .collect();
-    assert_eq!(names, ["mail", "post"]);
+    assert_eq!(names, ["post", "mail"], "a crash between them forgets nothing");
+}
+
+#[test]
+fn sinks_that_swap_their_names_go_on_knowing_what_they_were_told() {
+    let mut dispatch = Dispatch::new(plan(), Vec::new(), at(0));
+    dispatch.tell(notice("redis", Opened, Critical).into(), at(0));
+    let sending = dispatch.due(at(10)).remove(0);
+    dispatch.sent(sending.sink, "m1", Ok(()), at(10));
+    dispatch.take_told();
+    let mut swapped = plan();
+    for (channel, name) in [("mail", "pager"), ("pager", "mail")] {
+        swapped.channels.get_mut(channel).unwrap()[0].name = name.to_owned();
+    }
+    dispatch.configure(swapped.clone(), at(20));
+    let mut stored = vec!["mail".to_owned()];
+    for told in dispatch.take_told() {
+        match told {
+            Told::Reached(reached) => stored.push(reached.sink),
+            Told::Over { sink, .. } => stored.retain(|it| *it != sink),
+            Told::Everybody(_) => {}
+        }
+    }
+    assert_eq!(stored, ["pager"]);
+    dispatch.configure(plan(), at(30));
+    dispatch.configure(swapped, at(40));
+    let last: Vec<Told> = dispatch.take_told();
+    assert!(matches!(&last[2], Told::Reached(reached) if reached.sink == "pager"), "{last:?}");
+}
+
+#[test]
+fn what_only_became_critical_while_its_sink_was_away_is_told_there_though_it_is_over() {
+    let mut critical_only = plan();
+    let mail = &mut critical_only.channels.get_mut("mail").unwrap()[0];
+    (mail.min_severity, mail.send_resolved) = (Critical, false);
+    let mut world = World::new(Plan { fallback: None, ..critical_only });
+    world.answers("mail", Err(Refusal::Passing(None)));
+    world.tell("redis", Opened, Warning);
+    world.tell("redis", Escalated, Critical);
+    world.run_to(60);
+    world.tell("redis", Resolved, Critical);
+    world.answers("mail", Ok(()));
+    world.run_to(600);
+    let told: Vec<_> =
+        world.of("redis").into_iter().map(|(_, _, kind, over)| (kind, over)).collect();
+    assert_eq!(told, [(Opened, true)]);
+}
+
+#[test]
+fn what_waits_for_a_sink_that_leaves_does_not_come_twice_to_those_that_have_it() {
+    let mut both = plan();
+    both.default = vec!["mail".to_owned(), "pager".to_owned()];
+    let mut world = World::new(both.clone());
+    world.answers("mail", Err(Refusal::Passing(None)));
+    world.tell("redis", Opened, Critical);
+    world.run_to(30);
+    both.channels.remove("mail");
+    world.dispatch.configure(both, at(30));
+    world.run_to(600);
+    assert_eq!(world.of("redis"), [(10, "pager", Opened, false)]);
+    assert_eq!(world.done, [1]);
+}
+
+#[test]
+fn what_was_too_old_before_it_was_tried_is_told_by_the_fallback() {
+    let mut world = World::new(plan());
+    world.answers("mail", Err(Refusal::Passing(None)));
+    let notice = notice("redis", Opened, Critical);
+    let age = Duration::from_secs(DAY + 1);
+    world.dispatch.tell(Parcel { notice, ids: vec![MessageId(1)], age }, at(0));
+    world.run_to(60);
+    assert_eq!(world.of("redis"), [(10, "pager", Opened, false)]);
+    assert_eq!(world.done, [1]);
 }

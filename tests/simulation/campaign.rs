@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// So many histories every change has to pass.
-const OF_A_CHANGE: u64 = 160;
+const OF_A_CHANGE: u64 = 120;
 /// Lines of the story that a failure shows, unless `SIMULATE_LINES` says.
 const LAST_LINES: u64 = 40;
 

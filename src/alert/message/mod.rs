@@ -13,6 +13,7 @@ mod when;
 mod words;
 
 pub(crate) use clean::line;
+pub(crate) use sheet::Tone;
 
 use jiff::tz::TimeZone;
 use sheet::{Headline, Sheet};
@@ -45,6 +46,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// How loud it is.
+    pub(crate) fn tone(&self) -> Tone {
+        self.headline.tone
+    }
+
     /// The same as an HTML document.
     pub(crate) fn html(&self) -> String {
         html::html(&self.headline, &self.sheet)

@@ -33,9 +33,12 @@ pub(super) struct Headline {
 
 /// How loud a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
+    /// Somebody should look now.
     Critical,
+    /// Somebody should look today.
     Warning,
+    /// Good to know.
     Info,
     /// Everything in it is over.
     Over,

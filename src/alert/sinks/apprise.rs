@@ -1,6 +1,5 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http};
-use crate::alert::message::Message;
+use crate::alert::message::{Message, Tone};
 use crate::config::{Apprise as Config, AppriseTargets};
 use async_trait::async_trait;
 use reqwest::{Client, StatusCode};
@@ -30,7 +29,7 @@ impl Transport for Apprise {
         let mut body = json!({
             "title": message.title,
             "body": message.body.trim_end(),
-            "type": match Tone::of(message) {
+            "type": match message.tone() {
                 Tone::Critical => "failure",
                 Tone::Warning => "warning",
                 Tone::Info => "info",

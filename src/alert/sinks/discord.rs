@@ -1,4 +1,3 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
 use crate::alert::message::Message;
 use async_trait::async_trait;
@@ -46,7 +45,7 @@ fn confirmed(url: &Secret) -> Secret {
 #[async_trait]
 impl Transport for Discord {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
-        let tone = Tone::of(message);
+        let tone = message.tone();
         let title = format!("{} {}", tone.emoji(), message.title);
         let body = json!({
             "embeds": [{

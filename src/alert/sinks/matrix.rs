@@ -1,4 +1,3 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
 use crate::alert::message::Message;
 use async_trait::async_trait;
@@ -42,7 +41,7 @@ impl Matrix {
 #[async_trait]
 impl Transport for Matrix {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
-        let title = format!("{} {}", Tone::of(message).emoji(), message.title);
+        let title = format!("{} {}", message.tone().emoji(), message.title);
         let (title, body) = (text::line(&title, LONGEST_TITLE), message.body.trim_end());
         let html = text::escaped_line(&title, LONGEST_HTML, text::entity);
         let html_body = text::escaped(body, LONGEST_HTML, text::entity);

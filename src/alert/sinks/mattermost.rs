@@ -1,4 +1,3 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
 use crate::alert::message::Message;
 use async_trait::async_trait;
@@ -27,7 +26,7 @@ impl Mattermost {
 #[async_trait]
 impl Transport for Mattermost {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
-        let tone = Tone::of(message);
+        let tone = message.tone();
         let title = text::escaped_line(&message.title, LONGEST_TITLE, text::markdown);
         let mut body = json!({
             "text": format!("{} **{title}**", tone.emoji()),

@@ -1,6 +1,5 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
-use crate::alert::message::Message;
+use crate::alert::message::{Message, Tone};
 use async_trait::async_trait;
 use reqwest::Client;
 use serde::Serialize;
@@ -38,7 +37,7 @@ impl Transport for Ntfy {
             title: &message.title,
             message: text::cut(&message.body, LONGEST),
             priority: priority(message.severity),
-            tags: [tag(Tone::of(message))],
+            tags: [tag(message.tone())],
         };
         let mut request = self.http.post(&self.server).json(&publication);
         if let Some(token) = &self.token {

@@ -1,6 +1,5 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
-use crate::alert::message::{Message, is_over};
+use crate::alert::message::{Message, Tone, is_over};
 use crate::config::Pushover as Recipient;
 use async_trait::async_trait;
 use reqwest::{Client, StatusCode};
@@ -48,7 +47,7 @@ impl Transport for Pushover {
 
 impl Pushover {
     fn content(&self, message: &Message) -> Value {
-        let tone = Tone::of(message);
+        let tone = message.tone();
         let title = format!("{} {}", tone.emoji(), message.title);
         let mut body = json!({
             "user": self.to.user.expose(),

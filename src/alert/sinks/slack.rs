@@ -1,4 +1,3 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
 use crate::alert::message::Message;
 use crate::config::Slack as Way;
@@ -44,7 +43,7 @@ impl Transport for Slack {
 /// The title is what a notification shows; only an attachment has a colour.
 /// `mrkdwn` and `mrkdwn_in` keep what a check printed from being read as markup.
 fn content(message: &Message) -> Value {
-    let tone = Tone::of(message);
+    let tone = message.tone();
     let title = format!("{} {}", tone.emoji(), message.title);
     let title = text::escaped_line(&title, LONGEST_TITLE, text::entity);
     json!({

@@ -1,6 +1,5 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
-use crate::alert::message::Message;
+use crate::alert::message::{Message, Tone};
 use async_trait::async_trait;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -47,7 +46,7 @@ fn content(message: &Message) -> String {
 }
 
 fn card(message: &Message, body: &str) -> Value {
-    let tone = Tone::of(message);
+    let tone = message.tone();
     let style = match tone {
         Tone::Critical => "attention",
         Tone::Warning => "warning",

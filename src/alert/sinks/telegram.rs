@@ -1,6 +1,5 @@
-use super::tone::Tone;
 use super::{SendError, Transport, http, text};
-use crate::alert::message::Message;
+use crate::alert::message::{Message, Tone};
 use crate::config::Telegram as Chat;
 use async_trait::async_trait;
 use reqwest::Client;
@@ -32,7 +31,7 @@ impl Telegram {
 impl Transport for Telegram {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let Chat { server, token, chat_id, message_thread_id } = &self.chat;
-        let tone = Tone::of(message);
+        let tone = message.tone();
         let whole = format!("{} {}\n\n{}", tone.emoji(), message.title, message.body.trim_end());
         let mut body = json!({
             "chat_id": chat_id,

@@ -1,30 +1,8 @@
-use crate::alert::message::Message;
-use vai_core::model::Severity;
+//! How loud a message is, as services show it.
 
-/// How a message is coloured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    /// Somebody should look now.
-    Critical,
-    /// Somebody should look today.
-    Warning,
-    /// Good to know.
-    Info,
-    /// Everything in it is over.
-    Over,
-}
+use crate::alert::message::Tone;
 
 impl Tone {
-    /// The tone of `message`.
-    pub(super) fn of(message: &Message) -> Self {
-        match message.severity {
-            Severity::Critical => Self::Critical,
-            Severity::Warning => Self::Warning,
-            Severity::Info if message.over => Self::Over,
-            Severity::Info => Self::Info,
-        }
-    }
-
     /// Shown before a title where there is no other colour.
     pub(super) fn emoji(self) -> char {
         match self {

@@ -35,7 +35,26 @@ pub(super) fn escaped(
     longest: usize,
     escape: impl Fn(char) -> Option<&'static str>,
 ) -> String {
-    within(text, longest, CUT, escape)
+    let end = ending(text, longest, &escape);
+    within(text, longest, &end, escape)
+}
+
+/// What ends `text` where it is cut: its own last line, if that is the command
+/// that shows more.
+fn ending(
+    text: &str,
+    longest: usize,
+    escape: impl Fn(char) -> Option<&'static str>,
+) -> Cow<'static, str> {
+    let last = text.trim_end().lines().next_back();
+    match last.filter(|last| last.starts_with("More: ")) {
+        Some(more) => {
+            let more = within(more, usize::MAX, ELLIPSIS, escape);
+            let end = format!("\n…\n{more}");
+            if end.len() <= longest / 2 { end.into() } else { CUT.into() }
+        }
+        None => CUT.into(),
+    }
 }
 
 fn within(
@@ -51,7 +70,7 @@ fn within(
             Some(instead) => whole.push_str(instead),
             None => whole.push(c),
         }
-        if whole.len() + end.len() <= longest {
+        if whole.len().saturating_add(end.len()) <= longest {
             fits = whole.len();
         }
         if whole.len() > longest {
@@ -113,6 +132,16 @@ mod tests {
         let cut = cut(&"é".repeat(3000), 4096);
         assert!(cut.len() <= 4096 && cut.len() > 4096 - 4, "{}", cut.len());
         assert!(cut.ends_with(CUT));
+    }
+
+    #[test]
+    fn a_cut_text_keeps_the_command_that_shows_more() {
+        let text = format!("{}\n\nMore: docker exec vai /vai status a_b\n", "x".repeat(200));
+        let shown = escaped(&text, 100, markdown);
+        assert!(shown.len() <= 100);
+        let end = "x\n…\nMore: docker exec vai /vai status a\\_b";
+        assert!(shown.ends_with(end), "{shown}");
+        assert!(cut(&text, 60).ends_with(CUT), "there is no room for it");
     }
 
     #[test]

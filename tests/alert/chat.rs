@@ -70,7 +70,7 @@ async fn discord_gets_an_embed_that_mentions_nobody() {
     assert_eq!(embed["color"], 0x00d3_2f2f);
     let text = embed["description"].as_str().unwrap();
     assert!(text.starts_with("```\nredis (services) has been down"), "{text}");
-    assert!(text.ends_with("More: vai status redis\n```"), "{text}");
+    assert!(text.ends_with("More: docker exec vai-container /vai status redis\n```"), "{text}");
     let embed = &body_of(&end)["embeds"][0];
     assert_eq!(embed["title"], format!("🟢 {}", UP.replace('_', "\\_")));
     assert_eq!(embed["color"], 0x0038_8e3c);

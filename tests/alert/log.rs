@@ -69,6 +69,7 @@ async fn the_log_says_what_was_told_and_where_it_went() {
             format!("ERROR alert: {down} (to alerts[0], alerts[1])"),
             format!("ERROR not sent to alerts[1], rejected: answered 404 Not Found: {down}"),
             format!("INFO sent to alerts[0]: {down}"),
+            "WARN alerts[1] did not take it, and no fallback channel has anybody else".to_owned(),
         ]
     );
 }
@@ -87,7 +88,9 @@ async fn what_could_not_be_delivered_before_the_stop_is_in_the_log() {
     let why = "answered 503 Service Unavailable";
     assert_eq!(
         log.lines().last().unwrap(),
-        &format!("ERROR stopped before it was sent to alerts[0] ({why}): {down}")
+        &format!(
+            "WARN stopped before it was sent to alerts[0] ({why}), kept for the next start: {down}"
+        )
     );
 }
 

@@ -59,6 +59,7 @@ async fn pagerduty_gets_a_trigger_and_a_resolve_of_the_same_key() {
                     "What vai did":
                         "restart_cmd: restart failed: größer als <erlaubt> & mehr",
                     "What comes next": "a third try in 20 s",
+                    "Fails with it": "web-api",
                     "Evidence": "container running",
                     "Last lines of /var/log/redis.log": "AUTH ***",
                 },
@@ -113,6 +114,7 @@ async fn opsgenie_creates_and_closes_by_the_alias() {
         "Why: connection refused\n\
          What vai did: restart_cmd: restart failed: größer als <erlaubt> & mehr\n\
          What comes next: a third try in 20 s\n\
+         Fails with it: web-api\n\
          Evidence: container running\n\
          Last lines of /var/log/redis.log: AUTH ***\n"
     );

@@ -97,7 +97,7 @@ fn at_start_a_bad_file_means_the_last_good_one_loudly() {
     vai.start_again();
 
     vai.wait_for_line(r"system-config\.json:\d+:\d+");
-    vai.wait_for_line("ERROR.*the last good copy of it, .*, is in force");
+    vai.wait_for_line("ERROR.*the last good copy of it is in force");
     vai.wait_for_state("redis", "healthy");
     let told = mail.wait_for(1);
     assert!(told.text.contains("last good copy"), "{told:?}");

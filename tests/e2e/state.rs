@@ -30,9 +30,11 @@ fn killed_in_the_middle_of_an_outage_it_goes_on_where_it_was() {
     vai.wait_for_state("licensed", "gave_up");
     assert_eq!(lasting(&vai), before);
     assert_eq!(vai.view("licensed")["restarts_in_window"], 3);
+    let restarted = mail.wait_for(2);
+    assert!(restarted.subject.starts_with("INFO vai: vai was restarted"), "{restarted:?}");
     never("another attempt or mail", Duration::from_secs(6), || {
         let (attempts, mails) = (services.lines_of("/tmp/attempts").len(), mail.mails());
-        (attempts != 3 || mails.len() != 1).then_some((attempts, mails))
+        (attempts != 3 || mails.len() != 2).then_some((attempts, mails))
     });
     assert_eq!(lasting(&vai), before);
     services.kill9("redis-server");
@@ -40,7 +42,7 @@ fn killed_in_the_middle_of_an_outage_it_goes_on_where_it_was() {
 
     assert!(services.sh("touch /tmp/mended").status.success());
     vai.wait_for_state("licensed", "healthy");
-    let resolved = mail.wait_for(2);
+    let resolved = mail.wait_for(3);
     assert!(resolved.subject.starts_with("RESOLVED licensed"), "{resolved:?}");
     assert!(opened.id.is_some() && resolved.in_reply_to == opened.id, "{opened:?} {resolved:?}");
 }

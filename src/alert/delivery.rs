@@ -24,7 +24,7 @@ use vai_core::dispatch::{Dispatch, Parcel, Plan, Reached, Refusal, Sending, Sink
 use vai_core::model::{EvidenceDetail, Notice, Redactor, Time, Wall};
 
 /// A sink that has not answered by then counts as failed.
-pub(super) const SEND_DEADLINE: Duration = Duration::from_secs(15);
+const SEND_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How often it shows that it is alive when nothing happens.
 const BEAT: Duration = Duration::from_secs(2);
@@ -212,15 +212,7 @@ impl Delivery {
             self.compose(&notices, follows, delay.as_deref(), transport.evidence())
         };
         self.sends.spawn(async move {
-            let sending = AssertUnwindSafe(transport.send(&message)).catch_unwind();
-            let result = match timeout(SEND_DEADLINE, sending).await {
-                Ok(Ok(result)) => result,
-                Ok(Err(_)) => Err(SendError::passing("vai itself broke; please report it")),
-                Err(_) => {
-                    let seconds = SEND_DEADLINE.as_secs();
-                    Err(SendError::passing(format!("no answer within {seconds} s")))
-                }
-            };
+            let result = send_once(&*transport, &message).await;
             Sent { sink, message, result }
         });
     }
@@ -377,6 +369,22 @@ impl Delivery {
 
     fn instant(&self, time: Time) -> Instant {
         self.epoch + time.since(Time::default())
+    }
+}
+
+/// Sends `message`, within the deadline of every send.
+pub(super) async fn send_once(
+    transport: &dyn Transport,
+    message: &Message,
+) -> Result<(), SendError> {
+    let sending = AssertUnwindSafe(transport.send(message)).catch_unwind();
+    match timeout(SEND_DEADLINE, sending).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(SendError::passing("vai itself broke; please report it")),
+        Err(_) => {
+            let seconds = SEND_DEADLINE.as_secs();
+            Err(SendError::passing(format!("no answer within {seconds} s")))
+        }
     }
 }
 

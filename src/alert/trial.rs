@@ -1,7 +1,7 @@
 //! A marked test message to every sink of a channel.
 
 use super::alerter::{Commands, StartError};
-use super::delivery::SEND_DEADLINE;
+use super::delivery::send_once;
 use super::message::{self, Context};
 use super::sinks;
 use crate::clock;
@@ -9,11 +9,7 @@ use crate::config::Config;
 use futures_util::future::join_all;
 use jiff::tz::TimeZone;
 use std::time::Duration;
-use tokio::time::timeout;
-use vai_core::model::{
-    Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
-    Severity, StateLabel, Subject,
-};
+use vai_core::model::{IncidentId, Notice, Subject};
 
 /// What one sink made of the test message.
 #[derive(Debug)]
@@ -55,10 +51,9 @@ pub async fn try_channel(
         };
         let message = message::compose(std::slice::from_ref(&notice), Vec::new(), &context);
         let began = clock::instant();
-        let answer = match timeout(SEND_DEADLINE, transport.send(&message)).await {
-            Ok(Ok(())) => Ok(clock::instant() - began),
-            Ok(Err(error)) => Err(message::line(&error.to_string(), &config.redactor)),
-            Err(_) => Err(format!("no answer within {} s", SEND_DEADLINE.as_secs())),
+        let answer = match send_once(&*transport, &message).await {
+            Ok(()) => Ok(clock::instant() - began),
+            Err(error) => Err(message::line(&error.to_string(), &config.redactor)),
         };
         Trial { sink: name, answer }
     });
@@ -67,27 +62,7 @@ pub async fn try_channel(
 
 fn notice() -> Notice {
     let now = clock::wall();
-    Notice {
-        incident: Incident {
-            id: IncidentId(format!("test-{}", now.as_millis())),
-            root: "test message".to_owned(),
-            subject: Subject::Vai,
-            place: String::new(),
-            severity: Severity::Info,
-            state: StateLabel::Healthy,
-            failed_attempts: 0,
-            since: now,
-            reason: "nothing is wrong, somebody asked vai to send this".to_owned(),
-            history: Vec::new(),
-            next: String::new(),
-            affected: Vec::new(),
-            phase: IncidentPhase::Closed { at: now, how: String::new() },
-            evidence: Evidence::default(),
-            acknowledged: None,
-        },
-        kind: NoticeKind::Info,
-        notify: Notify::Default,
-        detail: EvidenceDetail::Full,
-        at: now,
-    }
+    let id = IncidentId(format!("test-{}", now.as_millis()));
+    let reason = "nothing is wrong, somebody asked vai to send this".to_owned();
+    Notice::good_to_know(id, Subject::Vai, "test message", now, now, reason)
 }

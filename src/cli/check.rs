@@ -1,9 +1,8 @@
 //! `vai check`.
 
-use super::print;
+use super::{BAD_REGISTRY, print, read_registry};
 use crate::app::Reach;
 use crate::clock::Deadline;
-use crate::config::{Context, Environment, Source, load_snapshot, locate};
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -14,9 +13,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vai_core::model::{Check, Event, Outcome, Place, Report, Service, ServiceKind, ServiceName};
-
-/// The exit code for a registry with errors.
-const BAD_REGISTRY: u8 = 2;
 
 /// The engine has to say within this what containers there are.
 const ENGINE_DEADLINE: Duration = Duration::from_secs(10);
@@ -51,9 +47,7 @@ struct Line {
 /// # Errors
 /// An unknown service is named, or the results cannot be printed.
 pub async fn run(args: CheckArgs, config: Option<&Path>) -> Result<ExitCode> {
-    let path = locate(config);
-    let snapshot = Source::new(path.clone()).read_now().await;
-    let loaded = load_snapshot(&snapshot, Environment::of_process(), &Context::here());
+    let (path, loaded) = read_registry(config).await;
     let Some(config) = &loaded.config else {
         print(&loaded.render(&path.display().to_string(), false))?;
         return Ok(ExitCode::from(BAD_REGISTRY));

@@ -14,16 +14,29 @@ pub mod validate;
 
 mod client;
 
+use crate::config::{Context, Environment, Loaded, Source, load_snapshot, locate};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use comfy_table::{Table, presets};
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Threads of the daemon: one for the loop and what it dispatches, one so that
 /// a slow file system holds up nothing.
 const WORKERS: usize = 2;
+
+/// The exit code for a registry with errors.
+const BAD_REGISTRY: u8 = 2;
+
+/// Reads the registry as it is on disk, for verbs that need no daemon; `config`
+/// is what the command line names.
+async fn read_registry(config: Option<&Path>) -> (PathBuf, Loaded) {
+    let path = locate(config);
+    let snapshot = Source::new(path.clone()).read_now().await;
+    let loaded = load_snapshot(&snapshot, Environment::of_process(), &Context::here());
+    (path, loaded)
+}
 
 /// Where the daemon keeps its state, and its socket.
 #[derive(Clone, Debug, clap::Args)]

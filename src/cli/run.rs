@@ -1,15 +1,12 @@
 //! `vai run`.
 
-use super::StateDir;
+use super::{BAD_REGISTRY, StateDir};
 use crate::app::{self, AppError, Options};
 use crate::config::locate;
 use crate::show::{self, LogFormat};
 use anyhow::Result;
 use std::path::Path;
 use std::process::ExitCode;
-
-/// The exit code for a registry with errors.
-const BAD_REGISTRY: u8 = 2;
 
 /// Watch the services of the registry until SIGTERM.
 #[derive(Clone, Debug, clap::Args)]

@@ -1,8 +1,7 @@
 //! `vai test-alert`.
 
-use super::print;
+use super::{BAD_REGISTRY, print, read_registry};
 use crate::alert::{Trial, try_channel};
-use crate::config::{Context, Environment, Source, load_snapshot, locate};
 use anyhow::{Result, bail};
 use jiff::tz::TimeZone;
 use std::fmt::Write as _;
@@ -10,9 +9,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use vai_core::words;
-
-/// The exit code for a registry with errors.
-const BAD_REGISTRY: u8 = 2;
 
 /// Send a marked test message to every sink of a channel, and say what each
 /// answers.
@@ -27,9 +23,7 @@ pub struct TestAlertArgs {
 /// # Errors
 /// There is no such channel.
 pub async fn run(args: TestAlertArgs, config: Option<&Path>) -> Result<ExitCode> {
-    let path = locate(config);
-    let snapshot = Source::new(path.clone()).read_now().await;
-    let loaded = load_snapshot(&snapshot, Environment::of_process(), &Context::here());
+    let (path, loaded) = read_registry(config).await;
     let Some(config) = &loaded.config else {
         print(&loaded.render(&path.display().to_string(), false))?;
         return Ok(ExitCode::from(BAD_REGISTRY));

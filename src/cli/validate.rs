@@ -1,14 +1,12 @@
 //! `vai validate`.
 
-use crate::config::{Context, Diagnostic, Environment, Loaded, Source, load_snapshot, locate};
+use super::{BAD_REGISTRY, read_registry};
+use crate::config::{Diagnostic, Loaded};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// The exit code for a registry with errors.
-const BAD_REGISTRY: u8 = 2;
 
 /// Check a registry and show everything that is wrong with it.
 #[derive(Debug, clap::Args)]
@@ -26,9 +24,7 @@ pub struct ValidateArgs {
 /// # Errors
 /// When the findings cannot be printed. A bad registry is exit code 2.
 pub async fn run(args: &ValidateArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let path = locate(args.file.as_deref().or(config));
-    let snapshot = Source::new(path.clone()).read_now().await;
-    let loaded = load_snapshot(&snapshot, Environment::of_process(), &Context::here());
+    let (path, loaded) = read_registry(args.file.as_deref().or(config)).await;
     let mut stdout = std::io::stdout();
     let text = if args.json {
         serde_json::to_string_pretty(&Findings::of(&path, &loaded))?

@@ -231,9 +231,7 @@ pub(super) enum Weight {
 pub(super) fn weight(delta: &Delta) -> Weight {
     let each = delta.changes.iter().map(|change| match change {
         Change::Keep(_) | Change::Forget(_) | Change::Transition(_) => Weight::News,
-        Change::Incident(incident) if matches!(incident.phase, IncidentPhase::Closed { .. }) => {
-            Weight::News
-        }
+        Change::Incident(incident) if incident.is_over() => Weight::News,
         Change::Sampled(_) => Weight::Samples,
         Change::Service(_) | Change::Removed(_) | Change::Silences(_) | Change::Incident(_) => {
             Weight::Nothing

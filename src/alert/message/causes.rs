@@ -1,6 +1,5 @@
 //! What fails because of a root, and how it hangs on it, in words.
 
-use super::is_closed;
 use super::sheet::Part;
 use super::words::{condition, listed, shortened, standing};
 use std::cmp::Reverse;
@@ -57,7 +56,7 @@ struct Chain<'a> {
 impl<'a> Chain<'a> {
     fn new(incident: &'a Incident) -> Self {
         let links = incident.affected.iter().map(|it| (it.name.as_str(), it)).collect();
-        Self { incident, links, over: is_closed(incident) }
+        Self { incident, links, over: incident.is_over() }
     }
 
     /// One of each: how it stands, what its check says, and why. Those of which

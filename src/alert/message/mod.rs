@@ -18,9 +18,7 @@ pub(crate) use sheet::Tone;
 use jiff::tz::TimeZone;
 use sheet::{Headline, Sheet};
 use std::cmp::Reverse;
-use vai_core::model::{
-    EvidenceDetail, Incident, IncidentPhase, Notice, NoticeKind, Redactor, Severity, Wall,
-};
+use vai_core::model::{EvidenceDetail, Notice, NoticeKind, Redactor, Severity, Wall};
 
 /// What one sink is handed: the incidents of one moment, in words and as data.
 /// Nothing in it is secret any more.
@@ -81,13 +79,13 @@ pub(crate) fn compose(notices: &[Notice], follows: Vec<String>, context: &Contex
         .map(|notice| clean::clean(notice, context.redactor, context.evidence))
         .collect();
     notices.sort_by_key(|notice| {
-        let over = is_over(notice);
+        let over = notice.incident.is_over();
         (over, Reverse(notice.incident.severity), notice.incident.since)
     });
-    let over = notices.iter().all(is_over);
+    let over = notices.iter().all(|notice| notice.incident.is_over());
     let severity = notices
         .iter()
-        .filter(|notice| !is_over(notice))
+        .filter(|notice| !notice.incident.is_over())
         .map(|notice| notice.incident.severity)
         .max()
         .unwrap_or(Severity::Info);
@@ -106,15 +104,6 @@ pub(crate) fn compose(notices: &[Notice], follows: Vec<String>, context: &Contex
     }
 }
 
-/// Whether a notice tells of the end of its incident.
-pub(crate) fn is_over(notice: &Notice) -> bool {
-    is_closed(&notice.incident)
-}
-
-fn is_closed(incident: &Incident) -> bool {
-    matches!(incident.phase, IncidentPhase::Closed { .. })
-}
-
 /// A name for exactly this news: which incidents, and how each of them stands.
 fn dedup_key(notices: &[Notice]) -> String {
     let mut hash = Fnv1a::default();
@@ -130,7 +119,7 @@ fn dedup_key(notices: &[Notice]) -> String {
         hash.part(notice.incident.id.0.as_bytes());
         hash.part(kind.as_bytes());
         hash.part(notice.incident.severity.label().as_bytes());
-        hash.part(&[u8::from(is_over(notice))]);
+        hash.part(&[u8::from(notice.incident.is_over())]);
         hash.part(&notice.at.as_millis().to_be_bytes());
     }
     format!("vai-{:016x}", hash.0)

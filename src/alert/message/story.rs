@@ -4,7 +4,7 @@ use super::causes::affected;
 use super::sheet::{Part, Sheet, Story, Tone};
 use super::title::headline;
 use super::words::{begun, condition, listed, named};
-use super::{Context, is_closed, is_over, when};
+use super::{Context, when};
 use std::slice;
 use std::time::Duration;
 use vai_core::model::{
@@ -44,7 +44,7 @@ pub(super) fn sheet(notices: &[Notice], context: &Context<'_>) -> Sheet {
 /// How loud a message about this is.
 pub(super) fn tone(notice: &Notice) -> Tone {
     match notice.incident.severity {
-        _ if is_over(notice) && notice.kind != NoticeKind::Info => Tone::Over,
+        _ if notice.incident.is_over() && notice.kind != NoticeKind::Info => Tone::Over,
         Severity::Critical => Tone::Critical,
         Severity::Warning => Tone::Warning,
         Severity::Info => Tone::Info,
@@ -97,7 +97,7 @@ fn story(notice: &Notice, context: &Context<'_>) -> Vec<Part> {
     if notice.kind == NoticeKind::Info {
         return vec![Part::Said(news(incident, context))];
     }
-    let over = is_over(notice);
+    let over = notice.incident.is_over();
     let mut parts = vec![Part::Said(opening(notice, context))];
     parts.extend(fact("Why", &incident.reason));
     parts.extend(steps(incident));
@@ -134,16 +134,16 @@ fn opening(notice: &Notice, context: &Context<'_>) -> Vec<String> {
         IncidentPhase::Closed { at, how } => ended(notice, *at, how, context),
         IncidentPhase::Open => vec![standing(notice, context)],
     };
-    if notice.kind == NoticeKind::Escalated && !is_over(notice) {
+    if notice.kind == NoticeKind::Escalated && !notice.incident.is_over() {
         said.push(match incident.severity {
             Severity::Critical => "It is critical now.".to_owned(),
             Severity::Warning | Severity::Info => "It has become worse.".to_owned(),
         });
     }
-    if notice.kind == NoticeKind::Joined && !is_over(notice) {
+    if notice.kind == NoticeKind::Joined && !notice.incident.is_over() {
         said.push("More fails because of it than you were told.".to_owned());
     }
-    if incident.state == StateLabel::GaveUp && !is_over(notice) {
+    if incident.state == StateLabel::GaveUp && !notice.incident.is_over() {
         said.push("vai could not heal it: somebody has to look.".to_owned());
     }
     said
@@ -203,7 +203,7 @@ fn steps(incident: &Incident) -> Option<Part> {
     let waits = matches!(incident.state, StateLabel::Down | StateLabel::Blocked | StateLabel::Held);
     let is_service = matches!(incident.subject, Subject::Service | Subject::Container);
     if steps.is_empty() {
-        let nothing = waits && is_service && !is_closed(incident);
+        let nothing = waits && is_service && !incident.is_over();
         return nothing.then(|| Part::Fact(label, "nothing so far".to_owned()));
     }
     let Some(left) = steps.len().checked_sub(FIRST_STEPS + LAST_STEPS).filter(|left| *left > 1)

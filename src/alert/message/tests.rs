@@ -3,7 +3,9 @@ mod mail;
 
 use super::*;
 use std::time::Duration;
-use vai_core::model::{Affected, Evidence, IncidentId, Notify, Secret, StateLabel, Subject};
+use vai_core::model::{
+    Affected, Evidence, Incident, IncidentId, IncidentPhase, Notify, Secret, StateLabel, Subject,
+};
 
 /// 2026-11-23 12:01:05 in Berlin.
 const FAILED: Wall = Wall::from_millis(1_795_431_665_000);

@@ -2,8 +2,8 @@
 
 use super::sheet::{Headline, Tone};
 use super::story::tone;
+use super::when;
 use super::words::{OUT_OF_SIGHT, condition, listed, named, shortened};
-use super::{is_over, when};
 use jiff::tz::TimeZone;
 use vai_core::model::{IncidentPhase, Notice, NoticeKind, StateLabel};
 
@@ -68,7 +68,7 @@ fn several(notices: &[Notice]) -> String {
         }
     }
     let parts = sorts.iter().enumerate().map(|(index, (word, alike))| match alike.as_slice() {
-        [one] if index == 0 && !is_over(one) => {
+        [one] if index == 0 && !one.incident.is_over() => {
             let reason = shortened(&one.incident.reason, SHORT_REASON);
             format!("{word} {}: {reason}", one.incident.root)
         }
@@ -86,7 +86,7 @@ fn word(notice: &Notice) -> String {
     if notice.kind == NoticeKind::Info {
         return "INFO".to_owned();
     }
-    if is_over(notice) {
+    if notice.incident.is_over() {
         return "RESOLVED".to_owned();
     }
     let word = match condition(&notice.incident) {

@@ -1,6 +1,5 @@
 //! One incident for services that keep incidents of their own.
 
-use crate::alert::message::is_over;
 use jiff::Timestamp;
 use vai_core::model::{Notice, NoticeKind, Severity, Wall};
 
@@ -20,7 +19,7 @@ impl Step {
     /// What `notice` asks for.
     pub(super) fn of(notice: &Notice) -> Self {
         match notice.kind {
-            _ if !is_over(notice) => Self::Open,
+            _ if !notice.incident.is_over() => Self::Open,
             NoticeKind::Resolved => Self::Close,
             NoticeKind::Opened
             | NoticeKind::Escalated
@@ -70,7 +69,7 @@ pub(super) fn details(notice: &Notice) -> Vec<(String, String)> {
         "" => "the log",
         source => source,
     };
-    let next = if is_over(notice) { "" } else { &incident.next };
+    let next = if notice.incident.is_over() { "" } else { &incident.next };
     let details = [
         ("Why".to_owned(), incident.reason.clone()),
         ("What vai did".to_owned(), incident.history.join("\n")),

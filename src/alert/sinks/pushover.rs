@@ -1,5 +1,5 @@
 use super::{SendError, Transport, http, text};
-use crate::alert::message::{Message, Tone, is_over};
+use crate::alert::message::{Message, Tone};
 use crate::config::Pushover as Recipient;
 use async_trait::async_trait;
 use reqwest::{Client, StatusCode};
@@ -37,7 +37,7 @@ impl Pushover {
 impl Transport for Pushover {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         if self.to.emergency.is_some() {
-            for notice in message.notices.iter().filter(|notice| is_over(notice)) {
+            for notice in message.notices.iter().filter(|notice| notice.incident.is_over()) {
                 self.end_alarm(notice).await?;
             }
         }
@@ -63,7 +63,7 @@ impl Pushover {
             body["device"] = device.as_str().into();
         }
         if let (Tone::Critical, Some(emergency)) = (tone, self.to.emergency) {
-            let open = message.notices.iter().filter(|notice| !is_over(notice));
+            let open = message.notices.iter().filter(|notice| !notice.incident.is_over());
             body["priority"] = 2.into();
             body["retry"] = emergency.retry.as_secs().into();
             body["expire"] = emergency.expire.as_secs().into();

@@ -1,6 +1,6 @@
 use super::incident::rfc3339;
 use super::{SendError, Transport, http};
-use crate::alert::message::{Message, is_over};
+use crate::alert::message::Message;
 use async_trait::async_trait;
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
@@ -125,7 +125,7 @@ impl<'a> Entry<'a> {
         Self {
             id: &incident.id.0,
             event: event(notice),
-            status: Status::new(is_over(notice)),
+            status: Status::new(notice.incident.is_over()),
             severity: incident.severity,
             root: &incident.root,
             container: &incident.place,
@@ -154,7 +154,7 @@ impl<'a> Link<'a> {
 /// What happened; the end comes before everything else.
 fn event(notice: &Notice) -> &'static str {
     match notice.kind {
-        kind if is_over(notice) && kind != NoticeKind::Info => "resolved",
+        kind if notice.incident.is_over() && kind != NoticeKind::Info => "resolved",
         NoticeKind::Opened => "opened",
         NoticeKind::Escalated => "escalated",
         NoticeKind::Joined => "joined",

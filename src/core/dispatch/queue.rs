@@ -95,15 +95,14 @@ impl Queue {
 
     /// Takes in one notice for this sink.
     pub(super) fn push(&mut self, parcel: impl Into<Parcel>, now: Time) {
-        let Parcel { notice, ids, age } = parcel.into();
-        let due = self.due(&notice, now);
-        self.enqueue(Entry { notice, ids, age, queued: now, due, fallen_back: false });
+        let parcel = parcel.into();
+        let due = self.due(&parcel.notice, now);
+        self.enqueue(Entry::new(parcel, now, due));
     }
 
     /// The same for what has waited long enough at another sink.
     pub(super) fn push_now(&mut self, parcel: Parcel, now: Time) {
-        let Parcel { notice, ids, age } = parcel;
-        self.enqueue(Entry { notice, ids, age, queued: now, due: now, fallen_back: false });
+        self.enqueue(Entry::new(parcel, now, now));
     }
 
     /// What happened since this was last asked, oldest first.
@@ -192,16 +191,12 @@ impl Queue {
         self.failures += 1;
         self.not_before = now + backoff.max(asked.unwrap_or_default());
         self.put_back();
-        let (kept, mut expired): (Vec<_>, Vec<Entry>) = std::mem::take(&mut self.waiting)
+        let (kept, expired): (Vec<_>, Vec<Entry>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|entry| entry.age + now.since(entry.queued) < KEPT);
         self.waiting = kept;
-        // It was too old when this sink was first tried.
-        for entry in expired.iter_mut().filter(|entry| !entry.fallen_back) {
-            self.news.push(entry.fall_back());
-        }
         let notices = expired.iter().map(|entry| entry.notice.clone()).collect();
-        self.settle(expired);
+        self.give_up(expired);
         notices
     }
 
@@ -209,11 +204,8 @@ impl Queue {
     pub(super) fn rejected(&mut self) {
         self.failures = 0;
         self.not_before = Time::default();
-        let mut refused = std::mem::take(&mut self.in_flight);
-        for entry in refused.iter_mut().filter(|entry| !entry.fallen_back) {
-            self.news.push(entry.fall_back());
-        }
-        self.settle(refused);
+        let refused = std::mem::take(&mut self.in_flight);
+        self.give_up(refused);
     }
 
     /// Hands to the fallback what this sink was not told in time.
@@ -351,6 +343,14 @@ impl Queue {
         }
     }
 
+    /// This sink never takes these; the fallback hears of what it was not told.
+    fn give_up(&mut self, mut entries: Vec<Entry>) {
+        for entry in entries.iter_mut().filter(|entry| !entry.fallen_back) {
+            self.news.push(entry.fall_back());
+        }
+        self.settle(entries);
+    }
+
     fn put_back(&mut self) {
         let newer = std::mem::replace(&mut self.waiting, std::mem::take(&mut self.in_flight));
         for entry in newer {
@@ -375,6 +375,10 @@ impl Told {
 }
 
 impl Entry {
+    fn new(Parcel { notice, ids, age }: Parcel, queued: Time, due: Time) -> Self {
+        Self { notice, ids, age, queued, due, fallen_back: false }
+    }
+
     /// Whether it tells the end of what this sink was told of.
     fn is_end(&self, told: &BTreeMap<IncidentId, Told>) -> bool {
         self.notice.incident.is_over() && told.contains_key(&self.notice.incident.id)

@@ -2,10 +2,7 @@
 //! is up again (behaviour.md, section 4, "info").
 
 use super::*;
-use crate::model::{
-    Evidence, EvidenceDetail, Incident, IncidentPhase, NoticeKind, Notify, Severity, SilenceScope,
-    StateLabel, Subject,
-};
+use crate::model::{SilenceScope, Subject};
 use host::{Comeback, Failing, UNCLEAN_WITHIN};
 
 /// What is not up by then tells of itself.
@@ -103,28 +100,7 @@ impl Core {
     ) -> Notice {
         let number = self.incidents.next_number();
         let seconds = now.wall.as_millis() / 1000;
-        Notice {
-            incident: Incident {
-                id: IncidentId(format!("{}-{seconds}-{number}", about.replace(' ', "-"))),
-                root: about.to_owned(),
-                subject,
-                place: String::new(),
-                severity: Severity::Info,
-                state: StateLabel::Healthy,
-                failed_attempts: 0,
-                since: since.wall,
-                reason,
-                history: Vec::new(),
-                next: String::new(),
-                affected: Vec::new(),
-                phase: IncidentPhase::Closed { at: now.wall, how: String::new() },
-                evidence: Evidence::default(),
-                acknowledged: None,
-            },
-            kind: NoticeKind::Info,
-            notify: Notify::Default,
-            detail: EvidenceDetail::Full,
-            at: now.wall,
-        }
+        let id = IncidentId(format!("{}-{seconds}-{number}", about.replace(' ', "-")));
+        Notice::good_to_know(id, subject, about, since.wall, now.wall, reason)
     }
 }

@@ -75,6 +75,13 @@ impl Incident {
     pub fn is_over(&self) -> bool {
         matches!(self.phase, IncidentPhase::Closed { .. })
     }
+
+    /// What fails because of the root as things stand; once it is over,
+    /// everything that did.
+    pub fn failing_with_it(&self) -> impl Iterator<Item = &Affected> {
+        let is_over = self.is_over();
+        self.affected.iter().filter(move |affected| is_over || !affected.over)
+    }
 }
 
 /// What sort of thing an incident's root is.
@@ -100,15 +107,6 @@ pub enum Subject {
     Registry,
     /// A notification sink.
     Sink,
-}
-
-impl Incident {
-    /// What fails because of the root as things stand; once it is over,
-    /// everything that did.
-    pub fn failing_with_it(&self) -> impl Iterator<Item = &Affected> {
-        let is_open = self.phase == IncidentPhase::Open;
-        self.affected.iter().filter(move |affected| !(is_open && affected.over))
-    }
 }
 
 /// A service that fails because of an incident's root.
@@ -200,6 +198,44 @@ pub struct Notice {
     pub detail: EvidenceDetail,
     /// When it was decided.
     pub at: Wall,
+}
+
+impl Notice {
+    /// Tells the default channel of something that nobody has to mend: its
+    /// incident, `about` so much, is over at `now`.
+    #[must_use]
+    pub fn good_to_know(
+        id: IncidentId,
+        subject: Subject,
+        about: &str,
+        since: Wall,
+        now: Wall,
+        reason: String,
+    ) -> Self {
+        Self {
+            incident: Incident {
+                id,
+                root: about.to_owned(),
+                subject,
+                place: String::new(),
+                severity: Severity::Info,
+                state: StateLabel::Healthy,
+                failed_attempts: 0,
+                since,
+                reason,
+                history: Vec::new(),
+                next: String::new(),
+                affected: Vec::new(),
+                phase: IncidentPhase::Closed { at: now, how: String::new() },
+                evidence: Evidence::default(),
+                acknowledged: None,
+            },
+            kind: NoticeKind::Info,
+            notify: Notify::Default,
+            detail: EvidenceDetail::Full,
+            at: now,
+        }
+    }
 }
 
 /// Numbers the messages of all runs of `vai`.

@@ -205,18 +205,9 @@ impl Incidents {
     /// How a service's outage ended, for the message about it.
     pub(crate) fn recovered(&mut self, service: &ServiceName, how: &str) {
         for (root, open) in &mut self.open {
-            let is_root = match root {
-                Root::Service(name) => name == service,
-                Root::Container(_) => open.members.contains(service),
-                Root::Engine
-                | Root::Store
-                | Root::Vai
-                | Root::Registry
-                | Root::Sink(_)
-                | Root::Network
-                | Root::Unstable(_) => false,
-            };
-            if is_root {
+            let its_own = matches!(root, Root::Service(name) if name == service);
+            let of_its_container = matches!(root, Root::Container(_));
+            if its_own || (of_its_container && open.members.contains(service)) {
                 open.how = Some(how.to_owned());
             }
         }
@@ -336,11 +327,10 @@ impl Incidents {
             (proven, !scene.graph.dependents(name).is_empty())
         };
         let untold = self.open.get(root).is_some_and(|open| open.told.is_none());
-        let new = Root::Service(name.clone());
-        let taken = self.open.contains_key(&new);
-        if old == name || taken || !untold || weight(name) <= weight(old) {
+        if !untold || weight(name) <= weight(old) {
             return;
         }
+        let new = Root::Service(name.clone());
         if let Some(mut open) = self.open.remove(root) {
             open.incident.root = new.name();
             open.root = new.clone();
@@ -375,16 +365,12 @@ impl Incidents {
             return Some(own);
         }
         let dependencies = scene.graph.all_dependencies(name);
-        let blamed = self.open.iter().find(|(root, open)| match root {
-            Root::Service(root) => dependencies.contains(root) && open.members.contains(root),
-            Root::Container(_) => open.members.iter().any(|member| dependencies.contains(member)),
-            Root::Engine
-            | Root::Store
-            | Root::Vai
-            | Root::Registry
-            | Root::Sink(_)
-            | Root::Network
-            | Root::Unstable(_) => false,
+        let blamed = self.open.iter().find(|(root, open)| {
+            let is_blamed = |member: &ServiceName| dependencies.contains(member);
+            match root {
+                Root::Service(root) => is_blamed(root) && open.members.contains(root),
+                root => !root.is_of_host() && open.members.iter().any(is_blamed),
+            }
         });
         if let Some((root, _)) = blamed {
             return Some(root.clone());

@@ -216,7 +216,6 @@ impl IncidentMemory {
             return None;
         }
         let kind = match &self.told {
-            None if self.members.is_empty() && !root.is_of_host() => return None,
             None => {
                 let waited = now.since(self.confirmed) >= QUIET_HEALING;
                 (waited || self.is_urgent(root, scene)).then_some(NoticeKind::Opened)
@@ -235,7 +234,7 @@ impl IncidentMemory {
         }?;
         let updated = self.told.as_ref().is_some_and(|told| told.updated)
             || matches!(kind, NoticeKind::Escalated | NoticeKind::Joined);
-        let named = self.affected_names();
+        let named = self.incident.failing_with_it().map(|it| it.name.clone()).collect();
         self.told = Some(Told { severity, at: now, named, updated });
         self.refresh_next(scene);
         Some(self.notice(kind, scene.now))
@@ -246,12 +245,8 @@ impl IncidentMemory {
     pub(super) fn tells_joined_at(&self) -> Option<Time> {
         let told = self.told.as_ref()?;
         let worst = told.severity == Severity::Critical;
-        let joined = || !self.affected_names().is_subset(&told.named);
+        let joined = || self.incident.failing_with_it().any(|it| !told.named.contains(&it.name));
         (worst && !told.updated && joined()).then(|| told.at + JOINED_AFTER)
-    }
-
-    fn affected_names(&self) -> BTreeSet<ServiceName> {
-        self.incident.failing_with_it().map(|it| it.name.clone()).collect()
     }
 
     /// Whether an operator wants no messages about it now.

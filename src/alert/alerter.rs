@@ -1,7 +1,7 @@
 use super::delivery::{Command, Delivery, Setup, SinkStatus, Style};
 use super::sinks;
 use crate::clock::{self, Pulse};
-use crate::config::Notifications;
+use crate::config::{Notifications, SinkKind};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use tracing::error;
-use vai_core::dispatch::{Parcel, Reached, Told};
+use vai_core::dispatch::{Parcel, Plan, Reached, Told};
 use vai_core::model::{MessageId, Notice, Redactor};
 
 /// Deliveries end by themselves at their deadline; this is for a machine so
@@ -30,14 +30,23 @@ pub struct Alerter {
     _task: JoinSet<()>,
 }
 
+/// What a `vai` before this one left.
+#[derive(Default)]
+pub struct Before {
+    /// Whom it told, where that may be others than now: an edit while no `vai`
+    /// runs is followed like any other.
+    pub plan: Option<Plan<SinkKind>>,
+    /// What they were told.
+    pub told: Vec<Reached>,
+}
+
 /// Why no message can ever be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client of the notification sinks cannot be made: {0}")]
 pub struct StartError(#[from] reqwest::Error);
 
 impl Alerter {
-    /// Starts to deliver to the sinks of `config`; `told` says what they were
-    /// told by a `vai` before this one. Free text is redacted by `redactor`;
+    /// Starts to deliver to the sinks of `config`, going on from `before`. Free text is redacted by `redactor`;
     /// times are shown in `zone`, and what a person may run as `commands` makes
     /// it. What becomes of messages comes out of the receiver, to be stored.
     ///
@@ -48,13 +57,13 @@ impl Alerter {
         redactor: Redactor,
         zone: TimeZone,
         commands: Commands,
-        told: Vec<Reached>,
+        before: Before,
     ) -> Result<(Self, mpsc::UnboundedReceiver<Told>), StartError> {
         let (sender, inbox) = mpsc::unbounded_channel();
         let (reports, reported) = mpsc::unbounded_channel();
         let setup = Setup { plan: config.plan.clone(), redactor };
         let style = Style { zone, commands };
-        let delivery = Delivery::new(setup, style, sinks::client()?, told, reports);
+        let delivery = Delivery::new(setup, style, sinks::client()?, before, reports);
         let (status, pulse) = (delivery.status(), delivery.pulse());
         let mut task = JoinSet::new();
         task.spawn(delivery.run(inbox));
@@ -70,8 +79,8 @@ impl Alerter {
 
     /// The same for one that a `vai` before this one did not deliver everywhere.
     pub fn deliver_again(&self, id: MessageId, notice: Notice) {
-        let tried = clock::wall().as_millis().saturating_sub(notice.at.as_millis());
-        let age = Duration::from_millis(u64::try_from(tried).unwrap_or(0));
+        let tried = |decided| clock::boot_time().since(decided);
+        let age = notice.decided.map_or(Duration::ZERO, tried);
         self.tell(Parcel { notice, ids: vec![id], age });
     }
 

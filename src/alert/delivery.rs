@@ -2,7 +2,7 @@
 //! [`Dispatch`] says so, each send in a task of its own, and says what came of
 //! them.
 
-use super::alerter::Commands;
+use super::alerter::{Before, Commands};
 use super::message::{self, Context, Message};
 use super::sinks::{self, SendError, Transport};
 use crate::clock::{self, Pulse};
@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
-use vai_core::dispatch::{Dispatch, Parcel, Plan, Reached, Refusal, Sending, SinkId, Told};
+use vai_core::dispatch::{Dispatch, Parcel, Plan, Refusal, Sending, SinkId, Told};
 use vai_core::model::{EvidenceDetail, Notice, Redactor, Time, Wall};
 
 /// A sink that has not answered by then counts as failed.
@@ -102,11 +102,14 @@ impl Delivery {
         setup: Setup,
         style: Style,
         http: reqwest::Client,
-        told: Vec<Reached>,
+        before: Before,
         reports: UnboundedSender<Told>,
     ) -> Self {
+        let plan = before.plan.unwrap_or_else(|| setup.plan.clone());
+        let mut dispatch = Dispatch::new(plan, before.told, Time::default());
+        dispatch.configure(setup.plan, Time::default());
         let mut delivery = Self {
-            dispatch: Dispatch::new(setup.plan, told, Time::default()),
+            dispatch,
             transports: BTreeMap::new(),
             sends: JoinSet::new(),
             reports,

@@ -13,7 +13,7 @@ mod sinks;
 mod testing;
 mod trial;
 
-pub use alerter::{Alerter, Commands, StartError};
+pub use alerter::{Alerter, Before, Commands, StartError};
 pub use delivery::SinkStatus;
 pub use heartbeat::heartbeat;
 pub use trial::{Trial, try_channel};

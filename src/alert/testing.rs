@@ -39,5 +39,6 @@ pub(super) fn notice(name: &str, kind: NoticeKind, severity: Severity) -> Notice
         notify: Notify::Default,
         detail: EvidenceDetail::Full,
         at: Wall::default(),
+        decided: None,
     }
 }

@@ -61,8 +61,8 @@ pub async fn try_channel(
 }
 
 fn notice() -> Notice {
-    let now = clock::wall();
-    let id = IncidentId(format!("test-{}", now.as_millis()));
+    let now = clock::now();
+    let id = IncidentId(format!("test-{}", now.wall.as_millis()));
     let reason = "nothing is wrong, somebody asked vai to send this".to_owned();
-    Notice::good_to_know(id, Subject::Vai, "test message", now, now, reason)
+    Notice::good_to_know(id, Subject::Vai, "test message", now.wall, now, reason)
 }

@@ -14,7 +14,7 @@ mod watchdog;
 pub use reach::Reach;
 pub use registry::{Registry, StartRegistry};
 
-use crate::alert::{self, Alerter, StartError};
+use crate::alert::{self, Alerter, Before, StartError};
 use crate::clock;
 use crate::config::Config;
 use crate::docker::EngineError;
@@ -109,7 +109,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let last_words = watchdog::take_last_words(&options.state_dir);
     let opened = Opened::open(&options.state_dir)?;
     clock::set_base(opened.clock_base);
-    let StartRegistry { registry, settled, source, known } =
+    let StartRegistry { registry, settled, source, known, before } =
         Registry::start(&options.config, opened.last_good.clone()).await?;
     let config = registry.current();
 
@@ -132,7 +132,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         config.redactor.clone(),
         time_zone(),
         commands::commands(&options, &reach.directory),
-        told,
+        Before { plan: before.map(|before| before.notifications.plan), told },
     )?;
     let healer = Arc::new(Healer::new(
         Arc::clone(&reach.engine),

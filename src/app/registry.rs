@@ -53,6 +53,8 @@ pub struct StartRegistry {
     pub source: Source,
     /// The content that was read at the start.
     pub known: Snapshot,
+    /// What was in force last, if that was another one.
+    pub before: Option<Config>,
 }
 
 impl Registry {
@@ -76,17 +78,16 @@ impl Registry {
         if let Some(warning) = &mount {
             warn!("{warning}");
         }
-        let (config, text, trouble) = match config {
-            Some(config) => (config, text, None),
-            None => {
-                let copy = last_good.and_then(|source| read_copy(source, &snapshot));
-                let Some((config, copy)) = copy else {
-                    return Err(AppError::BadRegistry(text.render()));
-                };
+        let copy = last_good.filter(|source| source != text.source());
+        let copy = copy.and_then(|source| read_copy(source, &snapshot));
+        let (config, text, trouble, before) = match (config, copy) {
+            (Some(config), copy) => (config, text, None, copy.map(|(before, _)| before)),
+            (None, Some((config, copy))) => {
                 let trouble = format!("{name} has errors; the last good copy of it is in force");
                 error!("{trouble}");
-                (config, copy, Some(trouble))
+                (config, copy, Some(trouble), None)
             }
+            (None, None) => return Err(AppError::BadRegistry(text.render())),
         };
         let (sender, settled) = mpsc::channel(1);
         let registry = Arc::new(Self {
@@ -99,7 +100,7 @@ impl Registry {
             mount,
             applying: Mutex::new(()),
         });
-        Ok(StartRegistry { registry, settled, source, known: snapshot })
+        Ok(StartRegistry { registry, settled, source, known: snapshot, before })
     }
 
     /// What is in force.

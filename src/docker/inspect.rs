@@ -185,20 +185,18 @@ fn addresses(settings: Option<NetworkSettings>) -> Vec<(String, String)> {
 
 fn facts(state: &ContainerState, restarts: i64) -> Vec<String> {
     let mut facts = vec![match status(state) {
-        ContainerStatus::Running => format!(
-            "container running since {}",
-            state.started_at.as_deref().unwrap_or("an unknown time")
-        ),
+        ContainerStatus::Running => {
+            format!("container running since {}", moment(state.started_at.as_deref()))
+        }
         ContainerStatus::Paused => "container paused".to_owned(),
         ContainerStatus::Restarting => format!(
             "container being restarted by the engine, last exit code {}",
             state.exit_code.unwrap_or(0)
         ),
         ContainerStatus::Created => "container created, never started".to_owned(),
-        ContainerStatus::Exited { code, .. } => format!(
-            "container exited with code {code} at {}",
-            state.finished_at.as_deref().unwrap_or("an unknown time")
-        ),
+        ContainerStatus::Exited { code, .. } => {
+            format!("container exited with code {code} at {}", moment(state.finished_at.as_deref()))
+        }
         ContainerStatus::Removing => "container being removed".to_owned(),
     }];
     if state.oom_killed == Some(true) {
@@ -221,6 +219,15 @@ fn facts(state: &ContainerState, restarts: i64) -> Vec<String> {
         ));
     }
     facts
+}
+
+/// To the second, for people.
+fn moment(said: Option<&str>) -> String {
+    let at = said.and_then(|said| said.parse::<Timestamp>().ok());
+    at.map_or_else(
+        || "an unknown time".to_owned(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -259,6 +266,7 @@ mod tests {
             } },
         }));
         assert!(!format!("{details:?}").contains("hunter2"));
+        assert_eq!(details.facts, ["container running since 2025-10-09 08:53:20 UTC"]);
         assert_eq!(details.presence.name, "services-container");
         assert_eq!(details.presence.up_for, Duration::from_millis(9500));
         assert_eq!(details.presence.status, ContainerStatus::Running);

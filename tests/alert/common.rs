@@ -2,7 +2,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use vai::alert::{Alerter, SinkStatus};
+use vai::alert::{Alerter, Before, SinkStatus};
 use vai::config::{Notifications, Sink, SinkKind};
 use vai_core::dispatch::Plan;
 use vai_core::model::MessageId;
@@ -18,7 +18,7 @@ pub(crate) async fn alerter(kinds: &[SinkKind]) -> Alerter {
     let redactor = Redactor::new([Secret::from("hunter22")]);
     let config = notifications(kinds);
     let commands = Arc::new(|what: &str| format!("docker exec vai-container /vai {what}"));
-    Alerter::start(&config, redactor, TimeZone::UTC, commands, Vec::new()).unwrap().0
+    Alerter::start(&config, redactor, TimeZone::UTC, commands, Before::default()).unwrap().0
 }
 
 /// One channel with these sinks; nothing waits for company.
@@ -88,6 +88,7 @@ pub(crate) fn notice(root: &str, kind: NoticeKind) -> Notice {
         notify: Notify::Default,
         detail: EvidenceDetail::Full,
         at: vai::clock::wall(),
+        decided: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::Mutex;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
-use vai_core::dispatch::Sink;
+use vai_core::dispatch::{Reached, Sink};
 use vai_core::model::NoticeKind::{Opened, Resolved};
 use vai_core::model::Severity::{self, Critical};
 use vai_core::model::{IncidentId, MessageId, Secret};
@@ -52,11 +52,16 @@ struct Running {
 }
 
 fn start(answers: Vec<Result<(), SendError>>, ends: Ends) -> Running {
+    go_on(setup(), Before::default(), answers, ends)
+}
+
+/// The first of the sinks of `setup` answers as it is told to.
+fn go_on(setup: Setup, before: Before, answers: Vec<Result<(), SendError>>, ends: Ends) -> Running {
     let (commands, inbox) = unbounded_channel();
     let (got_sender, got) = unbounded_channel();
     let (reports, reported) = unbounded_channel();
     let style = Style { zone: TimeZone::UTC, commands: Arc::new(|what| format!("vai {what}")) };
-    let mut delivery = Delivery::new(setup(), style, sinks::client().unwrap(), Vec::new(), reports);
+    let mut delivery = Delivery::new(setup, style, sinks::client().unwrap(), before, reports);
     let fake = Fake { answers: Mutex::new(answers), got: got_sender, ends };
     let sink = delivery.dispatch.routes()[0].id;
     delivery.transports.insert(sink, Arc::new(fake));
@@ -230,4 +235,32 @@ async fn a_message_of_yesterday_is_tried_once_more_and_given_up() {
     sink.tell_parcel(Parcel { age: day, ..numbered("redis", Opened, 1) });
     sink.next().await;
     assert_eq!(sink.reported.recv().await.unwrap(), Told::Everybody(MessageId(1)));
+}
+
+/// The name of a sink says its place in the registry, and another one may have
+/// that place by now.
+#[tokio::test(start_paused = true)]
+async fn the_end_comes_to_whoever_was_told_although_the_sinks_were_edited_meanwhile() {
+    let (mut edited, before) = (setup(), setup().plan);
+    let alerts = edited.plan.channels.get_mut("alerts").unwrap();
+    let moved = Sink { name: "alerts[1] fake".to_owned(), ..alerts[0].clone() };
+    let url = Secret::from("http://localhost/other");
+    let other = Sink { kind: SinkKind::Webhook { url, headers: Vec::new() }, ..moved.clone() };
+    let other = Sink { name: "alerts[0] fake".to_owned(), ..other };
+    *alerts = vec![other, moved];
+    let opening = Reached {
+        incident: IncidentId("redis".to_owned()),
+        sink: "alerts[0] fake".to_owned(),
+        opening: "vai-1".to_owned(),
+        severity: Critical,
+    };
+    let before = Before { plan: Some(before), told: vec![opening.clone()] };
+    let mut other = go_on(edited, before, Vec::new(), Ends::Well);
+    let renamed = Reached { sink: "alerts[1] fake".to_owned(), ..opening.clone() };
+    assert_eq!(other.reported.recv().await.unwrap(), Told::Reached(renamed));
+    let Reached { incident, sink, .. } = opening;
+    assert_eq!(other.reported.recv().await.unwrap(), Told::Over { incident, sink });
+    other.tell("redis", Resolved);
+    let waits = other.status.wait_for(|status| status[1].pending == 1).await.unwrap().clone();
+    assert_eq!(waits[0].pending, 0, "it never heard of it");
 }

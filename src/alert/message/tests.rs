@@ -96,6 +96,7 @@ fn notice(incident: Incident, kind: NoticeKind, seconds: i64) -> Notice {
         notify: Notify::Default,
         detail: EvidenceDetail::Full,
         at: later(seconds),
+        decided: None,
     }
 }
 

@@ -44,11 +44,10 @@ fn rest(notice: &Notice, zone: &TimeZone) -> String {
     }
     let lasting = match notice.kind {
         NoticeKind::Reminder(span) => format!(" for {}", when::span(span)),
-        NoticeKind::Opened
-        | NoticeKind::Escalated
-        | NoticeKind::Joined
-        | NoticeKind::Resolved
-        | NoticeKind::Info => String::new(),
+        NoticeKind::Joined => format!(" and {} more", incident.failing_with_it().count()),
+        NoticeKind::Opened | NoticeKind::Escalated | NoticeKind::Resolved | NoticeKind::Info => {
+            String::new()
+        }
     };
     let stands = match incident.state {
         StateLabel::GaveUp => ", gave up",

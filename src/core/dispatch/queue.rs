@@ -413,7 +413,8 @@ impl Entry {
         self.ids.extend(newer.ids);
         // The end goes to the fallback by itself if that knows the beginning.
         self.fallen_back &= newer.fallen_back || newer.notice.incident.is_over();
-        self.notice = Notice { kind, at: self.notice.at, ..newer.notice };
+        let Notice { at, decided, .. } = self.notice;
+        self.notice = Notice { kind, at, decided, ..newer.notice };
     }
 }
 

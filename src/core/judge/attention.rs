@@ -20,16 +20,16 @@ impl Core {
         request: &AlertRequest,
     ) -> Result<String, OperatorError> {
         match request {
-            AlertRequest::Acknowledge(name) => self.incidents.find(name).map_or_else(
-                || Err(self.nothing_open(name)),
-                |open| {
-                    Ok(format!(
-                        "{} is acknowledged: no more reminders, you are told when it gets worse \
-                         or is over",
-                        open.root
-                    ))
-                },
-            ),
+            AlertRequest::Acknowledge(name) => {
+                let open: Vec<&str> =
+                    self.incidents.find(name).map(|it| it.root.as_str()).collect();
+                let what = match open.as_slice() {
+                    [] => return Err(self.nothing_open(name)),
+                    [root] => format!("{root} is acknowledged"),
+                    several => format!("{} incidents of {name} are acknowledged", several.len()),
+                };
+                Ok(format!("{what}: no more reminders, you are told when it gets worse or is over"))
+            }
             AlertRequest::Silence { scope, lasts, .. } => {
                 self.known(scope)?;
                 if lasts.is_zero() || *lasts > LONGEST_SILENCE {

@@ -101,6 +101,6 @@ impl Core {
         let number = self.incidents.next_number();
         let seconds = now.wall.as_millis() / 1000;
         let id = IncidentId(format!("{}-{seconds}-{number}", about.replace(' ', "-")));
-        Notice::good_to_know(id, subject, about, since.wall, now.wall, reason)
+        Notice::good_to_know(id, subject, about, since.wall, now, reason)
     }
 }

@@ -1,4 +1,4 @@
-use super::{EvidenceDetail, Notify, ServiceName, StateLabel, Wall};
+use super::{EvidenceDetail, Notify, Now, ServiceName, StateLabel, Time, Wall};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -196,8 +196,12 @@ pub struct Notice {
     pub notify: Notify,
     /// How much of the evidence may go out.
     pub detail: EvidenceDetail,
-    /// When it was decided.
+    /// When it was decided, for people.
     pub at: Wall,
+    /// The same on the boot clock, which says how old it is; none in what was
+    /// stored by a version that did not know.
+    #[serde(default)]
+    pub decided: Option<Time>,
 }
 
 impl Notice {
@@ -209,7 +213,7 @@ impl Notice {
         subject: Subject,
         about: &str,
         since: Wall,
-        now: Wall,
+        now: Now,
         reason: String,
     ) -> Self {
         Self {
@@ -226,14 +230,15 @@ impl Notice {
                 history: Vec::new(),
                 next: String::new(),
                 affected: Vec::new(),
-                phase: IncidentPhase::Closed { at: now, how: String::new() },
+                phase: IncidentPhase::Closed { at: now.wall, how: String::new() },
                 evidence: Evidence::default(),
                 acknowledged: None,
             },
             kind: NoticeKind::Info,
             notify: Notify::Default,
             detail: EvidenceDetail::Full,
-            at: now,
+            at: now.wall,
+            decided: Some(now.mono),
         }
     }
 }

@@ -36,6 +36,7 @@ fn message(id: u64, root: &str) -> Record {
         notify: vai_core::model::Notify::Default,
         detail: vai_core::model::EvidenceDetail::Full,
         at: Wall::default(),
+        decided: None,
     };
     Record::Message(MessageId(id), notice)
 }

@@ -39,6 +39,7 @@ pub(in crate::dispatch) fn notice(name: &str, kind: NoticeKind, severity: Severi
         notify: Notify::Default,
         detail: EvidenceDetail::Full,
         at: Wall::default(),
+        decided: None,
     }
 }
 

@@ -165,9 +165,9 @@ impl Incidents {
         self.last
     }
 
-    /// The open incident of this id, else one of this root.
-    pub(crate) fn find(&self, name: &str) -> Option<&Incident> {
-        self.named(name).next().and_then(|root| self.open.get(root)).map(|open| &open.incident)
+    /// What is open by this id, or under this name.
+    pub(crate) fn find(&self, name: &str) -> impl Iterator<Item = &Incident> {
+        self.named(name).filter_map(|root| self.open.get(root)).map(|open| &open.incident)
     }
 
     /// Somebody looks after what is open by this id, or under this name: what is

@@ -302,6 +302,7 @@ impl IncidentMemory {
             notify: self.notify.clone(),
             detail: self.detail,
             at: now.wall,
+            decided: Some(now.mono),
         }
     }
 }

@@ -291,3 +291,21 @@ fn an_acknowledgement_by_name_is_of_all_that_is_open_under_it() {
     world.run(HOUR * 23);
     assert_eq!(kinds(&world)[told..], [], "{:#?}", world.notices);
 }
+
+#[test]
+fn everything_open_under_a_name_is_acknowledged_and_the_answer_says_so() {
+    let mut world = World::settled(vec![service("redis")]);
+    for _ in 0..3 {
+        world.hint_death("redis");
+        world.run(HOUR);
+    }
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 120);
+    let both = AlertRequest::Acknowledge("redis".into());
+    let answer = world.core.answer_about_alerts(world.now, &both).unwrap();
+    assert!(answer.starts_with("2 incidents of redis are acknowledged: "), "{answer}");
+    ask(&mut world, both);
+    let open = world.core.incidents.memories();
+    assert!(open.map(|(_, it)| it.incident()).all(|it| it.acknowledged.is_some()));
+}

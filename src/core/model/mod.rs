@@ -6,6 +6,7 @@ mod check;
 mod container;
 mod event;
 mod incident;
+mod job;
 mod name;
 mod outcome;
 mod secret;
@@ -25,7 +26,11 @@ pub use incident::{
     Affected, Evidence, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
     Severity, Subject,
 };
-pub use name::{ContainerKey, ServiceName};
+pub use job::{
+    Duty, HowEnded, Instants, Job, JobRequest, JobState, JobView, Overlap, Run, RunEnd, RunId,
+    RunOutcome, RunReport, RunRequest, RunningView, Scheduled,
+};
+pub use name::{ContainerKey, JobName, ServiceName};
 pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};
 pub use secret::{Redactor, Secret};
 pub use service::{EvidenceDetail, Notify, Place, Recovery, Service, ServiceKind};

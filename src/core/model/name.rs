@@ -43,6 +43,11 @@ name! {
 }
 
 name! {
+    /// A key of the registry's `cron_jobs` map.
+    JobName
+}
+
+name! {
     /// A container as a service names it in `container`: a key of the
     /// registry's `containers` map or a name known to the engine.
     ContainerKey

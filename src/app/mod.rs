@@ -256,6 +256,7 @@ fn as_remembered(observe: bool, memory: &Memory) -> Snapshot {
 /// The part of the registry that is judged.
 fn watchlist(config: &Config, observe: bool) -> Watchlist {
     Watchlist {
+        jobs: std::collections::BTreeMap::new(),
         services: config.services.clone(),
         parallel_actions: config.limits.parallel_actions,
         host_max_restarts: config.limits.host_max_restarts,

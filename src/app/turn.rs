@@ -191,6 +191,7 @@ impl Turn {
             match action {
                 Action::Look { ticket, service } => self.look(ticket, service),
                 Action::Act(request) => self.act(*request, written.clone()),
+                Action::Run(_) | Action::EndRun(_) => {}
                 Action::Tell(id, notice) => self.keeping.hold(written.clone(), id, *notice),
             }
         }

@@ -19,11 +19,14 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
             Change::Incident(incident) => tell_incident(incident, &known),
             Change::Silences(silences) => tell_silences(&known.silences, silences),
             Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
+            Change::Job(_) | Change::JobRemoved(_) | Change::Run(_) => {}
             Change::Service(_) | Change::Sampled(_) | Change::Keep(_) | Change::Forget(_) => {}
         }
         let news = match change {
             Change::Service(view) => !known.services.contains_key(&view.name),
-            Change::Incident(_) | Change::Silences(_) => true,
+            Change::Incident(_) | Change::Silences(_) | Change::Job(_) | Change::JobRemoved(_) => {
+                true
+            }
             _ => false,
         };
         // Most steps bring no news, and then nothing is copied.

@@ -117,6 +117,7 @@ impl Snapshot {
                     self.incidents.remove(&incident.id);
                 }
             },
+            Change::Job(_) | Change::JobRemoved(_) | Change::Run(_) => {}
             Change::Silences(silences) => self.silences.clone_from(silences),
             // One is a line of the log, the other is for statistics.
             Change::Transition(_) | Change::Sampled(_) => {}

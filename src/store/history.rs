@@ -85,6 +85,9 @@ impl History {
                 | Change::Transition(_)
                 | Change::Incident(_)
                 | Change::Silences(_)
+                | Change::Job(_)
+                | Change::JobRemoved(_)
+                | Change::Run(_)
                 | Change::Keep(_)
                 | Change::Forget(_) => {}
             }

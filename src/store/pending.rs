@@ -128,7 +128,12 @@ impl Pending {
             }
             Change::Sampled(sample) => self.sampled(&sample),
             Change::Incident(incident) => self.incident(&incident),
-            Change::Service(_) | Change::Removed(_) | Change::Silences(_) => {}
+            Change::Service(_)
+            | Change::Removed(_)
+            | Change::Silences(_)
+            | Change::Job(_)
+            | Change::JobRemoved(_)
+            | Change::Run(_) => {}
         }
     }
 
@@ -233,9 +238,13 @@ pub(super) fn weight(delta: &Delta) -> Weight {
         Change::Keep(_) | Change::Forget(_) | Change::Transition(_) => Weight::News,
         Change::Incident(incident) if incident.is_over() => Weight::News,
         Change::Sampled(_) => Weight::Samples,
-        Change::Service(_) | Change::Removed(_) | Change::Silences(_) | Change::Incident(_) => {
-            Weight::Nothing
-        }
+        Change::Service(_)
+        | Change::Removed(_)
+        | Change::Silences(_)
+        | Change::Job(_)
+        | Change::JobRemoved(_)
+        | Change::Run(_)
+        | Change::Incident(_) => Weight::Nothing,
     });
     each.max().unwrap_or(Weight::Nothing)
 }

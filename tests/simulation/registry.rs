@@ -32,6 +32,7 @@ pub(crate) fn random(rng: &mut Rng) -> (Vec<ContainerPlan>, Vec<ServicePlan>, Wa
 /// Settings that restrict nothing.
 pub(crate) fn settings() -> Watchlist {
     Watchlist {
+        jobs: std::collections::BTreeMap::default(),
         services: std::collections::BTreeMap::default(),
         parallel_actions: 4,
         host_max_restarts: 100,

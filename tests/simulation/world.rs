@@ -364,6 +364,7 @@ impl World {
                 let outcome = ActOutcome::Refused { gate, by_hand: false };
                 self.later(1, Thing::Acted { request, outcome, run });
             }
+            Action::Run(_) | Action::EndRun(_) => {}
             Action::Tell(id, notice) => self.send(id, *notice),
         }
     }
@@ -436,6 +437,8 @@ impl World {
             let words = match action {
                 Action::Look { ticket, .. } => format!("look {}/{}", ticket.service, ticket.check),
                 Action::Act(it) => format!("{:?} {}", it.act, it.service.name),
+                Action::Run(it) => format!("run {}", it.job.name),
+                Action::EndRun(it) => format!("end run {}", it.run.0),
                 Action::Tell(_, notice) => format!("{:?} {}", notice.kind, notice.incident.root),
             };
             self.decisions.push((self.now, words));

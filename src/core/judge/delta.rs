@@ -5,8 +5,8 @@ use super::host::HostMemory;
 use super::incident::IncidentMemory;
 use super::machine::ServiceMemory;
 use crate::model::{
-    Act, ActId, ContainerKey, Incident, IncidentId, Instance, MessageId, Notice, Outcome,
-    ServiceName, ServiceView, Silence, Time, Transition,
+    Act, ActId, ContainerKey, Incident, IncidentId, Instance, JobName, JobView, MessageId, Notice,
+    Outcome, Run, ServiceName, ServiceView, Silence, Time, Transition,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +34,13 @@ pub enum Change {
     /// An incident was opened, changed or closed; replaces what was known. For
     /// show, and as the record of what was.
     Incident(Box<Incident>),
+    /// How a job stands now; replaces what was known. For show.
+    Job(Box<JobView>),
+    /// A job left the registry.
+    JobRemoved(JobName),
+    /// A run is over, or will never be: its one outcome, for the record of what
+    /// was.
+    Run(Box<Run>),
     /// The silences in force; replaces what was known. For show.
     Silences(Vec<Silence>),
     /// To be remembered over a restart of `vai`; replaces the record of the
@@ -148,6 +155,9 @@ impl Memory {
             | Change::Transition(_)
             | Change::Sampled(_)
             | Change::Silences(_)
+            | Change::Job(_)
+            | Change::JobRemoved(_)
+            | Change::Run(_)
             | Change::Incident(_) => {}
         }
     }

@@ -55,6 +55,7 @@ impl Core {
                 }
             }
             Event::EngineBack => self.engine_back(now),
+            Event::Scheduled(_) | Event::Ran { .. } | Event::Crontabs(_) | Event::Job(_) => {}
             Event::Acted { id, report } => self.acted(now, id, report, out),
             Event::Operator(request) => self.operate(now, &request, out),
             Event::Alerts(request) => self.attend(now, &request, out),

@@ -1,4 +1,4 @@
-use super::{Evidence, Instance, MessageId, Notice, ProcId, Service, Ticket};
+use super::{Evidence, Instance, MessageId, Notice, ProcId, RunRequest, Service, Ticket, TryId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,10 @@ pub enum Action {
     },
     /// Start, restart or stop a service.
     Act(Box<ActRequest>),
+    /// Run a job, or go on waiting for a run of it.
+    Run(Box<RunRequest>),
+    /// End a try that is under way: its job was asked to replace it.
+    EndRun(TryId),
     /// Tell people. The message is remembered until [`Event::Told`](super::Event)
     /// says that it arrived.
     Tell(MessageId, Box<Notice>),

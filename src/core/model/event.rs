@@ -1,6 +1,7 @@
 use super::{
-    ActId, ActReport, AlertRequest, Check, ContainerChange, ContainerKey, Instance, MessageId,
-    ProcId, Report, Service, ServiceName, Wall,
+    ActId, ActReport, AlertRequest, Check, ContainerChange, ContainerKey, Instance, Job, JobName,
+    JobRequest, MessageId, ProcId, Report, RunReport, Scheduled, Service, ServiceName, TryId,
+    TwoSchedulers, Wall,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -47,6 +48,19 @@ pub enum Event {
         /// What became of it.
         report: ActReport,
     },
+    /// Scheduled instants of jobs came, or their schedules were read anew.
+    Scheduled(Vec<Scheduled>),
+    /// A try of a run began or ended.
+    Ran {
+        /// The one that was handed out.
+        id: TryId,
+        /// What became of it.
+        report: RunReport,
+    },
+    /// The crontabs of the containers were read.
+    Crontabs(Vec<TwoSchedulers>),
+    /// An operator asked something of a job.
+    Job(JobRequest),
     /// An operator asked.
     Operator(OperatorRequest),
     /// An operator asked for something about messages.
@@ -106,6 +120,8 @@ pub struct MaintenanceWindow {
 pub struct Watchlist {
     /// Every service, disabled ones and documentation included.
     pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// Every job, disabled ones and documentation included.
+    pub jobs: BTreeMap<JobName, Arc<Job>>,
     /// Acts in flight at once, on the whole host.
     pub parallel_actions: usize,
     /// Ceiling of restarts of living things in any `host_window`, on the whole

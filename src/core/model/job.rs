@@ -114,8 +114,29 @@ pub struct RunRequest {
     pub scheduled: Option<Wall>,
     /// When this try was decided.
     pub decided: Time,
-    /// The container instance in which it was begun, where that is known.
+    /// The container instance that ran when it was decided, or in which it was
+    /// begun, where that is known.
     pub instance: Option<Instance>,
+    /// A `vai` before this one decided it, and may have begun it: it is looked
+    /// for and waited for, and not begun any more.
+    pub resumed: bool,
+}
+
+impl RunRequest {
+    /// Which try of which run it is.
+    #[must_use]
+    pub fn try_id(&self) -> TryId {
+        TryId { run: self.id, attempt: self.attempt }
+    }
+}
+
+/// Names one try of one run, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TryId {
+    /// The run.
+    pub run: RunId,
+    /// Counted from 1.
+    pub attempt: u32,
 }
 
 /// What the edge says of a try.
@@ -138,6 +159,10 @@ pub struct RunEnd {
     pub bytes: u64,
     /// The end of what it wrote, 4 KiB at most.
     pub tail: String,
+    /// What else there is to know, in sentences: that its output could not be
+    /// written to its log, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// How a try ended.
@@ -157,9 +182,10 @@ pub enum HowEnded {
     Replaced,
     /// Nothing was begun; which gate forbade it, in words.
     Refused(String),
-    /// It could not be begun; why, in the engine's or the system's own words.
+    /// It was not begun, which is certain; why, in the engine's or the system's
+    /// own words.
     NotBegun(String),
-    /// Nobody saw its end; why.
+    /// It was begun, or may have been, and nobody saw its end; why.
     Lost(String),
 }
 
@@ -291,6 +317,15 @@ impl JobState {
             Self::Documentation => "documentation",
         }
     }
+}
+
+/// A job that the crontabs of its own container name as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TwoSchedulers {
+    /// The job.
+    pub job: JobName,
+    /// `<file>:<line>` in its place; none: in no crontab there.
+    pub found: Option<String>,
 }
 
 /// What an operator can ask of a job.

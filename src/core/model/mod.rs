@@ -28,7 +28,7 @@ pub use incident::{
 };
 pub use job::{
     Duty, HowEnded, Instants, Job, JobRequest, JobState, JobView, Overlap, Run, RunEnd, RunId,
-    RunOutcome, RunReport, RunRequest, RunningView, Scheduled,
+    RunOutcome, RunReport, RunRequest, RunningView, Scheduled, TryId, TwoSchedulers,
 };
 pub use name::{ContainerKey, JobName, ServiceName};
 pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};

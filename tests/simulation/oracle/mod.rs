@@ -119,6 +119,7 @@ impl Oracle {
                     self.restarts.dispatched(now, request, stored, &self.known)?;
                     self.seen_over_networks(now, request, stored, heard.outside_lost)?;
                 }
+                Action::Run(_) | Action::EndRun(_) => {}
                 Action::Tell(id, _) => self.alerts.sent(now, *id)?,
             }
         }

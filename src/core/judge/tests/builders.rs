@@ -88,6 +88,7 @@ pub(crate) fn chain() -> Vec<Service> {
 
 pub(crate) fn watchlist(services: Vec<Service>) -> Watchlist {
     Watchlist {
+        jobs: BTreeMap::new(),
         services: services.into_iter().map(|s| (s.name.clone(), Arc::new(s))).collect(),
         parallel_actions: 4,
         host_max_restarts: 100,

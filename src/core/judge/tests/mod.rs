@@ -190,6 +190,7 @@ impl World {
                     self.queue.push((at, Event::Checked { ticket, report }));
                 }
                 Action::Act(request) => self.act(*request),
+                Action::Run(_) | Action::EndRun(_) => {}
                 Action::Tell(_, notice) => self.notices.push(*notice),
             }
         }

@@ -242,7 +242,11 @@ fn more(notices: &[Notice]) -> String {
             Subject::Service if incident.root.chars().all(plain) => {
                 format!("status {}", incident.root)
             }
+            Subject::Job if incident.root.chars().all(plain) => {
+                format!("jobs history {}", incident.root)
+            }
             Subject::Registry => "validate".to_owned(),
+            Subject::Job => "jobs".to_owned(),
             Subject::Service
             | Subject::Container
             | Subject::Engine

@@ -5,7 +5,7 @@ use super::story::tone;
 use super::when;
 use super::words::{OUT_OF_SIGHT, condition, listed, named, shortened};
 use jiff::tz::TimeZone;
-use vai_core::model::{IncidentPhase, Notice, NoticeKind, StateLabel};
+use vai_core::model::{IncidentPhase, Notice, NoticeKind, StateLabel, Subject};
 
 /// A phone shows about two lines of 60; mail programs cut where they like, so
 /// what counts stands first.
@@ -90,6 +90,8 @@ fn word(notice: &Notice) -> String {
     }
     let word = match condition(&notice.incident) {
         OUT_OF_SIGHT => "UNKNOWN".to_owned(),
+        "failing" if notice.incident.subject == Subject::Job => "FAILED".to_owned(),
+        "behind" => "MISSED".to_owned(),
         condition => condition.to_uppercase(),
     };
     match notice.kind {

@@ -14,6 +14,7 @@ pub mod probe;
 pub mod docker;
 
 pub mod heal;
+pub mod job;
 
 pub mod alert;
 

@@ -16,10 +16,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("docker", &["config"]),
     ("probe", &["check", "docker"]),
     ("heal", &["check", "docker", "probe"]),
+    ("job", &["check", "docker", "probe"]),
     ("alert", &["config"]),
     ("store", &["show"]),
     ("show", &[]),
-    ("app", &["alert", "config", "docker", "heal", "probe", "schedule", "show", "store"]),
+    ("app", &["alert", "config", "docker", "heal", "job", "probe", "schedule", "show", "store"]),
     ("cli", &["alert", "app", "config", "probe", "show", "store"]),
 ];
 

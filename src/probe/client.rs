@@ -42,6 +42,9 @@ pub enum ProbeError {
     /// The request does not fit into a frame.
     #[error("the request is too large for the agent")]
     TooLarge,
+    /// This run of the container takes no agent; why.
+    #[error("{0}")]
+    NoAgent(String),
     /// It is an agent of another version.
     #[error("the agent speaks protocol {0}, not {PROTOCOL}")]
     Protocol(u32),

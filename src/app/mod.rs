@@ -22,6 +22,7 @@ use crate::heal::Healer;
 use crate::schedule::{Digest, Windows};
 use crate::show::{self, Control, Health, LockError, Snapshot, StateLock, Vitals};
 use crate::store::{Opened, Shown, Store, StoreError};
+use async_trait::async_trait;
 use futures_util::FutureExt;
 use jiff::tz::TimeZone;
 use keep::Keeping;
@@ -38,7 +39,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use turn::{Inputs, Turn};
 use vai_core::judge::{Core, Memory};
-use vai_core::model::{Instance, Watchlist};
+use vai_core::model::{Instance, TryId, Watchlist};
 use watchdog::Watchdog;
 
 /// Events that wait for the loop. It takes them in microseconds; a full
@@ -240,9 +241,28 @@ fn serve_operators(
         source,
     })?;
     let (requests, inbox) = mpsc::channel(16);
-    let control = Control { snapshot: shown.subscribe(), vitals: vitals.clone(), requests };
+    let control = Control {
+        snapshot: shown.subscribe(),
+        vitals: vitals.clone(),
+        requests,
+        outputs: Arc::new(NoOutputs),
+    };
     tasks.spawn(show::run(listener, control, shutdown.clone()));
     Ok(inbox)
+}
+
+/// Of jobs that are not run.
+struct NoOutputs;
+
+#[async_trait]
+impl show::Outputs for NoOutputs {
+    async fn read(&self, _: TryId, _: u64, _: usize) -> show::Piece {
+        show::Piece::default()
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 /// What can be shown before anything was looked at.

@@ -7,6 +7,7 @@ use crate::config::{
 };
 use crate::docker::keys_of;
 use crate::heal;
+use crate::show::Answer;
 use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Forced {
     /// Even if it drops more than half of the services.
     pub force: bool,
     /// What became of it.
-    pub reply: oneshot::Sender<Result<String, OperatorError>>,
+    pub reply: oneshot::Sender<Result<Answer, OperatorError>>,
 }
 
 /// The registry in force, and what is on disk.
@@ -160,7 +161,7 @@ impl Registry {
                     let snapshot = self.source.read_settled().await;
                     let answer = self.consider(snapshot, force, &registries).await;
                     // Whoever asked may have gone.
-                    let _ = reply.send(answer.map_err(OperatorError));
+                    let _ = reply.send(answer.map(Answer::Said).map_err(OperatorError));
                 }
             }
         }

@@ -9,7 +9,9 @@ use crate::config::Config;
 use crate::docker::keys_of;
 use crate::heal::Healer;
 use crate::schedule::{Digest, Windows};
-use crate::show::{ControlRequest, Demand, EngineState, SinkView, Vitals, narrate, narrate_report};
+use crate::show::{
+    Answer, ControlRequest, Demand, EngineState, SinkView, Vitals, narrate, narrate_report,
+};
 use crate::store::{Shown, Written};
 use futures_util::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -246,7 +248,10 @@ impl Turn {
                     self.step(Event::Alerts(request));
                 }
                 // Whoever asked may have gone.
-                let _ = reply.send(answer);
+                let _ = reply.send(answer.map(Answer::Said));
+            }
+            Demand::Job(_) => {
+                let _ = reply.send(Err(OperatorError("this version runs no jobs".into())));
             }
             Demand::Operator(request) => {
                 let answer = self.core.answer(&request);
@@ -254,7 +259,7 @@ impl Turn {
                     self.step(Event::Operator(request));
                 }
                 // Whoever asked may have gone.
-                let _ = reply.send(answer);
+                let _ = reply.send(answer.map(Answer::Said));
             }
         }
     }

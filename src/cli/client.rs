@@ -66,17 +66,23 @@ async fn exchange(stream: UnixStream, command: Command) -> Result<Reply> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::fixture::service;
-    use crate::show::{self, Control, ControlRequest, Demand, Health, Snapshot, Vitals};
+    use crate::show::fixture::{self, Silent, service};
+    use crate::show::{
+        self, Answer, Control, ControlRequest, Demand, Health, JobOutput, OutputAt, RunProgress,
+        Snapshot, Vitals,
+    };
     use crate::store::Shown;
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
     use tempfile::TempDir;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
     use vai_core::judge::{Change, Delta};
-    use vai_core::model::{OperatorError, OperatorRequest, ServiceName, StateLabel, Wall};
+    use vai_core::model::{
+        JobRequest, OperatorError, OperatorRequest, RunId, ServiceName, StateLabel, Wall,
+    };
 
     /// A daemon of which only the socket is real.
     struct Daemon {
@@ -93,13 +99,17 @@ mod tests {
             let listener = show::bind(dir.path()).unwrap();
             let shown = Shown::new(Snapshot::new(Wall::default(), false));
             shown.apply(&Delta {
-                changes: vec![Change::Service(Box::new(service("redis", StateLabel::Healthy)))],
+                changes: vec![
+                    Change::Service(Box::new(service("redis", StateLabel::Healthy))),
+                    Change::Job(Box::new(fixture::job("backup"))),
+                ],
             });
             let (sender, requests) = mpsc::channel(1);
             let control = Control {
                 snapshot: shown.subscribe(),
                 vitals: Vitals::default(),
                 requests: sender,
+                outputs: Arc::new(Silent),
             };
             let shutdown = CancellationToken::new();
             let serving = tokio::spawn(show::run(listener, control, shutdown.clone()));
@@ -148,7 +158,7 @@ mod tests {
         let (asked, ()) = tokio::join!(ask::<String>(&state, pause), async {
             let ControlRequest { demand, reply } = daemon.requests.recv().await.unwrap();
             assert_eq!(demand, Demand::Operator(OperatorRequest::Pause(redis())));
-            reply.send(Ok("redis is paused".to_owned())).unwrap();
+            reply.send(Ok(Answer::Said("redis is paused".to_owned()))).unwrap();
         });
         assert_eq!(asked.unwrap(), "redis is paused");
 
@@ -173,6 +183,32 @@ mod tests {
             "there is no service \"reddis\" in the registry; did you mean \"redis\"?"
         );
         assert!(daemon.requests.try_recv().is_err());
+        daemon.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_job_that_exists_is_run_by_the_loop_and_its_run_is_known_by_number() {
+        let mut daemon = Daemon::start();
+        let state = daemon.state();
+        let command = Command::JobRun { job: "backup".into() };
+        let begun = Answer::Begun { run: RunId(7), said: "backup is run".to_owned() };
+        let (asked, ()) = tokio::join!(ask::<Answer>(&state, command), async {
+            let ControlRequest { demand, reply } = daemon.requests.recv().await.unwrap();
+            assert_eq!(demand, Demand::Job(JobRequest::Run("backup".into())));
+            reply.send(Ok(begun.clone())).unwrap();
+        });
+        assert_eq!(asked.unwrap(), begun);
+
+        let unknown = Command::JobPause { job: "bakcup".into() };
+        let refusal = ask::<String>(&state, unknown).await.unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "there is no job \"bakcup\" in the registry; did you mean \"backup\"?"
+        );
+        let (job, from) = ("backup".into(), OutputAt::beginning(1));
+        let command = Command::JobOutput { job, run: RunId(7), from };
+        let output: JobOutput = ask(&state, command).await.unwrap();
+        assert_eq!(output.progress, RunProgress::NotKnown);
         daemon.stop().await;
     }
 

@@ -2,7 +2,8 @@
 
 use super::protocol::MAX_LINE;
 use super::{
-    Command, Health, PROTOCOL, Reply, Request, Response, SOCKET, Snapshot, Trouble, Vitals,
+    Answer, Command, Health, Outputs, PROTOCOL, Reply, Request, Response, SOCKET, Snapshot,
+    Trouble, UnknownName, Vitals, output,
 };
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::codec::{Framed, LinesCodec};
 use tokio_util::sync::CancellationToken;
-use vai_core::model::{AlertRequest, OperatorError, OperatorRequest, ServiceName, SilenceScope};
+use vai_core::model::{
+    AlertRequest, JobRequest, OperatorError, OperatorRequest, ServiceName, SilenceScope,
+};
 
 /// Connections served at once; the rest wait in the socket's queue.
 const MAX_CONNECTIONS: usize = 16;
@@ -38,8 +41,8 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(200);
 pub struct ControlRequest {
     /// What.
     pub demand: Demand,
-    /// Takes a sentence about what is done now, or why it is refused.
-    pub reply: oneshot::Sender<Result<String, OperatorError>>,
+    /// Takes what is done now, or why it is refused.
+    pub reply: oneshot::Sender<Result<Answer, OperatorError>>,
 }
 
 /// What is demanded of the loop.
@@ -49,6 +52,9 @@ pub enum Demand {
     Operator(OperatorRequest),
     /// Something about messages.
     Alerts(AlertRequest),
+    /// Something about one job, which exists. A run is answered by
+    /// [`Answer::Begun`].
+    Job(JobRequest),
     /// Read the registry again.
     Reload {
         /// Even if it drops more than half of the services.
@@ -57,7 +63,7 @@ pub enum Demand {
 }
 
 /// What the socket answers from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Control {
     /// What is known.
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
@@ -65,6 +71,8 @@ pub struct Control {
     pub vitals: Vitals,
     /// To the loop.
     pub requests: mpsc::Sender<ControlRequest>,
+    /// What runs of jobs write.
+    pub outputs: Arc<dyn Outputs>,
 }
 
 /// Opens the socket in `state_dir`, mode 0600 from the first moment that it
@@ -178,6 +186,19 @@ impl Control {
             }
             Command::Start { service } => self.operate(OperatorRequest::Start, service).await,
             Command::Reload { force } => self.demand(Demand::Reload { force }).await,
+            Command::JobRun { job } => self.about_job(JobRequest::Run(job)).await,
+            Command::JobPause { job } => self.about_job(JobRequest::Pause(job)).await,
+            Command::JobResume { job } => self.about_job(JobRequest::Resume(job)).await,
+            Command::JobOutput { job, run, from } => {
+                // Looked at first: what is over by now has written everything.
+                let snapshot = self.current();
+                let view = snapshot.job(&job).map_err(unknown)?;
+                let reading = output::read(&*self.outputs, view, run, from);
+                match timeout(LOOP_DEADLINE, reading).await {
+                    Ok(output) => ok(&output),
+                    Err(_) => Err(Trouble::new(format!("what {job} writes cannot be read now"))),
+                }
+            }
         }
     }
 
@@ -190,11 +211,13 @@ impl Control {
         self.demand(Demand::Operator(request(service))).await
     }
 
-    /// The error names the nearest service.
+    async fn about_job(&self, request: JobRequest) -> Result<Reply, Trouble> {
+        self.current().job(request.job()).map_err(unknown)?;
+        self.demand(Demand::Job(request)).await
+    }
+
     fn known(&self, service: &ServiceName) -> Result<(), Trouble> {
-        let snapshot = self.current();
-        let Err(unknown) = snapshot.service(service) else { return Ok(()) };
-        Err(Trouble { message: unknown.to_string(), help: Some(unknown.help()) })
+        self.current().service(service).map(drop).map_err(unknown)
     }
 
     async fn demand(&self, demand: Demand) -> Result<Reply, Trouble> {
@@ -205,7 +228,7 @@ impl Control {
             answer.await.ok()
         };
         match timeout(LOOP_DEADLINE, asked).await {
-            Ok(Some(Ok(sentence))) => ok(&sentence),
+            Ok(Some(Ok(answer))) => ok(&answer),
             Ok(Some(Err(OperatorError(why)))) => Err(Trouble::new(why)),
             Ok(None) => Err(Trouble::new("the daemon is stopping")),
             Err(_) => Err(Trouble {
@@ -218,6 +241,11 @@ impl Control {
     fn current(&self) -> Arc<Snapshot> {
         self.snapshot.borrow().clone()
     }
+}
+
+/// It names the nearest one.
+fn unknown(name: UnknownName) -> Trouble {
+    Trouble { message: name.to_string(), help: Some(name.help()) }
 }
 
 fn ok(value: &impl Serialize) -> Result<Reply, Trouble> {

@@ -1,7 +1,11 @@
 //! Views for tests.
 
+use super::{Outputs, Piece};
+use async_trait::async_trait;
+use std::time::Duration;
 use vai_core::model::{
-    Evidence, Incident, IncidentId, IncidentPhase, ServiceView, Severity, StateLabel, Subject, Wall,
+    Evidence, Incident, IncidentId, IncidentPhase, JobState, JobView, Run, RunId, RunOutcome,
+    RunningView, ServiceView, Severity, StateLabel, Subject, TryId, Wall,
 };
 
 /// A service in the container `services`.
@@ -37,5 +41,57 @@ pub(crate) fn incident(root: &str) -> Incident {
         phase: IncidentPhase::Open,
         evidence: Evidence::default(),
         acknowledged: None,
+    }
+}
+
+/// A job that runs every night in the container `services`, and has not yet.
+pub(crate) fn job(name: &str) -> JobView {
+    JobView {
+        name: name.into(),
+        container: "services".to_owned(),
+        schedule: "0 3 * * *".to_owned(),
+        state: JobState::Scheduled,
+        reason: String::new(),
+        next: None,
+        running: Vec::new(),
+        last: None,
+        usually: None,
+        incident: None,
+    }
+}
+
+/// A run under way at its try `attempt`.
+pub(crate) fn running(id: u64, attempt: u32) -> RunningView {
+    RunningView { id: RunId(id), since: Wall::default(), attempt, waits: false }
+}
+
+/// A run that is over after 4 seconds and one try.
+pub(crate) fn run(job: &str, id: u64, outcome: RunOutcome) -> Run {
+    Run {
+        id: RunId(id),
+        job: job.into(),
+        scheduled: None,
+        outcome,
+        reason: String::new(),
+        began: Some(Wall::default()),
+        ended: Wall::from_millis(4_000),
+        took: Duration::from_secs(4),
+        attempts: 1,
+        bytes: 0,
+        tail: String::new(),
+    }
+}
+
+/// Runs that write nothing.
+pub(crate) struct Silent;
+
+#[async_trait]
+impl Outputs for Silent {
+    async fn read(&self, _: TryId, _: u64, _: usize) -> Piece {
+        Piece::default()
+    }
+
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
     }
 }

@@ -6,6 +6,7 @@ mod health;
 mod lock;
 mod log;
 mod narrate;
+mod output;
 mod protocol;
 mod snapshot;
 mod utc;
@@ -18,6 +19,10 @@ pub use health::{Health, Vitals};
 pub use lock::{LockError, StateLock};
 pub use log::{LogError, LogFormat, init};
 pub use narrate::{narrate, narrate_report};
-pub use protocol::{Command, PROTOCOL, Reply, Request, Response, SOCKET, Trouble};
-pub use snapshot::{EngineState, SinkView, Snapshot, UnknownService};
+pub use output::{Outputs, Piece};
+pub use protocol::{
+    Answer, Command, JobOutput, OutputAt, PROTOCOL, Reply, Request, Response, RunProgress, SOCKET,
+    Trouble,
+};
+pub use snapshot::{EngineState, SinkView, Snapshot, UnknownName};
 pub(crate) use utc::utc;

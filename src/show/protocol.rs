@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vai_core::model::{ServiceName, SilenceScope};
+use vai_core::model::{JobName, Run, RunId, ServiceName, SilenceScope};
 
 /// The version of what is spoken over the socket: `"v"` in every line.
 pub const PROTOCOL: u32 = 1;
@@ -76,6 +76,90 @@ pub enum Command {
         #[serde(default)]
         force: bool,
     },
+    /// Run a job now. Answered by an [`Answer::Begun`].
+    JobRun {
+        /// Which.
+        job: JobName,
+    },
+    /// Run a job by the clock no more.
+    JobPause {
+        /// Which.
+        job: JobName,
+    },
+    /// End the pause of a job.
+    JobResume {
+        /// Which.
+        job: JobName,
+    },
+    /// What a run has written. Answered by a [`JobOutput`].
+    JobOutput {
+        /// The job.
+        job: JobName,
+        /// Its run.
+        run: RunId,
+        /// From where on.
+        #[serde(flatten)]
+        from: OutputAt,
+    },
+}
+
+/// A place in the output of a run: each of its tries writes its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputAt {
+    /// The try, counted from 1.
+    pub attempt: u32,
+    /// The byte, counted from 0.
+    pub byte: u64,
+}
+
+impl OutputAt {
+    /// The beginning of a try's output.
+    #[must_use]
+    pub fn beginning(attempt: u32) -> Self {
+        Self { attempt, byte: 0 }
+    }
+}
+
+/// What the loop answers to a demand that it meets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// What is done now, in a sentence.
+    Said(String),
+    /// A run was begun.
+    Begun {
+        /// Which.
+        run: RunId,
+        /// The sentence about it.
+        said: String,
+    },
+}
+
+/// A part of what a run has written, in whole lines while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobOutput {
+    /// The part; empty where there is nothing new.
+    pub text: String,
+    /// So many bytes before it are kept no more.
+    #[serde(default)]
+    pub lost: u64,
+    /// From where on to ask next.
+    pub next: OutputAt,
+    /// Whether more will come.
+    pub progress: RunProgress,
+}
+
+/// How far a run is, for whoever reads its output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunProgress {
+    /// More will come, or is there already.
+    UnderWay,
+    /// That was all of it, and this came of it.
+    Over(Box<Run>),
+    /// It is not under way, nor the last one of its job: what came of it is in
+    /// the state folder, if anywhere.
+    NotKnown,
 }
 
 /// The line that answers: `{"v":1,"ok":…}` or
@@ -143,6 +227,15 @@ mod tests {
                 Command::Unsilence { scope: SilenceScope::Everything },
             ),
             (r#"{"v":1,"cmd":"reload","force":true}"#, Command::Reload { force: true }),
+            (r#"{"v":1,"cmd":"job_run","job":"backup"}"#, Command::JobRun { job: "backup".into() }),
+            (
+                r#"{"v":1,"cmd":"job_output","job":"backup","run":7,"attempt":2,"byte":4096}"#,
+                Command::JobOutput {
+                    job: "backup".into(),
+                    run: RunId(7),
+                    from: OutputAt { attempt: 2, byte: 4096 },
+                },
+            ),
         ];
         for (line, command) in table {
             let request = Request { v: PROTOCOL, command };

@@ -3,12 +3,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use vai_core::judge::{Change, Delta, Record, RecordKey};
 use vai_core::model::{
-    ActId, Incident, IncidentId, IncidentPhase, ServiceName, ServiceView, Silence, Wall,
+    ActId, Incident, IncidentId, IncidentPhase, JobName, JobView, ServiceName, ServiceView,
+    Silence, Wall,
 };
 
 /// All that can be shown, at one moment. It is what `vai status --json`
 /// prints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Of the running daemon.
     pub version: String,
@@ -22,6 +23,9 @@ pub struct Snapshot {
     pub store: Option<String>,
     /// Every service of the registry.
     pub services: BTreeMap<ServiceName, ServiceView>,
+    /// Every job of the registry.
+    #[serde(default)]
+    pub jobs: BTreeMap<JobName, JobView>,
     /// Open ones.
     pub incidents: BTreeMap<IncidentId, Incident>,
     /// What hides messages.
@@ -75,6 +79,7 @@ impl Snapshot {
             engine: EngineState::Unused,
             store: None,
             services: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             incidents: BTreeMap::new(),
             silences: Vec::new(),
             acts: BTreeMap::new(),
@@ -117,10 +122,15 @@ impl Snapshot {
                     self.incidents.remove(&incident.id);
                 }
             },
-            Change::Job(_) | Change::JobRemoved(_) | Change::Run(_) => {}
+            Change::Job(view) => {
+                self.jobs.insert(view.name.clone(), (**view).clone());
+            }
+            Change::JobRemoved(name) => {
+                self.jobs.remove(name);
+            }
             Change::Silences(silences) => self.silences.clone_from(silences),
-            // One is a line of the log, the other is for statistics.
-            Change::Transition(_) | Change::Sampled(_) => {}
+            // A line of the log, for statistics, and for the record of what was.
+            Change::Transition(_) | Change::Sampled(_) | Change::Run(_) => {}
         }
     }
 
@@ -128,50 +138,67 @@ impl Snapshot {
     ///
     /// # Errors
     /// There is none; names the nearest one.
-    pub fn service(&self, name: &ServiceName) -> Result<&ServiceView, UnknownService> {
-        self.services.get(name).ok_or_else(|| UnknownService {
-            asked: name.clone(),
-            nearest: self.nearest(name).cloned(),
-        })
+    pub fn service(&self, name: &ServiceName) -> Result<&ServiceView, UnknownName> {
+        let known = self.services.keys().map(ServiceName::as_str);
+        let unknown = || UnknownName::new("service", "vai status", name.as_str(), known);
+        self.services.get(name).ok_or_else(unknown)
     }
 
-    fn nearest(&self, name: &ServiceName) -> Option<&ServiceName> {
-        let asked = name.as_str();
+    /// The job called `name`.
+    ///
+    /// # Errors
+    /// There is none; names the nearest one.
+    pub fn job(&self, name: &JobName) -> Result<&JobView, UnknownName> {
+        let known = self.jobs.keys().map(JobName::as_str);
+        let unknown = || UnknownName::new("job", "vai jobs", name.as_str(), known);
+        self.jobs.get(name).ok_or_else(unknown)
+    }
+}
+
+/// Nothing in the registry goes by the name that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownName {
+    /// `service` or `job`.
+    what: &'static str,
+    /// The command that lists them all.
+    lists: &'static str,
+    asked: String,
+    nearest: Option<String>,
+}
+
+impl UnknownName {
+    fn new<'a>(
+        what: &'static str,
+        lists: &'static str,
+        asked: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Self {
         let far = (asked.chars().count() / 3).max(2);
-        self.services
-            .keys()
-            .map(|known| (strsim::damerau_levenshtein(asked, known.as_str()), known))
+        let nearest = known
+            .map(|known| (strsim::damerau_levenshtein(asked, known), known))
             .filter(|(distance, _)| *distance <= far)
             .min()
-            .map(|(_, known)| known)
+            .map(|(_, known)| known.to_owned());
+        Self { what, lists, asked: asked.to_owned(), nearest }
     }
-}
 
-/// No service goes by the name that was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownService {
-    asked: ServiceName,
-    nearest: Option<ServiceName>,
-}
-
-impl UnknownService {
     /// How to go on.
     #[must_use]
     pub fn help(&self) -> String {
         match &self.nearest {
             Some(nearest) => format!("did you mean \"{nearest}\"?"),
-            None => "`vai status` lists all services".to_owned(),
+            None => format!("`{}` lists all {}s", self.lists, self.what),
         }
     }
 }
 
-impl fmt::Display for UnknownService {
+impl fmt::Display for UnknownName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no service \"{}\" in the registry", self.asked)
+        write!(f, "there is no {} \"{}\" in the registry", self.what, self.asked)
     }
 }
 
-impl std::error::Error for UnknownService {}
+impl std::error::Error for UnknownName {}
 
 #[cfg(test)]
 mod tests {

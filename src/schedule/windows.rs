@@ -86,6 +86,7 @@ fn open_at(
             change = change.min(end);
             open.push(MaintenanceWindow {
                 services: window.services.clone(),
+                jobs: Vec::new(),
                 reason: window.reason.clone(),
                 until: Wall::from_millis(end.as_millisecond()),
             });

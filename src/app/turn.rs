@@ -26,9 +26,9 @@ use tracing::{error, info, warn};
 use vai_core::dispatch::Told;
 use vai_core::judge::{Core, Delta};
 use vai_core::model::{
-    ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Event,
-    Evidence, MessageId, Notice, OperatorError, Outcome, Place, Report, Service, ServiceKind,
-    Ticket, Time,
+    ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Duty,
+    Event, Evidence, MessageId, Notice, OperatorError, Outcome, Place, Report, Service,
+    ServiceKind, Ticket, Time,
 };
 
 /// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
@@ -66,7 +66,7 @@ pub(super) struct Turn {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) observe: bool,
     pub(super) windows: Windows,
-    /// Containers of services that were not looked for since the registry was
+    /// Containers of services and jobs that were not looked for since the registry was
     /// read.
     pub(super) unlisted: BTreeSet<ContainerKey>,
     /// Why what is on disk is not in force, as the core knows it.
@@ -284,7 +284,7 @@ impl Turn {
     fn registry_changed(&mut self) {
         self.keeping.store.registry(clock::now(), self.registry.text());
         self.show_registry();
-        self.unlisted = containers_of_watched(&self.registry.current());
+        self.unlisted = containers_in_use(&self.registry.current());
     }
 
     /// Hands over why what is on disk is not in force, where that changed.
@@ -358,11 +358,14 @@ fn broken_act() -> ActReport {
     }
 }
 
-fn containers_of_watched(config: &Config) -> BTreeSet<ContainerKey> {
+/// The containers of what is watched, and of what is run by the clock.
+fn containers_in_use(config: &Config) -> BTreeSet<ContainerKey> {
     let services = config.services.values();
     let watched = services.filter(|it| it.enabled && it.kind == ServiceKind::Watched);
-    watched
-        .filter_map(|service| match &service.place {
+    let jobs = config.jobs.values().filter(|job| job.duty == Duty::Scheduled);
+    let places = watched.map(|service| &service.place).chain(jobs.map(|job| &job.place));
+    places
+        .filter_map(|place| match place {
             Place::Local => None,
             Place::Container(key) => Some(key.clone()),
         })

@@ -109,7 +109,19 @@ impl FromStr for Crontab {
     }
 }
 
+/// The days of each month, January first, of a leap year.
+const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 impl Crontab {
+    /// Whether any of its months has any of its days; 30 February never comes.
+    #[must_use]
+    pub fn comes_true(&self) -> bool {
+        let has_day = |(month, length): (u32, u32)| {
+            self.months >> month & 1 == 1 && self.days.trailing_zeros() <= length
+        };
+        self.either_day || (1..).zip(LENGTHS).any(has_day)
+    }
+
     /// The first time on the clock after `after`, up to the day of `limit`.
     pub(super) fn civil_after(&self, after: DateTime, limit: Date) -> Option<DateTime> {
         let mut first = self.times.partition_point(|&time| time <= minute_of(after));

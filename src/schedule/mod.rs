@@ -3,9 +3,11 @@
 
 mod crontab;
 mod digest;
+mod due;
 mod moments;
 mod windows;
 
 pub use crontab::{Crontab, CrontabError, Field, MACROS};
 pub use digest::Digest;
+pub use due::JobSchedule;
 pub use windows::{Window, Windows};

@@ -7,8 +7,9 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-/// 29 February may be eight years away; farther ahead there is nothing.
-const HORIZON: SignedDuration = SignedDuration::from_hours(9 * 366 * 24);
+/// A 29 February that is a Sunday may be 40 years away; farther ahead there is
+/// nothing.
+const HORIZON: SignedDuration = SignedDuration::from_hours(41 * 366 * 24);
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -16,6 +17,9 @@ impl Crontab {
     /// The first moment after `at`; `None` if the expression never comes true.
     #[must_use]
     pub fn next_after(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        if !self.comes_true() {
+            return None;
+        }
         let last = at.checked_add(HORIZON).ok()?;
         let mut after = at;
         let mut stretch = Stretch::around(at, zone);
@@ -34,6 +38,9 @@ impl Crontab {
     /// The last moment that is not after `at`; `None` if there was none.
     #[must_use]
     pub fn previous_at_or_before(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        if !self.comes_true() {
+            return None;
+        }
         let first = at.checked_sub(HORIZON).ok()?;
         let mut until = at;
         loop {

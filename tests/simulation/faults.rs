@@ -377,8 +377,8 @@ impl World {
 
     pub(crate) fn maintenance_again(&mut self) -> crate::Step {
         let windows = self.maintenance.iter().map(|(service, &until)| MaintenanceWindow {
-            jobs: Vec::new(),
             services: vec![service.as_str().into()],
+            jobs: Vec::new(),
             reason: "planned".into(),
             until: Wall::from_millis(until as i64),
         });

@@ -110,7 +110,6 @@ pub struct MaintenanceWindow {
     /// The services in it.
     pub services: Vec<ServiceName>,
     /// The jobs in it.
-    #[serde(default)]
     pub jobs: Vec<JobName>,
     /// Why, in the registry's words; may be empty.
     pub reason: String,

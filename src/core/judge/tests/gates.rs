@@ -35,8 +35,8 @@ fn host_ceiling_is_exact_and_does_not_count_the_dead() {
 fn maintenance_holds_and_silences_and_ends() {
     let mut world = World::settled(vec![service("redis")]);
     let window = MaintenanceWindow {
-        jobs: Vec::new(),
         services: vec!["redis".into()],
+        jobs: Vec::new(),
         reason: "backup".into(),
         until: Wall::default(),
     };

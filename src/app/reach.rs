@@ -1,8 +1,10 @@
 use super::AppError;
 use crate::config::Config;
 use crate::docker::{Address, Bollard, Directory, Engine, Follower, Own, keys_of};
-use crate::heal::Places;
+use crate::heal;
+use crate::job;
 use crate::probe::Prober;
+use crate::probe::client::ProbeError;
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -64,12 +66,29 @@ impl Reach {
 }
 
 #[async_trait]
-impl Places for Reach {
+impl heal::Places for Reach {
     fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
         self.directory.view(key)
     }
 
     async fn ask(&self, place: &Place, op: Op, deadline: Duration) -> Result<Answer, String> {
         self.prober.ask(place, None, op, deadline).await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl job::Places for Reach {
+    fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
+        self.directory.view(key)
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        user: Option<&str>,
+        op: Op,
+        deadline: Duration,
+    ) -> Result<Answer, ProbeError> {
+        self.prober.ask(place, user, op, deadline).await
     }
 }

@@ -2,7 +2,10 @@ use super::AppError;
 use crate::config::Config;
 use crate::docker::{Address, Bollard, Directory, Engine, Follower, Own, keys_of};
 use crate::heal::Places;
+use crate::job;
 use crate::probe::Prober;
+use crate::probe::client::ProbeError;
+use crate::probe::run::RunHints;
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -71,5 +74,26 @@ impl Places for Reach {
 
     async fn ask(&self, place: &Place, op: Op, deadline: Duration) -> Result<Answer, String> {
         self.prober.ask(place, None, op, deadline).await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl job::Places for Reach {
+    fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
+        self.directory.view(key)
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        user: Option<&str>,
+        op: Op,
+        deadline: Duration,
+    ) -> Result<Answer, ProbeError> {
+        self.prober.ask(place, user, op, deadline).await
+    }
+
+    fn run_hints(&self) -> &RunHints {
+        self.prober.run_hints()
     }
 }

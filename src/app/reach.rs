@@ -5,6 +5,7 @@ use crate::heal;
 use crate::job;
 use crate::probe::Prober;
 use crate::probe::client::ProbeError;
+use crate::probe::run::RunHints;
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -90,5 +91,9 @@ impl job::Places for Reach {
         deadline: Duration,
     ) -> Result<Answer, ProbeError> {
         self.prober.ask(place, user, op, deadline).await
+    }
+
+    fn run_hints(&self) -> &RunHints {
+        self.prober.run_hints()
     }
 }

@@ -1,12 +1,13 @@
 //! What is said between the orchestrator and an agent: length-prefixed JSON
 //! frames over the agent's standard input and output.
 
+use super::run::{RunOp, RunState, Written};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use vai_core::model::{CheckKind, ProcId, Report};
 
 /// Raised with every change that an older agent would misunderstand.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The environment variable that everything has which an act started.
 pub const ACT_VARIABLE: &str = "VAI_ACT";
@@ -81,6 +82,13 @@ pub enum Op {
     Facts,
     /// Whether a file exists.
     Exists(String),
+    /// About a run of a job.
+    Run {
+        /// Which.
+        mark: String,
+        /// What.
+        op: RunOp,
+    },
 }
 
 /// From the agent to the orchestrator.
@@ -106,6 +114,11 @@ pub enum Frame {
         /// Which.
         process: ProcId,
     },
+    /// A run that was begun or looked at here is over.
+    Over {
+        /// Which.
+        mark: String,
+    },
 }
 
 /// What came of an operation.
@@ -129,6 +142,10 @@ pub enum Answer {
     Lines(Vec<String>),
     /// To `Exists`.
     Exists(bool),
+    /// To `Begin` and `Look` about a run.
+    Run(RunState),
+    /// To `Output` of a run.
+    Written(Written),
     /// The operation could not be performed; why.
     Failed(String),
 }

@@ -85,6 +85,12 @@ impl Due {
         self.next = Timestamp::MIN;
     }
 
+    /// When the next instant of any job comes, if ever, as far as was looked.
+    #[must_use]
+    pub fn next(&self) -> Option<Wall> {
+        (self.next < Timestamp::MAX).then(|| wall(self.next))
+    }
+
     /// What is new at `now`: the instants that came, and how a job stands that
     /// was not told of before or that a clock which was set concerns. Costs
     /// nothing until the next instant is due.
@@ -144,11 +150,20 @@ impl Followed {
         self.told = Some(standing);
         Some(Scheduled {
             job: name.clone(),
-            passed,
+            earlier: passed.and_then(|passed| passed.earlier),
+            due: passed.map(|passed| wall(passed.last)),
             until: wall(until),
             next: standing.next.map(wall),
         })
     }
+}
+
+/// Moments of a schedule, at least one.
+#[derive(Clone, Copy)]
+struct Passed {
+    /// All but the last, if there are more.
+    earlier: Option<Instants>,
+    last: Timestamp,
 }
 
 /// The moments of `crontab` after `from`, up to `now`.
@@ -157,11 +172,16 @@ fn between(
     zone: &TimeZone,
     from: Timestamp,
     now: Timestamp,
-) -> Option<Instants> {
+) -> Option<Passed> {
     let first = crontab.next_after(from, zone).filter(|&first| first <= now)?;
     let last = crontab.previous_at_or_before(now, zone)?;
-    let count = crontab.count_between(from, now, zone);
-    Some(Instants { first: wall(first), last: wall(last), count })
+    let before_last = last.checked_sub(SignedDuration::from_millis(1)).ok();
+    let before_last = before_last.filter(|_| first < last);
+    let earlier = before_last.and_then(|at| crontab.previous_at_or_before(at, zone)).map(|at| {
+        let count = crontab.count_between(from, at, zone);
+        Instants { first: wall(first), last: wall(at), count }
+    });
+    Some(Passed { earlier, last })
 }
 
 fn moment(wall: Wall) -> Option<Timestamp> {

@@ -121,7 +121,10 @@ pub(super) struct RunOutputs {
 #[async_trait]
 impl show::Outputs for RunOutputs {
     async fn read(&self, id: TryId, from: u64, most: usize) -> show::Piece {
-        self.runner.output(id, from, most).await.unwrap_or_default()
+        let piece = self.runner.output(id, from).await.unwrap_or_default();
+        let mut bytes = piece.text.into_bytes();
+        bytes.truncate(most);
+        show::Piece { lost: piece.lost, bytes }
     }
 
     fn redact(&self, text: &str) -> String {

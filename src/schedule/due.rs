@@ -167,12 +167,7 @@ struct Passed {
 }
 
 /// The moments of `crontab` after `from`, up to `now`.
-fn between(
-    crontab: &Crontab,
-    zone: &TimeZone,
-    from: Timestamp,
-    now: Timestamp,
-) -> Option<Passed> {
+fn between(crontab: &Crontab, zone: &TimeZone, from: Timestamp, now: Timestamp) -> Option<Passed> {
     let first = crontab.next_after(from, zone).filter(|&first| first <= now)?;
     let last = crontab.previous_at_or_before(now, zone)?;
     let before_last = last.checked_sub(SignedDuration::from_millis(1)).ok();

@@ -22,6 +22,7 @@ mod engine_restarts;
 mod giving_up;
 mod healing;
 mod heartbeat;
+mod jobs;
 mod lab;
 mod lifecycle;
 mod mail;

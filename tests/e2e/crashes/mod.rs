@@ -10,7 +10,7 @@
 //! decides when.
 
 mod commands;
-mod random;
+pub(crate) mod random;
 mod state;
 
 use crate::lab::{Container, Image, Lab, Mail, MailCatcher, Vai, eventually, never, until};
@@ -311,7 +311,7 @@ fn told(mail: &MailCatcher, headline: &str) -> Vec<Mail> {
     mail.mails().into_iter().filter(tells).collect()
 }
 
-fn number_of(variable: &str) -> Option<u64> {
+pub(crate) fn number_of(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {value:?}")))
 }

@@ -169,7 +169,7 @@ impl Core {
                 }
                 None => {
                     let kept = self.remembered.jobs.get(&name).cloned().unwrap_or_default();
-                    self.jobs.machines.insert(name.clone(), JobMachine::new(job, kept));
+                    self.jobs.machines.insert(name.clone(), JobMachine::new(now, job, kept));
                 }
             }
             if duty != Duty::Scheduled {

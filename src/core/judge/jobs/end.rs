@@ -1,6 +1,5 @@
 //! What came of a try, and of a run: its one outcome.
 
-use super::due::ON_TIME;
 use super::memory::{OpenRun, Stage};
 use crate::judge::{Change, Core, EngineLink, Out, backoff};
 use crate::model::{
@@ -61,33 +60,33 @@ impl Core {
                 let why = why.clone();
                 self.skip(now, name, run.id, Skip::Asked(why), out);
             }
-            HowEnded::NotBegun(_) if self.may_begin_later(run, now, name) => {
-                self.change_stage(name, run.id, Stage::Pending { until: self.latest(run, name) });
-            }
-            HowEnded::NotBegun(why) if run.under_way().is_some_and(|it| it.resumed) => {
-                let why = why.clone();
-                self.miss_run(now, name, run.id, why, out);
+            HowEnded::NotBegun(why) => {
+                let resumed = run.under_way().is_some_and(|it| it.resumed);
+                if let Some(until) = self.may_begin_until(run, now, name) {
+                    self.change_stage(name, run.id, Stage::Pending { until });
+                } else if resumed {
+                    let why = why.clone();
+                    self.miss_run(now, name, run.id, why, out);
+                } else {
+                    self.try_failed(now, name, run.id, end, out);
+                }
             }
             HowEnded::Exited(_)
             | HowEnded::Signalled(_)
             | HowEnded::TimedOut { .. }
-            | HowEnded::NotBegun(_)
             | HowEnded::Lost(_) => self.try_failed(now, name, run.id, end, out),
         }
     }
 
-    /// Whether a try that certainly was not begun may still be begun in time:
-    /// the engine went away just now, or `vai` ended just before it.
-    fn may_begin_later(&self, run: &OpenRun, now: Now, name: &JobName) -> bool {
+    /// Until when a run may still begin of which certainly no try was begun,
+    /// because the engine went away just now or `vai` ended just before it;
+    /// `None` if that is not so, or not any more.
+    fn may_begin_until(&self, run: &OpenRun, now: Now, name: &JobName) -> Option<Time> {
         let resumed = run.under_way().is_some_and(|it| it.resumed);
         let gone = matches!(self.engine, EngineLink::Gone { .. });
-        (resumed || gone) && run.failures.is_empty() && now.mono < self.latest(run, name)
-    }
-
-    /// Until when it may begin.
-    fn latest(&self, run: &OpenRun, name: &JobName) -> Time {
-        let catch_up = self.jobs.get(name).map_or(Duration::ZERO, |it| it.job.catch_up);
-        run.decided.mono + catch_up.max(ON_TIME)
+        let machine = self.jobs.get(name)?;
+        let left = machine.time_left(run, now);
+        ((resumed || gone) && run.failures.is_empty() && !left.is_zero()).then(|| now.mono + left)
     }
 
     fn change_stage(&mut self, name: &JobName, id: RunId, stage: Stage) {

@@ -1,3 +1,4 @@
+use super::due::ON_TIME;
 use super::memory::{JobMemory, OpenRun, Stage};
 use crate::model::{ContainerKey, Duty, Job, Now, Overlap, Place, Time, Wall};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(crate) struct JobMachine {
 }
 
 impl JobMachine {
-    pub(super) fn new(job: Arc<Job>, mut kept: JobMemory) -> Self {
+    pub(super) fn new(now: Now, job: Arc<Job>, mut kept: JobMemory) -> Self {
         kept.gone = None;
         for run in &mut kept.open {
             if let Stage::Running(mut under_way) = run.stage.clone() {
@@ -33,6 +34,7 @@ impl JobMachine {
             }
         }
         let mut machine = Self { job, kept, next: None, heard: false, window: None, touched: true };
+        machine.wait_anew(now);
         machine.keep_to_schedule();
         machine
     }
@@ -45,6 +47,24 @@ impl JobMachine {
             self.next = None;
         }
         self.kept.schedule.clone_from(&self.job.schedule);
+    }
+
+    /// Runs that could not begin yet: how long they may still wait is told by
+    /// the wall clock, as their instant is.
+    fn wait_anew(&mut self, now: Now) {
+        let left: Vec<Duration> =
+            self.kept.open.iter().map(|run| self.time_left(run, now)).collect();
+        for (run, left) in self.kept.open.iter_mut().zip(left) {
+            if let Stage::Pending { until } = &mut run.stage {
+                *until = now.mono + left;
+            }
+        }
+    }
+
+    /// How long a run may still wait to begin.
+    pub(super) fn time_left(&self, run: &OpenRun, now: Now) -> Duration {
+        let since = run.scheduled.unwrap_or(run.decided.wall);
+        ON_TIME.max(self.job.catch_up).saturating_sub(now.wall.since(since))
     }
 
     pub(super) fn is_scheduled(&self) -> bool {

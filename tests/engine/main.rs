@@ -4,6 +4,9 @@
 mod calls;
 mod copies;
 mod directory;
+mod jobs;
+mod jobs_outside;
 mod prober;
 mod probing;
+mod running;
 mod support;

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod check;
 pub mod health;
 pub mod incidents;
+pub mod jobs;
 pub mod operate;
 pub mod reload;
 pub mod run;
@@ -22,6 +23,9 @@ use comfy_table::{Table, presets};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+use vai_core::model::Wall;
+use vai_core::words;
 
 /// Threads of the daemon: one for the loop and what it dispatches, one so that
 /// a slow file system holds up nothing.
@@ -51,11 +55,26 @@ pub struct StateDir {
 /// that must not speak to the reader's terminal. Whoever reads it may stop
 /// early (`vai status | head`).
 fn print(text: &str) -> io::Result<()> {
-    let harmless = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
+    let harmless = text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}");
     let mut out = io::stdout().lock();
     match out.write_all(harmless.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
+    }
+}
+
+/// For scripts.
+fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// From one moment to another in words; the wall clock may have been set back
+/// in between.
+fn span(from: Wall, to: Wall) -> String {
+    let millis = u64::try_from(to.as_millis() - from.as_millis()).unwrap_or(0);
+    match millis / 1000 {
+        0 => "0 s".to_owned(),
+        seconds => words::duration(Duration::from_secs(seconds)),
     }
 }
 
@@ -87,6 +106,7 @@ enum Verb {
     /// End a stop and start the service.
     Start(operate::ServiceArgs),
     Incidents(incidents::IncidentsArgs),
+    Jobs(jobs::JobsArgs),
     TestAlert(test_alert::TestAlertArgs),
     Ack(silence::AckArgs),
     Silence(silence::SilenceArgs),
@@ -132,6 +152,7 @@ impl Cli {
             Verb::Start(args) => operate::start(args).await,
             Verb::TestAlert(args) => test_alert::run(args, config).await,
             Verb::Incidents(args) => incidents::run(args).await,
+            Verb::Jobs(args) => jobs::run(args).await,
             Verb::Ack(args) => silence::acknowledge(args).await,
             Verb::Silence(args) => silence::silence(args).await,
             Verb::Unsilence(args) => silence::unsilence(args).await,

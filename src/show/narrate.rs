@@ -1,5 +1,7 @@
 //! The story in sentences: what a person reads in `docker compose logs`.
 
+mod jobs;
+
 use super::Snapshot;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,7 +21,11 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
             Change::Incident(incident) => tell_incident(incident, &known),
             Change::Silences(silences) => tell_silences(&known.silences, silences),
             Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
-            Change::Job(_) | Change::JobRemoved(_) | Change::Run(_) => {}
+            Change::Job(view) => jobs::tell_standing(view, &known),
+            Change::JobRemoved(name) => {
+                info!("{}: not scheduled any more", jobs::whose(name, &known))
+            }
+            Change::Run(run) => jobs::tell_run(run, before, &known),
             Change::Service(_) | Change::Sampled(_) | Change::Keep(_) | Change::Forget(_) => {}
         }
         let news = match change {

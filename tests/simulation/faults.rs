@@ -124,13 +124,13 @@ impl World {
             What::Acknowledged { service } => {
                 return self.asks_about_alerts(AlertRequest::Acknowledge(service));
             }
-            What::Silenced { service, lasts } => {
-                let scope = service.map_or(SilenceScope::Everything, |name| {
-                    SilenceScope::Service(name.as_str().into())
-                });
+            What::Silenced { scope, lasts } => {
                 let lasts = Duration::from_millis(lasts);
                 let reason = String::new();
                 return self.asks_about_alerts(AlertRequest::Silence { scope, lasts, reason });
+            }
+            What::Unsilenced { scope } => {
+                return self.asks_about_alerts(AlertRequest::Unsilence(scope));
             }
             What::Digest => return self.feed(Event::Digest),
             What::Reloaded { edit } => return self.reloads(edit),

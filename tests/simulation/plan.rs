@@ -1,5 +1,6 @@
 //! What happens to whom, as data: drawn from a seed, written by hand, or shrunk.
 
+use crate::attention;
 use crate::history;
 use crate::network;
 use crate::registry;
@@ -7,7 +8,7 @@ use crate::rng::Rng;
 use crate::sinks;
 use crate::sinks::{Failing, Inbox, Sinks};
 use std::sync::Arc;
-use vai_core::model::{Service, Watchlist};
+use vai_core::model::{Service, SilenceScope, Watchlist};
 
 /// Milliseconds of virtual time.
 pub(crate) type Ms = u64;
@@ -110,7 +111,8 @@ pub(crate) enum What {
     SinkFails { inbox: Inbox, how: Failing, lasts: Ms },
     SinksEdited { edit: sinks::Edit, lasts: Ms },
     Acknowledged { service: String },
-    Silenced { service: Option<String>, lasts: Ms },
+    Silenced { scope: SilenceScope, lasts: Ms },
+    Unsilenced { scope: SilenceScope },
     Digest,
     Reloaded { edit: Edit },
     Asked { service: String, request: Request },
@@ -175,7 +177,7 @@ pub(crate) enum Request {
 impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
-        sinks::told(network::widened(Self::of_one_host(seed)))
+        attention::attended(sinks::told(network::widened(Self::of_one_host(seed))))
     }
 
     /// The history of a seed in which nobody looks further than into containers.

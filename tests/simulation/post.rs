@@ -7,7 +7,7 @@ use crate::sinks::{self, Address, Edit, Failing, Inbox, Sinks};
 use crate::world::{Thing, World};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
-use vai_core::dispatch::{Dispatch, Parcel, Reached, Refusal, Sending, SinkId, Told};
+use vai_core::dispatch::{Dispatch, FallenBack, Parcel, Reached, Refusal, Sending, SinkId, Told};
 use vai_core::model::{Event, MessageId, Notice, Time};
 
 /// A sink that has not answered by then counts as failed.
@@ -48,6 +48,7 @@ pub(crate) struct Sent {
     sink: SinkId,
     inbox: Inbox,
     notices: Vec<Notice>,
+    asked: Ms,
     result: Result<(), Refusal>,
 }
 
@@ -117,7 +118,11 @@ impl Post {
 
 impl World {
     /// The first messages of a new vai: what the one before it left.
-    pub(crate) fn post_starts(&mut self, told: Vec<Reached>, left: Vec<(MessageId, Notice)>) {
+    pub(crate) fn post_starts(
+        &mut self,
+        told: Vec<Reached>,
+        left: Vec<(MessageId, Notice)>,
+    ) -> crate::Step {
         self.post.began = self.now;
         self.post.asked.clear();
         self.post.broken.clear();
@@ -129,24 +134,24 @@ impl World {
             let age = Duration::from_millis(self.now - first);
             self.tell(Parcel { notice, ids: vec![id], age });
         }
-        self.report();
+        self.report()
     }
 
     /// Takes a message on its way, once it is stored.
-    pub(crate) fn send(&mut self, id: MessageId, notice: Notice) {
+    pub(crate) fn send(&mut self, id: MessageId, notice: Notice) -> crate::Step {
         self.post.first.insert(id, self.now);
         self.post.held.push_back((self.now + STORED_WITHIN, id, notice));
-        self.release_stored();
+        self.release_stored()
     }
 
-    fn release_stored(&mut self) {
+    fn release_stored(&mut self) -> crate::Step {
         let stored = !self.disk.fails;
         while let Some((_, id, notice)) =
             self.post.held.pop_front_if(|(until, ..)| stored || *until <= self.now)
         {
             self.tell(Parcel { notice, ids: vec![id], age: Duration::ZERO });
         }
-        self.report();
+        self.report()
     }
 
     fn tell(&mut self, parcel: Parcel) {
@@ -158,7 +163,7 @@ impl World {
 
     /// Sends what is due.
     pub(crate) fn post_wakes(&mut self) -> crate::Step {
-        self.release_stored();
+        self.release_stored()?;
         let now = self.post.time(self.now);
         let Some(dispatch) = &mut self.post.dispatch else { return Ok(()) };
         let due = dispatch.due(now);
@@ -173,16 +178,15 @@ impl World {
                 return Err(self.violation("A5", words));
             }
             let (takes, result) = self.post.answer(address, self.now);
-            let sent = Sent { sink, inbox: address.inbox, notices, result };
+            let sent = Sent { sink, inbox: address.inbox, notices, asked: self.now, result };
             let run = self.run;
             self.later(takes, Thing::Sent { sent: Box::new(sent), run });
         }
-        self.report();
-        Ok(())
+        self.report()
     }
 
     pub(crate) fn sent(&mut self, sent: Sent, run: u32) -> crate::Step {
-        let Sent { sink, inbox, notices, result } = sent;
+        let Sent { sink, inbox, notices, asked, result } = sent;
         let lives = run == self.run;
         // What was on its way when vai went may have arrived.
         if result.is_ok() && (lives || self.post.rng.chance(50)) {
@@ -191,7 +195,7 @@ impl World {
                 let all: Vec<String> = notices.iter().map(of).collect();
                 format!("inbox {inbox} gets {}", all.join(", "))
             });
-            self.oracle.arrived(self.now, inbox, &notices, lives)?;
+            self.oracle.arrived(self.now, inbox, &notices, asked, lives)?;
         }
         if !lives {
             return Ok(());
@@ -215,22 +219,38 @@ impl World {
                 }
             }
         }
+        if is_there {
+            self.oracle.answered(self.now, inbox, result);
+        }
         if is_there && result == Err(Refusal::Final) {
             self.oracle.refused(inbox, &notices);
         }
         self.oracle.given_up(self.now, inbox, &aftermath.given_up)?;
-        self.report();
+        self.report()?;
         self.follow_sinks()
     }
 
     /// What became of messages is on its way to the loop.
-    fn report(&mut self) {
-        let Some(dispatch) = &mut self.post.dispatch else { return };
+    fn report(&mut self) -> crate::Step {
+        let Some(dispatch) = &mut self.post.dispatch else { return Ok(()) };
         let told = dispatch.take_told();
-        dispatch.take_fallen_back();
+        let fallen_back = dispatch.take_fallen_back();
+        let routes = dispatch.routes().iter();
+        let inboxes: BTreeMap<SinkId, Inbox> =
+            routes.map(|route| (route.id, route.sink.kind.inbox)).collect();
         if !told.is_empty() {
             self.later(5, Thing::Reported { told, run: self.run });
         }
+        for FallenBack { sink, notice, told_to, .. } in fallen_back {
+            let Some(inbox) = inboxes.get(&sink) else { continue };
+            let others: Vec<Inbox> =
+                told_to.iter().filter_map(|it| inboxes.get(it)).copied().collect();
+            self.story.tell(self.now, || {
+                format!("inboxes {others:?} instead of {inbox}: {}", notice.incident.id.0)
+            });
+            self.oracle.fell_back(self.now, *inbox, &notice, &others)?;
+        }
+        Ok(())
     }
 
     /// The loop stores what became of messages.
@@ -300,7 +320,7 @@ impl World {
         dispatch.configure(self.post.sinks.clone(), now);
         self.post.asked.clear();
         self.oracle.sinks_are(&self.post.sinks, None);
-        self.report();
+        self.report()?;
         self.feed(Event::Wake)?;
         self.feed(Event::Configured(self.watchlist.clone()))?;
         self.follow_sinks()

@@ -10,6 +10,7 @@
 )]
 
 mod acts;
+mod attention;
 mod campaign;
 mod disk;
 mod engine;

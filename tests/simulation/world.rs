@@ -217,8 +217,8 @@ impl World {
             Thing::Mended => self.release(),
             Thing::Audit => {
                 self.later(AUDIT_EVERY, Thing::Audit);
-                let up = self.core.is_some() && self.link == Link::Up && self.engine_up;
-                self.oracle.audit(self.now, up)
+                let up = self.link == Link::Up && self.engine_up;
+                if self.core.is_some() { self.oracle.audit(self.now, up) } else { Ok(()) }
             }
             Thing::Dies { service } => {
                 self.process_dies(&service);
@@ -322,11 +322,12 @@ impl World {
             delta: &delta,
             actions: &actions[..dispatched],
             outside_lost: self.outside.lost_since(self.now),
+            wall: now.wall.as_millis(),
         };
         self.note_decisions(&delta, &actions);
         self.oracle.step(self.now, &heard, stored)?;
         for action in actions.into_iter().take(dispatched) {
-            self.dispatch(action, stored);
+            self.dispatch(action, stored)?;
         }
         if crash.is_some() {
             self.dies();
@@ -348,7 +349,7 @@ impl World {
         due.then_some(point)
     }
 
-    fn dispatch(&mut self, action: Action, stored: bool) {
+    fn dispatch(&mut self, action: Action, stored: bool) -> crate::Step {
         let run = self.run;
         match action {
             Action::Look { ticket, service } => {
@@ -365,8 +366,9 @@ impl World {
                 self.later(1, Thing::Acted { request, outcome, run });
             }
             Action::Run(_) | Action::EndRun(_) => {}
-            Action::Tell(id, notice) => self.send(id, *notice),
+            Action::Tell(id, notice) => return self.send(id, *notice),
         }
+        Ok(())
     }
 
     /// vai is gone from one moment to the next.
@@ -399,7 +401,8 @@ impl World {
         self.story.delta(self.now, &delta);
         self.core = Some(core);
         self.disk.store(&delta);
-        let heard = Heard { event: None, delta: &delta, actions: &[], outside_lost: None };
+        let wall = self.clock().wall.as_millis();
+        let heard = Heard { event: None, delta: &delta, actions: &[], outside_lost: None, wall };
         self.oracle.started(self.now, &self.watchlist);
         self.oracle.step(self.now, &heard, true)?;
         for change in &delta.changes {
@@ -407,7 +410,7 @@ impl World {
         }
         self.oracle.sinks_are(&self.post.sinks, Some(&told));
         let left = memory.messages().iter().map(|(&id, notice)| (id, notice.clone()));
-        self.post_starts(told, left.collect());
+        self.post_starts(told, left.collect())?;
         let run = self.run;
         self.maintenance_again()?;
         self.feed(Event::Wake)?;

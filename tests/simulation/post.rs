@@ -1,8 +1,10 @@
 //! Messages on their way: the core's own dispatch, driven as production does,
 //! and sinks that take what they are sent, or do not.
 
+use crate::heart::Part;
 use crate::plan::{CrashPoint, Ms, SECOND};
 use crate::rng::Rng;
+use crate::secrets;
 use crate::sinks::{self, Address, Edit, Failing, Inbox, Sinks};
 use crate::world::{Thing, World};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -137,6 +139,12 @@ impl World {
         self.report()
     }
 
+    /// What hands messages out, unless that is stuck.
+    fn working_dispatch(&mut self) -> Option<&mut Dispatch<Address>> {
+        let stuck = self.heart.is_wrong(Part::Delivery);
+        self.post.dispatch.as_mut().filter(|_| !stuck)
+    }
+
     /// Takes a message on its way, once it is stored.
     pub(crate) fn send(&mut self, id: MessageId, notice: Notice) -> crate::Step {
         self.post.first.insert(id, self.now);
@@ -156,7 +164,7 @@ impl World {
 
     fn tell(&mut self, parcel: Parcel) {
         let now = self.post.time(self.now);
-        if let Some(dispatch) = &mut self.post.dispatch {
+        if let Some(dispatch) = self.working_dispatch() {
             dispatch.tell(parcel, now);
         }
     }
@@ -165,7 +173,7 @@ impl World {
     pub(crate) fn post_wakes(&mut self) -> crate::Step {
         self.release_stored()?;
         let now = self.post.time(self.now);
-        let Some(dispatch) = &mut self.post.dispatch else { return Ok(()) };
+        let Some(dispatch) = self.working_dispatch() else { return Ok(()) };
         let due = dispatch.due(now);
         let mut addresses = BTreeMap::new();
         for route in dispatch.routes() {
@@ -177,6 +185,7 @@ impl World {
                 let words = format!("{address:?} asked to be left alone and is not");
                 return Err(self.violation("A5", words));
             }
+            secrets::are_not_sent(self.now, &notices)?;
             let (takes, result) = self.post.answer(address, self.now);
             let sent = Sent { sink, inbox: address.inbox, notices, asked: self.now, result };
             let run = self.run;
@@ -188,8 +197,9 @@ impl World {
     pub(crate) fn sent(&mut self, sent: Sent, run: u32) -> crate::Step {
         let Sent { sink, inbox, notices, asked, result } = sent;
         let lives = run == self.run;
+        let hears = lives && !self.heart.is_wrong(Part::Delivery);
         // What was on its way when vai went may have arrived.
-        if result.is_ok() && (lives || self.post.rng.chance(50)) {
+        if result.is_ok() && (hears || self.post.rng.chance(50)) {
             self.story.tell(self.now, || {
                 let of = |it: &Notice| format!("{:?} of {}", it.kind, it.incident.id.0);
                 let all: Vec<String> = notices.iter().map(of).collect();
@@ -197,7 +207,7 @@ impl World {
             });
             self.oracle.arrived(self.now, inbox, &notices, asked, lives)?;
         }
-        if !lives {
+        if !hears {
             return Ok(());
         }
         if result.is_ok() && self.armed.is_some_and(|(point, _)| point == CrashPoint::Arrived) {
@@ -232,7 +242,7 @@ impl World {
 
     /// What became of messages is on its way to the loop.
     fn report(&mut self) -> crate::Step {
-        let Some(dispatch) = &mut self.post.dispatch else { return Ok(()) };
+        let Some(dispatch) = self.working_dispatch() else { return Ok(()) };
         let told = dispatch.take_told();
         let fallen_back = dispatch.take_fallen_back();
         let routes = dispatch.routes().iter();
@@ -255,6 +265,9 @@ impl World {
 
     /// The loop stores what became of messages.
     pub(crate) fn reported(&mut self, told: Vec<Told>) -> crate::Step {
+        if self.core.is_none() {
+            return Ok(());
+        }
         let run = self.run;
         let of_message = told.iter().any(|it| matches!(it, Told::Everybody(_)));
         for (index, told) in told.into_iter().enumerate() {
@@ -282,7 +295,7 @@ impl World {
         let broken: BTreeSet<String> = broken.map(|route| route.sink.name.clone()).collect();
         let said = std::mem::replace(&mut self.post.said, broken.clone());
         for name in said.symmetric_difference(&broken) {
-            let failing = broken.contains(name).then(|| "it did not take it".to_owned());
+            let failing = broken.contains(name).then(secrets::answered);
             self.feed(Event::Sink { name: name.clone(), failing })?;
         }
         Ok(())
@@ -315,9 +328,14 @@ impl World {
 
     fn sinks_reloaded(&mut self) -> crate::Step {
         self.post.sinks = sinks::edited(&self.plan.sinks, &self.post.edits);
+        if self.core.is_none() {
+            return Ok(());
+        }
         let now = self.post.time(self.now);
-        let Some(dispatch) = &mut self.post.dispatch else { return Ok(()) };
-        dispatch.configure(self.post.sinks.clone(), now);
+        // A loop whose messages are stuck gets stuck with them.
+        let sinks = self.post.sinks.clone();
+        let Some(dispatch) = self.working_dispatch() else { return Ok(()) };
+        dispatch.configure(sinks, now);
         self.post.asked.clear();
         self.oracle.sinks_are(&self.post.sinks, None);
         self.report()?;

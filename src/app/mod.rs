@@ -22,7 +22,7 @@ use crate::docker::EngineError;
 use crate::heal::Healer;
 use crate::job::Runner;
 use crate::schedule::{Digest, Due, Windows};
-use crate::show::{self, Control, Health, LockError, Snapshot, StateLock, Vitals};
+use crate::show::{self, Control, LockError, Snapshot, StateLock, Vitals};
 use crate::store::{Opened, Shown, Store, StoreError};
 use futures_util::FutureExt;
 use jiff::tz::TimeZone;
@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use turn::{Inputs, Turn};
 use vai_core::judge::{Core, Memory};
 use vai_core::model::{Instance, Watchlist};
+use vai_core::vitals::Heartbeat;
 use watchdog::Watchdog;
 
 /// Events that wait for the loop. It takes them in microseconds; a full
@@ -164,8 +165,10 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let (registries, registry_inbox) = watch::channel(Arc::clone(&config));
     tasks.spawn({
         let (vitals, snapshot) = (vitals.clone(), shown.subscribe());
-        let is_well = move || Health::judge(&vitals, &snapshot.borrow()).healthy;
-        alert::heartbeat(registry_inbox.clone(), is_well, shutdown.clone())
+        let beat = move |heartbeat: &mut Heartbeat, now, interval| {
+            heartbeat.beat(now, interval, &vitals.parts_shown(&snapshot.borrow()))
+        };
+        alert::heartbeat(registry_inbox.clone(), beat, shutdown.clone())
     });
     let (forced, force_inbox) = mpsc::channel(1);
     tasks.spawn({

@@ -31,6 +31,7 @@ use vai_core::model::{
     Event, Evidence, MessageId, Notice, OperatorError, Outcome, Place, Report, RunReport,
     RunRequest, Service, ServiceKind, Ticket, Time, TryId,
 };
+use vai_core::vitals::BEAT;
 
 /// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
 /// what follows it is 8 s: the engine kills after 10.
@@ -38,9 +39,6 @@ const ACTS_END_WITHIN: Duration = Duration::from_millis(6500);
 
 /// For the messages that are left then.
 const MESSAGES_LEAVE_WITHIN: Duration = Duration::from_millis(1500);
-
-/// How often the loop turns when nothing happens.
-const BEAT: Duration = Duration::from_secs(2);
 
 /// Everything that the loop waits for.
 pub(super) struct Inputs {

@@ -35,4 +35,5 @@ mod refused;
 mod secrets;
 mod services;
 mod state;
+mod storm;
 mod warnings;

@@ -62,7 +62,8 @@ fn at_the_full_minute_each_job_gets_its_one_outcome_and_people_hear_what_they_ne
     vai.wait_for_line("job bad .*failed: exit 3");
     for subject in ["FAILED bad", "FAILED hung", "HELD twice", "FAILED away"] {
         eventually(subject, Duration::from_secs(20), || {
-            let told = |it: &crate::lab::Mail| it.subject.contains(subject) || it.text.contains(subject);
+            let told =
+                |it: &crate::lab::Mail| it.subject.contains(subject) || it.text.contains(subject);
             mail.mails().iter().any(told).then_some(())
         });
     }
@@ -75,9 +76,8 @@ fn at_the_full_minute_each_job_gets_its_one_outcome_and_people_hear_what_they_ne
     wait_for_outcome(&vai, "twice", "succeeded");
     wait_for_outcome(&vai, "away", "succeeded");
     eventually("the ends are told", Duration::from_secs(20), || {
-        let told = |it: &crate::lab::Mail, word: &str| {
-            it.subject.contains(word) || it.text.contains(word)
-        };
+        let told =
+            |it: &crate::lab::Mail, word: &str| it.subject.contains(word) || it.text.contains(word);
         let all = mail.mails();
         let both = ["RESOLVED twice", "RESOLVED away"];
         both.iter().all(|word| all.iter().any(|it| told(it, word))).then_some(())

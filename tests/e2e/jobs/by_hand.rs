@@ -12,9 +12,7 @@ fn said(output: &Output) -> String {
 fn a_run_by_hand_is_watched_to_its_end_and_says_what_came_of_it() {
     let lab = Lab::new();
     let services = tiny(&lab, true);
-    let yearly = |command: &str| {
-        json!({ "container": "services", "schedule": "@yearly", "command": command })
-    };
+    let yearly = |command: &str| json!({ "container": "services", "schedule": "@yearly", "command": command });
     let jobs = json!({
         "good": yearly("echo begins; sleep 1; echo ends"),
         "bad": yearly("echo no space left >&2; exit 3"),

@@ -6,8 +6,8 @@
 //! `VAI_CRASH_ROUNDS` and `VAI_CRASH_SEED` are the same, too.
 
 use super::*;
-use crate::crashes::number_of;
 use crate::crashes::random::Random;
+use crate::lab::number_of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use vai::clock::boot_time;
@@ -94,9 +94,8 @@ fn judge(job: &str, runs: &[Value], begun: &BTreeMap<String, usize>, told: &mut 
     for run in runs {
         assert_eq!(run["outcome"], "succeeded", "{job}: {run}");
         let (id, tries) = (run["id"].as_u64().expect("a number"), run["attempts"].as_u64());
-        let of_run = |mark: &&String| {
-            mark.rsplit('-').nth(1).and_then(|it| it.parse().ok()) == Some(id)
-        };
+        let of_run =
+            |mark: &&String| mark.rsplit('-').nth(1).and_then(|it| it.parse().ok()) == Some(id);
         let begun: Vec<&String> = begun.keys().filter(of_run).collect();
         assert_eq!(begun.len(), 1, "{job}: {run} had tries {tries:?}, begun: {begun:?}");
         told.runs += 1;

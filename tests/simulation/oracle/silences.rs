@@ -4,7 +4,8 @@
 use super::known::Known;
 use crate::plan::Ms;
 use vai_core::model::{
-    AlertRequest, Event, Incident, Place, ServiceName, SilenceScope, StateLabel, Subject,
+    AlertRequest, ContainerKey, Event, Incident, JobName, Place, ServiceName, SilenceScope,
+    StateLabel, Subject,
 };
 
 /// The silences in force.
@@ -53,6 +54,7 @@ impl Silences {
                 let mut members = members(incident, known).peekable();
                 members.peek().is_some() && members.all(|name| self.hide_service(name, known))
             }
+            Subject::Job => self.hide_job(&incident.root.as_str().into(), known),
             Subject::Engine
             | Subject::Store
             | Subject::Vai
@@ -68,11 +70,24 @@ impl Silences {
         self.0.iter().any(|it| match &it.scope {
             SilenceScope::Everything => true,
             SilenceScope::Service(service) => service == name,
-            SilenceScope::Container(key) => {
-                matches!(place, Some(Place::Container(place)) if place == key)
-            }
+            SilenceScope::Job(_) => false,
+            SilenceScope::Container(key) => is_in(place, key),
         })
     }
+
+    fn hide_job(&self, name: &JobName, known: &Known) -> bool {
+        let place = known.watchlist.jobs.get(name).map(|job| &job.place);
+        self.0.iter().any(|it| match &it.scope {
+            SilenceScope::Everything => true,
+            SilenceScope::Job(job) => job == name,
+            SilenceScope::Service(_) => false,
+            SilenceScope::Container(key) => is_in(place, key),
+        })
+    }
+}
+
+fn is_in(place: Option<&Place>, key: &ContainerKey) -> bool {
+    matches!(place, Some(Place::Container(place)) if place == key)
 }
 
 /// Whether an operator left everything that fails in it alone.

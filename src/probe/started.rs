@@ -114,7 +114,8 @@ mod tests {
         let all = Processes::read().unwrap();
         let own = all.living.into_iter().find(|living| living.id.pid == redis.pid()).unwrap();
         let candidates = HashSet::from([own.id.clone()]);
-        assert_eq!(origin(redis.pid(), b"x"), Origin::Hidden);
+        // It listens a moment before it sets its title.
+        wait_until("the title of redis", || origin(redis.pid(), b"x") == Origin::Hidden);
         assert_eq!(behind(before, &candidates), [redis.pid()]);
         assert_eq!(behind(clock::uptime() + TICK, &candidates), [0; 0]);
         assert_eq!(behind(before, &HashSet::new()), [0; 0]);

@@ -371,7 +371,7 @@ fn a_job_of_two_schedulers_is_held_told_once_and_runs_when_the_other_is_gone() {
     assert_eq!(
         world.messages(),
         [
-            "Opened backup: held: also in /etc/cron.d/backup:3",
+            "Opened backup: also in /etc/cron.d/backup:3",
             "resolved backup: nothing holds it any more"
         ]
     );

@@ -101,16 +101,22 @@ fn read(line: &String) -> Mail {
 }
 
 fn run(port: u16, lines: &Lines) -> Child {
-    let python = std::env::var_os("VAI_E2E_PYTHON")
-        .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
-    let mut child = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/lab/mail_catcher.py"))
+    let mut child = python("mail_catcher.py")
         .arg(port.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .expect("Python can be run");
     lines.follow(child.stdout.take().expect("stdout is piped"));
     child
+}
+
+/// What runs a script of the lab's own.
+pub(super) fn python(script: &str) -> Command {
+    let python = std::env::var_os("VAI_E2E_PYTHON")
+        .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
+    let mut command = Command::new(python);
+    command.arg(format!("{}/tests/e2e/lab/{script}", env!("CARGO_MANIFEST_DIR")));
+    command
 }
 
 impl Drop for MailCatcher {

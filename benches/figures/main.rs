@@ -2,13 +2,14 @@
 //! engine, a real redis. `tests/figures` makes what this needs; see there.
 //!
 //! Arguments pick figures by name: `healing`, `engine`, `footprint`,
-//! `state`.
+//! `state`, `alerts`, `storms`.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a figure that cannot be measured ends the run with what went wrong"
 )]
 
+mod alerts;
 mod daemon;
 mod engine;
 mod footprint;
@@ -18,15 +19,18 @@ mod healing;
 mod lab;
 mod processes;
 mod state;
+mod storms;
 mod table;
 
 use std::env;
 
-const FIGURES: [(&str, fn()); 4] = [
+const FIGURES: [(&str, fn()); 6] = [
     ("healing", healing::measure),
     ("engine", engine::measure),
     ("footprint", footprint::measure),
     ("state", state::measure),
+    ("alerts", alerts::measure),
+    ("storms", storms::measure),
 ];
 
 fn main() {

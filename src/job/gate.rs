@@ -54,13 +54,21 @@ pub(super) async fn pass(runner: &Runner, request: &RunRequest) -> Result<Scene,
     }
     runner.registry.still_wanted(job).await.map_err(HowEnded::Refused)?;
     not_paused(runner, job, &Place::Local).await?;
-    match &job.place {
+    let scene = enter(runner, &job.place).await?;
+    if job.place != Place::Local {
+        not_paused(runner, job, &job.place).await?;
+    }
+    Ok(scene)
+}
+
+/// The place itself, if commands can be run there right now.
+///
+/// # Errors
+/// Why not.
+pub(super) async fn enter(runner: &Runner, place: &Place) -> Result<Scene, HowEnded> {
+    match place {
         Place::Local => Ok(Scene::Local(runner.local.clone())),
-        Place::Container(key) => {
-            let details = container(runner, key).await?;
-            not_paused(runner, job, &job.place).await?;
-            Ok(Scene::Container(details))
-        }
+        Place::Container(key) => container(runner, key).await.map(Scene::Container),
     }
 }
 

@@ -49,7 +49,7 @@ const END: &str = r#"
 command -v tr >/dev/null && command -v grep >/dev/null || { echo "what it started (the container has no tr or grep to find it by)"; exit; }
 marked() {
   for each in /proc/[0-9]*; do
-    tr '\0' '\n' <"$each/environ" 2>/dev/null | grep -qxF "$1" && echo "${each#/proc/}"
+    { tr '\0' '\n' <"$each/environ"; } 2>/dev/null | grep -qxF "$1" && echo "${each#/proc/}"
   done
 }
 pids=$(marked "$1")

@@ -183,10 +183,8 @@ pub(crate) fn inside(container: &Container, command: &str) -> String {
 /// The command lines of the living, and `Z` for each that is dead and was not
 /// taken away; without the tests' own and vai's.
 pub(crate) fn processes(container: &Container) -> Vec<String> {
-    let list = r#"for p in /proc/[0-9]*; do
-        busybox grep -q '^State:.Z' "$p/status" 2>/dev/null && echo Z
-        busybox tr '\0' ' ' <"$p/cmdline" 2>/dev/null && echo
-    done"#;
+    let list = "for p in /proc/[0-9]*; do busybox grep -q '^State:.Z' $p/status && echo Z; \
+                busybox tr '\\0' ' ' <$p/cmdline && echo; done 2>/dev/null";
     let listed = inside(container, list);
     let lines = listed.lines().map(str::trim);
     let own =
@@ -203,4 +201,14 @@ pub(crate) fn exited(end: &RunEnd) -> i32 {
         HowEnded::Exited(code) => code,
         _ => panic!("{end:?}"),
     }
+}
+
+/// Waits until `so` is so.
+pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("in time: {what}"));
 }

@@ -7,6 +7,7 @@ use super::{Begin, RUN_VARIABLE, RunOp, RunState, Written, family, ring};
 use crate::check::words::plain;
 use crate::clock::{self, Deadline};
 use crate::probe::end::end_started;
+use crate::probe::orphans;
 use crate::probe::wire::Answer;
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -194,6 +195,7 @@ impl Supervisors {
                 self.lock().remove(&pid.as_raw_nonzero().get().unsigned_abs());
             }
         }
+        orphans::collect_all().for_each(drop);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<u32>> {

@@ -2,7 +2,7 @@
 //! engine, a real redis. `tests/figures` makes what this needs; see there.
 //!
 //! Arguments pick figures by name: `healing`, `engine`, `footprint`,
-//! `state`.
+//! `jobs`, `state`.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -13,6 +13,7 @@ mod daemon;
 mod engine;
 mod footprint;
 mod healing;
+mod jobs;
 #[path = "../../tests/e2e/lab/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
 mod lab;
@@ -22,10 +23,11 @@ mod table;
 
 use std::env;
 
-const FIGURES: [(&str, fn()); 4] = [
+const FIGURES: [(&str, fn()); 5] = [
     ("healing", healing::measure),
     ("engine", engine::measure),
     ("footprint", footprint::measure),
+    ("jobs", jobs::measure),
     ("state", state::measure),
 ];
 

@@ -29,7 +29,7 @@ run() { if command -v bash >/dev/null 2>&1; then bash -c "$1"; else sh -c "$1"; 
 say() { echo "[vai] $(date -u +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) $1"; }
 [ -n "$2" ] || { run "$1"; exit $?; }
 [ -d "${2%/*}" ] || mkdir -p "${2%/*}" 2>/dev/null
-{ : >>"$2"; } 2>/dev/null || { echo "vai-unwritable"; run "$1"; exit $?; }
+(: >>"$2") 2>/dev/null || { echo "vai-unwritable"; run "$1"; exit $?; }
 exec 3>&1 >>"$2" 2>&1
 say "$3 begins"
 before=$(wc -c <"$2")

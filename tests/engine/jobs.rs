@@ -219,6 +219,8 @@ async fn a_supervisor_that_is_killed_leaves_nothing_behind() {
     let running = Running::of(&container).await;
     let request = request(job("echo begun; (busybox setsid sleep 707 &); sleep 708"));
     let end = running.begin(&request).await;
+    let piece = running.runner.output(request.try_id(), 0).await.unwrap();
+    assert_eq!(piece.text, "begun\n");
     let top = docker(&["top", &container.name, "-eo", "pid,args"]);
     let line = top.lines().find(|line| line.ends_with(" supervise")).unwrap();
     let pid = line.split_whitespace().next().unwrap();

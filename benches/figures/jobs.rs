@@ -74,7 +74,7 @@ fn lag(end: &RunEnd, due: i64) -> Duration {
 /// The memory that supervisors have for themselves, and their part of what they
 /// share.
 fn supervisors_kib() -> u64 {
-    let listed = Command::new("pgrep").args(["-f", "/proc/self/exe supervise"]).output();
+    let listed = Command::new("pgrep").args(["-f", "^vai supervise"]).output();
     let listed = listed.expect("procps is installed").stdout;
     let sizes = String::from_utf8_lossy(&listed).lines().map(pss_kib).collect::<Vec<_>>();
     sizes.iter().sum()

@@ -2,11 +2,14 @@ use crate::probing::{LIBRARIES, agents, key};
 use crate::running::{
     Running, container, eventually, exited, inside, job, local, processes, request, resumed,
 };
-use crate::support::{Container, SOON, docker};
+use crate::support::{Container, SOON, docker, engine_at};
+use futures_util::future::join_all;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
+use vai::config::ProbeMode;
+use vai::docker::Address;
 use vai::probe::wire::{Answer, Op};
 use vai_core::model::{HowEnded, Job, Place, Secret};
 
@@ -266,6 +269,33 @@ async fn what_forbids_a_run_has_its_own_words() {
         }
         how => panic!("{how:?}"),
     }
+    running.vanish().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_says_so() {
+    let container = container(&[]);
+    let nowhere = engine_at(&Address::Unix("/no/such.sock".into()));
+    let running = Running::through(nowhere, &container.name, ProbeMode::Auto).await;
+    match running.run(job("true")).await.how {
+        HowEnded::NotBegun(why) => assert!(why.starts_with("the engine does not answer"), "{why}"),
+        how => panic!("{how:?}"),
+    }
+    running.vanish().await;
+}
+
+#[tokio::test]
+async fn a_hundred_at_once_are_begun_and_leave_nothing() {
+    let container = container(&[]);
+    let running = Running::of(&container).await;
+    let runs = (0..100).map(|number| {
+        running.run(Job { log_path: Some(LOG.into()), ..job(&format!("sleep 1; exit {number}")) })
+    });
+    let codes: Vec<i32> = join_all(runs).await.iter().map(exited).collect();
+    assert_eq!(codes, (0..100).collect::<Vec<i32>>());
+    let log = inside(&container, &format!("busybox grep -c 'begins\\|exited' {LOG}"));
+    assert_eq!(log, "200");
+    assert_eq!(processes(&container), [""; 0]);
     running.vanish().await;
 }
 

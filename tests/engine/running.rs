@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use vai::clock;
 use vai::config::ProbeMode;
-use vai::docker::Directory;
+use vai::docker::{Directory, Engine};
 use vai::job::{Places, Registry, Runner};
 use vai::probe::Prober;
 use vai::probe::client::ProbeError;
@@ -33,12 +33,17 @@ impl Running {
     }
 
     pub(crate) async fn with(name: &str, probe: ProbeMode) -> Self {
+        Self::through(engine(), name, probe).await
+    }
+
+    /// Asks `engine` right before each run.
+    pub(crate) async fn through(engine: Arc<dyn Engine>, name: &str, probe: ProbeMode) -> Self {
         let probing = Probing::of(name, probe).await;
         let registry = Arc::new(Wanted::default());
         let places =
             Reached { prober: Arc::clone(&probing.prober), directory: probing.directory.clone() };
         let mark = format!("test{}", std::process::id());
-        let runner = Runner::new(engine(), Arc::new(places), registry.clone(), mark, local());
+        let runner = Runner::new(engine, Arc::new(places), registry.clone(), mark, local());
         Self { runner: Arc::new(runner), registry, probing }
     }
 
@@ -188,7 +193,7 @@ pub(crate) fn processes(container: &Container) -> Vec<String> {
     let listed = inside(container, list);
     let lines = listed.lines().map(str::trim);
     let own =
-        ["tail -f /dev/null", "/.vai/agent", "/proc/self/exe", "for p in", "/sbin/docker-init"];
+        ["tail -f /dev/null", "/.vai/agent", "vai supervise", "for p in", "/sbin/docker-init"];
     lines
         .filter(|line| !line.is_empty() && !own.iter().any(|own| line.contains(own)))
         .filter(|line| !line.starts_with("busybox"))

@@ -88,7 +88,8 @@ impl Runs {
     /// Has a supervisor begin the run, unless one did already.
     async fn begin(&self, mark: &str, begin: Begin) -> Result<(), String> {
         let mut command = Command::new(&self.executable);
-        command.arg("supervise").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg0("vai").arg("supervise");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let not_started = |error: io::Error| format!("no process for it: {}", plain(&error));
         let mut supervisor = command.spawn().map_err(not_started)?;
         self.supervisors.add(&supervisor);

@@ -2,7 +2,7 @@
 //! engine, a real redis. `tests/figures` makes what this needs; see there.
 //!
 //! Arguments pick figures by name: `healing`, `engine`, `footprint`,
-//! `state`, `alerts`, `storms`.
+//! `jobs`, `state`, `alerts`, `storms`.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -14,6 +14,7 @@ mod daemon;
 mod engine;
 mod footprint;
 mod healing;
+mod jobs;
 #[path = "../../tests/e2e/lab/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
 mod lab;
@@ -24,10 +25,11 @@ mod table;
 
 use std::env;
 
-const FIGURES: [(&str, fn()); 6] = [
+const FIGURES: [(&str, fn()); 7] = [
     ("healing", healing::measure),
     ("engine", engine::measure),
     ("footprint", footprint::measure),
+    ("jobs", jobs::measure),
     ("state", state::measure),
     ("alerts", alerts::measure),
     ("storms", storms::measure),

@@ -136,7 +136,6 @@ impl Runner {
             true => inside::resume(self, request, &one, began).await,
             false => self.begin(request, &one, began).await,
         };
-        self.keep_output(&one).await;
         one.set_over();
         redacted(end, &self.registry.redactor())
     }
@@ -158,12 +157,14 @@ impl Runner {
         Some(Piece { text: self.registry.redactor().redact(&piece.text), ..piece })
     }
 
-    /// Removes what is kept of a try in its place. To be called once its end is
-    /// stored; until then another `vai` can still find it.
+    /// Removes what is kept of a try in its place, a moment later if somebody
+    /// looks on. To be called once its end is stored; until then another `vai`
+    /// can still find it.
     pub async fn forget(&self, request: &RunRequest) {
         if let Some(one) = self.tries.get(request.try_id())
             && one.is_kept()
         {
+            one.seen().await;
             // What cannot be removed now is removed when it is old.
             let _ = self.ask(&one, RunOp::Forget, ASK_WITHIN).await;
         }
@@ -208,14 +209,6 @@ impl Runner {
         // Beside vai the supervisor becomes the user; an agent is it already.
         let user = one.job.user.as_deref().filter(|_| one.job.place != Place::Local);
         self.places.ask(&one.job.place, user, op, deadline).await
-    }
-
-    /// Whoever looks on gets to see the end, too.
-    async fn keep_output(&self, one: &Try) {
-        if let Some(from) = one.looked_on() {
-            let rest = one.ask_piece(self, from).await;
-            one.keep(rest);
-        }
     }
 
     fn mark_of(&self, id: TryId) -> String {

@@ -29,7 +29,7 @@ run() { if command -v bash >/dev/null 2>&1; then bash -c "$1"; else sh -c "$1"; 
 say() { echo "[vai] $(date -u +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) $1"; }
 [ -n "$2" ] || { run "$1"; exit $?; }
 [ -d "${2%/*}" ] || mkdir -p "${2%/*}" 2>/dev/null
-{ : >>"$2"; } 2>/dev/null || { echo "vai-unwritable"; run "$1"; exit $?; }
+(: >>"$2") 2>/dev/null || { echo "vai-unwritable"; run "$1"; exit $?; }
 exec 3>&1 >>"$2" 2>&1
 say "$3 begins"
 before=$(wc -c <"$2")
@@ -49,7 +49,7 @@ const END: &str = r#"
 command -v tr >/dev/null && command -v grep >/dev/null || { echo "what it started (the container has no tr or grep to find it by)"; exit; }
 marked() {
   for each in /proc/[0-9]*; do
-    tr '\0' '\n' <"$each/environ" 2>/dev/null | grep -qxF "$1" && echo "${each#/proc/}"
+    { tr '\0' '\n' <"$each/environ"; } 2>/dev/null | grep -qxF "$1" && echo "${each#/proc/}"
   done
 }
 pids=$(marked "$1")

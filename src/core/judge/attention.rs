@@ -1,5 +1,6 @@
 //! What an operator wants to hear of: acknowledgements and silences.
 
+use super::jobs::JobMachine;
 use super::*;
 use crate::model::{AlertRequest, Silence, SilenceScope};
 use crate::words;
@@ -126,7 +127,12 @@ impl Core {
             (SilenceScope::Container(key), SilenceScope::Service(name)) => {
                 self.services.get(name).and_then(Machine::container) == Some(key)
             }
-            (SilenceScope::Container(_) | SilenceScope::Service(_), _) => false,
+            (SilenceScope::Container(key), SilenceScope::Job(name)) => {
+                self.jobs.get(name).and_then(JobMachine::container) == Some(key)
+            }
+            (SilenceScope::Container(_) | SilenceScope::Service(_) | SilenceScope::Job(_), _) => {
+                false
+            }
         }
     }
 

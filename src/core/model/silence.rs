@@ -23,7 +23,9 @@ impl SilenceScope {
     pub fn messages(&self) -> String {
         match self {
             Self::Everything => "messages".to_owned(),
-            Self::Service(_) | Self::Container(_) => format!("messages about {self}"),
+            Self::Service(_) | Self::Job(_) | Self::Container(_) => {
+                format!("messages about {self}")
+            }
         }
     }
 }

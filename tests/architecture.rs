@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["show"]),
     ("show", &[]),
     ("app", &["alert", "config", "docker", "heal", "job", "probe", "schedule", "show", "store"]),
-    ("cli", &["alert", "app", "config", "probe", "show", "store"]),
+    ("cli", &["alert", "app", "config", "probe", "schedule", "show", "store"]),
 ];
 
 /// Crate → the only places that may name it.

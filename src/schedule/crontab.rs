@@ -155,6 +155,23 @@ impl Crontab {
         None
     }
 
+    /// How many times on the clock there are after `after`, up to `until`.
+    pub(super) fn civil_count(&self, after: DateTime, until: DateTime) -> u32 {
+        let up_to = |at: DateTime| self.times.partition_point(|&time| time <= minute_of(at));
+        let mut count = 0;
+        let mut date = after.date();
+        while date <= until.date() {
+            if self.is_on(date) {
+                let from = if date == after.date() { up_to(after) } else { 0 };
+                let to = if date == until.date() { up_to(until) } else { self.times.len() };
+                count += to.saturating_sub(from);
+            }
+            let Ok(tomorrow) = date.tomorrow() else { break };
+            date = tomorrow;
+        }
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
     fn is_on(&self, date: Date) -> bool {
         let has = |set: u32, value: i8| u32::try_from(value).is_ok_and(|bit| set >> bit & 1 == 1);
         let day = has(self.days, date.day());

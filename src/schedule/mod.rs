@@ -1,5 +1,6 @@
-//! When something is due by the wall clock: crontab's schedules and the
-//! maintenance windows that follow them. Pure: whoever asks hands in the time.
+//! When something is due by the wall clock: crontab's schedules, and the jobs
+//! and maintenance windows that follow them. Pure: whoever asks hands in the
+//! time.
 
 mod crontab;
 mod digest;
@@ -9,5 +10,5 @@ mod windows;
 
 pub use crontab::{Crontab, CrontabError, Field, MACROS};
 pub use digest::Digest;
-pub use due::JobSchedule;
+pub use due::{Due, JobSchedule};
 pub use windows::{Window, Windows};

@@ -133,35 +133,43 @@ impl Followed {
             until = now;
         }
         let passed = between(crontab, zone, until, now);
-        if passed.is_some() {
+        if passed.due.is_some() {
             until = now;
         }
         self.until = Some(until);
         let standing = Standing { until, next: crontab.next_after(until.max(now), zone) };
-        if passed.is_none() && self.told == Some(standing) {
+        if passed.due.is_none() && self.told == Some(standing) {
             return None;
         }
         self.told = Some(standing);
         Some(Scheduled {
             job: name.clone(),
-            passed,
+            earlier: passed.earlier,
+            due: passed.due.map(wall),
             until: wall(until),
             next: standing.next.map(wall),
         })
     }
 }
 
+/// What came of a schedule: the last moment, and those before it.
+#[derive(Default)]
+struct Passed {
+    earlier: Option<Instants>,
+    due: Option<Timestamp>,
+}
+
 /// The moments of `crontab` after `from`, up to `now`.
-fn between(
-    crontab: &Crontab,
-    zone: &TimeZone,
-    from: Timestamp,
-    now: Timestamp,
-) -> Option<Instants> {
-    let first = crontab.next_after(from, zone).filter(|&first| first <= now)?;
-    let last = crontab.previous_at_or_before(now, zone)?;
-    let count = crontab.count_between(from, now, zone);
-    Some(Instants { first: wall(first), last: wall(last), count })
+fn between(crontab: &Crontab, zone: &TimeZone, from: Timestamp, now: Timestamp) -> Passed {
+    let first = crontab.next_after(from, zone).filter(|&first| first <= now);
+    let due = crontab.previous_at_or_before(now, zone).filter(|_| first.is_some());
+    let (Some(first), Some(due)) = (first, due) else { return Passed::default() };
+    let count = crontab.count_between(from, now, zone).saturating_sub(1);
+    let before = due.checked_sub(SignedDuration::from_secs(1)).ok();
+    let last = before.and_then(|before| crontab.previous_at_or_before(before, zone));
+    let earlier = last.filter(|&last| first <= last && first < due);
+    let instants = |last| Instants { first: wall(first), last: wall(last), count };
+    Passed { earlier: earlier.map(instants), due: Some(due) }
 }
 
 fn moment(wall: Wall) -> Option<Timestamp> {

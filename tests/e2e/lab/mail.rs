@@ -92,11 +92,11 @@ impl MailCatcher {
 }
 
 /// The catcher prints a mail a line.
-fn mails_in(lines: &[String]) -> impl Iterator<Item = &String> {
-    lines.iter().filter(|line| line.starts_with('{'))
+fn mails_in(lines: &[String]) -> impl Iterator<Item = &str> {
+    lines.iter().map(String::as_str).filter(|line| line.starts_with('{'))
 }
 
-fn read(line: &String) -> Mail {
+fn read(line: &str) -> Mail {
     serde_json::from_str(line).expect("the catcher prints JSON")
 }
 

@@ -203,3 +203,48 @@ impl Inspections {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vai_core::model::Presence;
+
+    fn seen(status: ContainerStatus, is_self: bool) -> Arc<Details> {
+        Arc::new(Details {
+            presence: Presence {
+                instance: Instance { id: "feed".into(), started_at: "now".into() },
+                name: "services".into(),
+                status,
+                health: None,
+                up_for: Duration::ZERO,
+                health_start: None,
+                engine_restarts: true,
+                network_of: None,
+                network_gone: false,
+                is_self,
+            },
+            user: String::new(),
+            addresses: Vec::new(),
+            facts: Vec::new(),
+            stop_timeout: Duration::from_secs(10),
+            compose_project: None,
+        })
+    }
+
+    #[test]
+    fn only_a_running_container_that_is_not_ours_is_entered() {
+        let enter = |status, own, known_as_own| {
+            enterable(seen(status, own), known_as_own).map(|_| ()).map_err(|how| format!("{how:?}"))
+        };
+        assert_eq!(enter(ContainerStatus::Running, false, false), Ok(()));
+        let own = "Refused(\"the container services is vai's own, or its socket proxy\")";
+        assert_eq!(enter(ContainerStatus::Running, true, false), Err(own.to_owned()));
+        assert_eq!(enter(ContainerStatus::Running, false, true), Err(own.to_owned()));
+        let not_begun = |state: &str| Err(format!("NotBegun(\"the container services {state}\")"));
+        let exited = ContainerStatus::Exited { code: 137, oom: false };
+        assert_eq!(enter(exited, false, false), not_begun("is stopped (exit code 137)"));
+        assert_eq!(enter(ContainerStatus::Paused, false, false), not_begun("is paused"));
+        let restarting = not_begun("is being restarted by the engine");
+        assert_eq!(enter(ContainerStatus::Restarting, false, false), restarting);
+    }
+}

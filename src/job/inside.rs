@@ -223,7 +223,8 @@ fn known_instance(runner: &Runner, place: &Place) -> Option<Instance> {
 /// While the engine is away, the end of a run can wait.
 async fn is_overdue(runner: &Runner, request: &RunRequest) -> bool {
     let job = &request.job;
-    clock::boot_time().since(request.decided) > job.timeout + GRACE + GIVE_UP_AFTER
+    let longest = job.timeout.saturating_add(GRACE + GIVE_UP_AFTER);
+    clock::boot_time().since(request.decided) > longest
         && (job.place == Place::Local || runner.engine.ping().await.is_ok())
 }
 

@@ -9,7 +9,7 @@ mod tries;
 
 use crate::docker::Engine;
 use crate::probe::client::ProbeError;
-use crate::probe::run::{RunHints, RunOp};
+use crate::probe::run::{RunHints, RunOp, RunState};
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use gate::Inspections;
@@ -193,7 +193,9 @@ impl Runner {
         match inside::begin(self, request, one, &scene).await {
             inside::Beginning::Begun(state, instance) => {
                 drop(begin);
-                began(instance.clone());
+                if !was_not_begun(&state) {
+                    began(instance.clone());
+                }
                 inside::wait(self, request, one, &instance, Some(state)).await
             }
             inside::Beginning::Not(how) => ended(how),
@@ -214,6 +216,11 @@ impl Runner {
     fn mark_of(&self, id: TryId) -> String {
         format!("{}-{}-{}", self.mark, id.run.0, id.attempt)
     }
+}
+
+/// The supervisor was there, the command was not.
+fn was_not_begun(state: &RunState) -> bool {
+    matches!(state, RunState::Over(end) if matches!(end.how, HowEnded::NotBegun(_)))
 }
 
 /// How a try is called in the log of its job.

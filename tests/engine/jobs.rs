@@ -182,6 +182,27 @@ async fn the_next_vai_gets_the_end_of_what_this_one_began() {
 }
 
 #[tokio::test]
+async fn a_run_goes_on_without_its_agent_and_its_end_is_told_by_another() {
+    let container = container(&["--init"]);
+    let running = Running::of(&container).await;
+    let request = request(job("sleep 2; echo end; exit 7"));
+    let end = running.begin(&request).await;
+    kill9(&container, "agent");
+    let end = timeout(SOON, end).await.unwrap().unwrap();
+    assert_eq!((exited(&end), end.tail.as_str()), (7, "end\n"));
+    assert!(end.took < Duration::from_secs(3), "{end:?}");
+    running.vanish().await;
+}
+
+/// Kills the process of vai in the container that does `what`.
+fn kill9(container: &Container, what: &str) {
+    let top = docker(&["top", &container.name, "-eo", "pid,args"]);
+    let line = top.lines().find(|line| line.ends_with(&format!(" {what}"))).unwrap();
+    let pid = line.split_whitespace().next().unwrap();
+    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+}
+
+#[tokio::test]
 async fn a_container_that_is_restarted_or_recreated_takes_the_run_with_it() {
     let container = container(&[]);
     let mut running = Running::of(&container).await;
@@ -224,10 +245,7 @@ async fn a_supervisor_that_is_killed_leaves_nothing_behind() {
     let end = running.begin(&request).await;
     let piece = running.runner.output(request.try_id(), 0).await.unwrap();
     assert_eq!(piece.text, "begun\n");
-    let top = docker(&["top", &container.name, "-eo", "pid,args"]);
-    let line = top.lines().find(|line| line.ends_with(" supervise")).unwrap();
-    let pid = line.split_whitespace().next().unwrap();
-    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+    kill9(&container, "supervise");
     let end = timeout(SOON, end).await.unwrap().unwrap();
     let why = "the process that watched over it was killed".to_owned();
     assert_eq!(end.how, HowEnded::Lost(why));

@@ -173,7 +173,8 @@ impl Run {
                 self.end_family(begin.grace);
                 return HowEnded::Replaced;
             }
-            let left = (self.began + begin.timeout).saturating_sub(clock::uptime());
+            let until = self.began.saturating_add(begin.timeout);
+            let left = until.saturating_sub(clock::uptime());
             if left.is_zero() {
                 let left = self.end_family(begin.grace);
                 let words = |member: &ProcId| format!("{member} does not even heed KILL");

@@ -15,11 +15,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &[]),
     ("docker", &["config"]),
     ("probe", &["check", "docker"]),
+    ("crontabs", &["probe"]),
     ("heal", &["check", "docker", "probe"]),
     ("alert", &["config"]),
     ("store", &["show"]),
     ("show", &[]),
-    ("app", &["alert", "config", "docker", "heal", "probe", "schedule", "show", "store"]),
+    (
+        "app",
+        &["alert", "config", "crontabs", "docker", "heal", "probe", "schedule", "show", "store"],
+    ),
     ("cli", &["alert", "app", "config", "probe", "show", "store"]),
 ];
 

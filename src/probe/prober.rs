@@ -129,6 +129,14 @@ impl Prober {
         self.pool.retain(&self.directory.instances_for_agents());
     }
 
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    pub(super) fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
     /// Ends all agents and everything that runs here.
     pub async fn close(&self) {
         self.hints.stopping.cancel();
@@ -214,7 +222,7 @@ impl Prober {
         }
     }
 
-    async fn agent(
+    pub(super) async fn agent(
         &self,
         key: &ContainerKey,
         container: &Details,
@@ -227,7 +235,7 @@ impl Prober {
     }
 
     /// The container behind `key` as it was last seen, if it runs.
-    fn container(
+    pub(super) fn container(
         &self,
         key: &ContainerKey,
         expected: Option<&Instance>,
@@ -297,7 +305,8 @@ fn report_of(answer: Answer) -> Report {
         | Answer::Ended { .. }
         | Answer::Processes(_)
         | Answer::Lines(_)
-        | Answer::Exists(_) => {
+        | Answer::Exists(_)
+        | Answer::Crontabs(_) => {
             unseen(Outcome::Unknown("the agent answered another question".to_owned()))
         }
     }
@@ -308,7 +317,8 @@ fn unseen(outcome: Outcome) -> Report {
     Report::new(outcome, Duration::ZERO)
 }
 
-fn reason(outcome: Outcome) -> String {
+/// Why an outcome is none to be glad of.
+pub(super) fn reason(outcome: Outcome) -> String {
     match outcome {
         Outcome::Fail(fault) => fault.detail,
         Outcome::Slow(why) | Outcome::Starting(why) | Outcome::Unknown(why) => why,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use vai_core::model::{CheckKind, ProcId, Report};
 
 /// Raised with every change that an older agent would misunderstand.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The environment variable that everything has which an act started.
 pub const ACT_VARIABLE: &str = "VAI_ACT";
@@ -81,6 +81,8 @@ pub enum Op {
     Facts,
     /// Whether a file exists.
     Exists(String),
+    /// The lines of the crontabs that run something.
+    Crontabs,
 }
 
 /// From the agent to the orchestrator.
@@ -129,6 +131,29 @@ pub enum Answer {
     Lines(Vec<String>),
     /// To `Exists`.
     Exists(bool),
+    /// To `Crontabs`.
+    Crontabs(Crontabs),
     /// The operation could not be performed; why.
     Failed(String),
+}
+
+/// What is scheduled at a place by somebody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crontabs {
+    /// In the order of the files.
+    pub lines: Vec<CrontabLine>,
+    /// What could not be read, or not to its end, and why: what is missing from
+    /// `lines` may stand there.
+    pub unreadable: Vec<String>,
+}
+
+/// A line of a crontab that runs something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrontabLine {
+    /// Absolute path.
+    pub file: String,
+    /// Counted from 1.
+    pub number: u32,
+    /// Schedule, user where the file has one, and command.
+    pub text: String,
 }

@@ -18,7 +18,7 @@ use vai_core::model::{
 
 /// What a development build of the agent, which is not static, needs from the
 /// system it was built on.
-const LIBRARIES: [&str; 4] =
+pub(crate) const LIBRARIES: [&str; 4] =
     ["-v", "/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu:ro", "-v", "/lib64:/lib64:ro"];
 
 /// A prober at work on one container, by the key `box`.

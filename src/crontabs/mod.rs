@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{info, warn};
-use vai_core::model::{Duty, Job, Place, Service, TwoSchedulers};
+use vai_core::model::{Duty, Job, Place, Service, ServiceKind, TwoSchedulers};
 
 /// How often they are read again: nothing tells of an edit inside a container.
 pub const EVERY: Duration = Duration::from_secs(60);
@@ -59,14 +59,18 @@ impl Reader {
         Self { places, told: Mutex::default() }
     }
 
-    /// Reads them all once, and logs what is new of what the operator should
-    /// know. Jobs that are only listed are somebody else's anyway.
+    /// Reads them all once, those beside vai as well, and logs what is new of
+    /// what the operator should know. Jobs that are only listed are somebody
+    /// else's anyway, and what is not watched may have another healer.
     pub async fn read(&self, jobs: &[Arc<Job>], services: &[Arc<Service>]) -> Seen {
         let is_ours = |job: &&Arc<Job>| job.duty != Duty::Documentation;
         let jobs: Vec<&Arc<Job>> = jobs.iter().filter(is_ours).collect();
-        let of_jobs = jobs.iter().map(|job| job.place.clone());
+        let is_watched = |it: &&Arc<Service>| it.enabled && it.kind == ServiceKind::Watched;
+        let services: Vec<&Arc<Service>> = services.iter().filter(is_watched).collect();
+        let of_jobs = jobs.iter().map(|job| &job.place);
+        let of_services = services.iter().map(|service| &service.place);
         let places: BTreeSet<Place> =
-            of_jobs.chain(services.iter().map(|service| service.place.clone())).collect();
+            of_jobs.chain(of_services).chain([&Place::Local]).cloned().collect();
         let reading = places.into_iter().map(|place| {
             let from = Arc::clone(&self.places);
             async move { (from.crontabs(&place).await, place) }
@@ -80,7 +84,9 @@ impl Reader {
             let Ok(crontabs) = crontabs else { continue };
             let here = jobs.iter().filter(|job| job.place == place).map(|job| &***job);
             seen.jobs.extend(jobs::named(here, &crontabs));
-            let here = services.iter().filter(|it| it.place == place).map(|it| &**it);
+            // From there one reaches into all of them.
+            let reached = |it: &&&Arc<Service>| place == Place::Local || it.place == place;
+            let here = services.iter().filter(reached).map(|it| &***it);
             let healers = healers::find(here, &crontabs.lines);
             seen.warnings.extend(healers.iter().map(|it| of_place(&place, it)));
             let unreadable = crontabs.unreadable.iter();

@@ -219,7 +219,7 @@ fn what_only_tends_to_a_service_is_no_healer() {
     }
 }
 
-/// One place that holds these, and one that cannot be reached.
+/// Any container holds these, and what is beside vai cannot be reached.
 struct Fake(Crontabs);
 
 #[async_trait]
@@ -230,6 +230,30 @@ impl Places for Fake {
             Place::Container(_) => Ok(self.0.clone()),
         }
     }
+}
+
+/// Beside vai there are these.
+struct BesideVai(Crontabs);
+
+#[async_trait]
+impl Places for BesideVai {
+    async fn crontabs(&self, place: &Place) -> Result<Crontabs, String> {
+        assert_eq!(*place, Place::Local);
+        Ok(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn beside_vai_is_looked_for_healers_of_what_is_watched_anywhere() {
+    let read =
+        crontabs(&[(SPOOL, "* * * * * docker exec box pidof nginx || docker restart nginx")]);
+    let reader = Reader::new(Arc::new(BesideVai(read)));
+    let local = |service: Service| Arc::new(Service { place: Place::Local, ..service });
+    let watched = local(service("nginx", "nginx", None));
+    let seen = reader.read(&[], std::slice::from_ref(&watched)).await;
+    assert_eq!(seen.warnings.len(), 1, "{:?}", seen.warnings);
+    let disabled = Arc::new(Service { enabled: false, ..(*watched).clone() });
+    assert_eq!(reader.read(&[], &[disabled]).await, Seen::default());
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub mod docker;
 
 pub mod crontabs;
 pub mod heal;
+pub mod job;
 
 pub mod alert;
 

@@ -17,12 +17,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probe", &["check", "docker"]),
     ("crontabs", &["probe"]),
     ("heal", &["check", "docker", "probe"]),
+    ("job", &["check", "docker", "probe"]),
     ("alert", &["config"]),
     ("store", &["show"]),
     ("show", &[]),
     (
         "app",
-        &["alert", "config", "crontabs", "docker", "heal", "probe", "schedule", "show", "store"],
+        &[
+            "alert", "config", "crontabs", "docker", "heal", "job", "probe", "schedule", "show",
+            "store",
+        ],
     ),
     ("cli", &["alert", "app", "config", "probe", "show", "store"]),
 ];

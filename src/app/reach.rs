@@ -2,8 +2,11 @@ use super::AppError;
 use crate::config::Config;
 use crate::crontabs;
 use crate::docker::{Address, Bollard, Directory, Engine, Follower, Own, keys_of};
-use crate::heal::Places;
+use crate::heal;
+use crate::job;
 use crate::probe::Prober;
+use crate::probe::client::ProbeError;
+use crate::probe::run::RunHints;
 use crate::probe::wire::{Answer, Crontabs, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -68,7 +71,7 @@ impl Reach {
 }
 
 #[async_trait]
-impl Places for Reach {
+impl heal::Places for Reach {
     fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
         self.directory.view(key)
     }
@@ -83,5 +86,26 @@ impl crontabs::Places for Reach {
     async fn crontabs(&self, place: &Place) -> Result<Crontabs, String> {
         let reading = self.prober.crontabs(place, CRONTABS_WITHIN);
         reading.await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl job::Places for Reach {
+    fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
+        self.directory.view(key)
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        user: Option<&str>,
+        op: Op,
+        deadline: Duration,
+    ) -> Result<Answer, ProbeError> {
+        self.prober.ask(place, user, op, deadline).await
+    }
+
+    fn run_hints(&self) -> &RunHints {
+        self.prober.run_hints()
     }
 }

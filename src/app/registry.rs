@@ -7,18 +7,24 @@ use crate::config::{
 };
 use crate::docker::keys_of;
 use crate::heal;
+use crate::job;
 use crate::show::Answer;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use vai_core::model::{ContainerKey, OperatorError, Redactor, Service};
+use vai_core::model::{ContainerKey, Job, OperatorError, Redactor, Service};
 
 /// An act waits no longer than this for an edit to settle.
 const EDIT_SETTLES: Duration = Duration::from_secs(3);
+
+/// More names than these are only counted.
+const SHOWN_NAMES: usize = 8;
 
 /// An operator's demand to read the registry again, and where the answer goes.
 pub struct Forced {
@@ -125,8 +131,7 @@ impl Registry {
     /// What the operator should know for as long as it is so.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let not_acted_on = self.current().not_acted_on.clone();
-        not_acted_on.into_iter().chain(self.mount.clone()).chain(self.trouble()).collect()
+        self.mount.clone().into_iter().chain(self.trouble()).collect()
     }
 
     /// Logs that a container of the registry in force does not exist.
@@ -251,6 +256,24 @@ impl heal::Registry for Registry {
     }
 }
 
+#[async_trait]
+impl job::Registry for Registry {
+    async fn still_wanted(&self, job: &Job) -> Result<(), String> {
+        self.settle().await;
+        match self.current().jobs.get(&job.name) {
+            None => Err("it was removed from the registry a moment ago".into()),
+            Some(now) if **now != *job => {
+                Err("its entry in the registry was changed a moment ago".into())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn redactor(&self) -> Redactor {
+        self.current().redactor.clone()
+    }
+}
+
 fn read(snapshot: &Snapshot, name: &str) -> (Option<Config>, Text) {
     let mut loaded = load_snapshot(snapshot, Environment::of_process(), &Context::here());
     let config = loaded.config.take();
@@ -266,28 +289,64 @@ fn read_copy(source: String, beside: &Snapshot) -> Option<(Config, Text)> {
 
 /// What an edit changed, by name.
 fn difference(old: &Config, new: &Config) -> String {
-    let names = |label: &str, names: Vec<&str>| match names.len() {
-        0 => None,
-        1..=8 => Some(format!("{label} {}", names.join(", "))),
-        many => Some(format!("{label} {}, … ({many} in all)", names[..8].join(", "))),
-    };
-    let added = new.services.keys().filter(|name| !old.services.contains_key(*name));
-    let removed = old.services.keys().filter(|name| !new.services.contains_key(*name));
-    let changed = new
-        .services
-        .iter()
-        .filter(|(name, service)| old.services.get(*name).is_some_and(|before| before != *service));
     let notifications = (old.notifications != new.notifications).then(|| "notifications".into());
     let containers = (keys_of(old) != keys_of(new)).then(|| "containers".into());
-    let parts: Vec<String> = [
-        names("added", added.map(|name| name.as_str()).collect()),
-        names("removed", removed.map(|name| name.as_str()).collect()),
-        names("changed", changed.map(|(name, _)| name.as_str()).collect()),
-        notifications,
-        containers,
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let parts: Vec<String> = changes("", &old.services, &new.services)
+        .chain(changes("job ", &old.jobs, &new.jobs))
+        .chain(notifications)
+        .chain(containers)
+        .collect();
     if parts.is_empty() { "settings changed".into() } else { parts.join("; ") }
+}
+
+/// `added a, b`, `removed c` and `changed d`, with `what` before each name.
+fn changes<'m, K: Ord + Display, V: PartialEq>(
+    what: &'m str,
+    old: &'m BTreeMap<K, V>,
+    new: &'m BTreeMap<K, V>,
+) -> impl Iterator<Item = String> + 'm {
+    let added = new.keys().filter(|name| !old.contains_key(*name));
+    let removed = old.keys().filter(|name| !new.contains_key(*name));
+    let is_other = |(name, it): &(&K, &V)| old.get(*name).is_some_and(|before| before != *it);
+    let changed = new.iter().filter(is_other).map(|(name, _)| name);
+    let named = move |label: &str, names: Vec<&K>| {
+        let shown = names.iter().take(SHOWN_NAMES).map(|name| format!("{what}{name}"));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        match names.len() {
+            0 => None,
+            1..=SHOWN_NAMES => Some(format!("{label} {shown}")),
+            many => Some(format!("{label} {shown}, … ({many} in all)")),
+        }
+    };
+    let parts = [
+        named("added", added.collect()),
+        named("removed", removed.collect()),
+        named("changed", changed.collect()),
+    ];
+    parts.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    fn config(jobs: &str) -> Config {
+        let source = format!(r#"{{ "cron_jobs": {{ {jobs} }} }}"#);
+        load(&source, &Environment::default(), &Context { local_shell: true }).config.unwrap()
+    }
+
+    #[test]
+    fn an_edit_names_the_jobs_that_it_changes() {
+        let job = |name: &str, schedule: &str| {
+            format!(r#""{name}": {{ "schedule": "{schedule}", "command": "x", "container": "c" }}"#)
+        };
+        let old = config(&format!("{}, {}", job("backup", "@daily"), job("rotate", "@weekly")));
+        let new = config(&format!("{}, {}", job("backup", "@hourly"), job("report", "@weekly")));
+        assert_eq!(
+            difference(&old, &new),
+            "added job report; removed job rotate; changed job backup"
+        );
+        assert_eq!(difference(&old, &config("")), "removed job backup, job rotate; containers");
+    }
 }

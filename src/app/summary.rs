@@ -37,9 +37,6 @@ pub(super) fn tell(config: &Config, options: &Options) {
             .collect();
         info!("messages of channel {channel} go to {}", sinks.join(", "));
     }
-    for sentence in &config.not_acted_on {
-        warn!("{sentence}");
-    }
 }
 
 fn why_not(service: &Service) -> Option<&'static str> {

@@ -25,7 +25,8 @@ impl Text {
         self.tell_all(&self.loaded.diagnostics);
     }
 
-    /// Logs that a container which services of `config` are in does not exist.
+    /// Logs that a container which services or jobs of `config` are in does not
+    /// exist.
     pub(super) fn tell_missing(&self, config: &Config, key: &ContainerKey) {
         self.tell_all(&[self.missing(config, key)]);
     }
@@ -40,15 +41,21 @@ impl Text {
         let entry = config.containers.get(key);
         let name = entry.and_then(|entry| entry.name.as_deref());
         let inside = |place: &Place| matches!(place, Place::Container(other) if other == key);
-        let first = config.services.values().find(|service| inside(&service.place));
-        let pointer = match (name, first) {
-            (None, Some(service)) => positions.service(service.name.as_str(), "container"),
-            (Some(_), _) | (None, None) => positions.container(key.as_str(), "name"),
+        let service = config.services.values().find(|service| inside(&service.place));
+        let job = config.jobs.values().find(|job| inside(&job.place));
+        let pointer = match (name, service, job) {
+            (None, Some(service), _) => positions.service(service.name.as_str(), "container"),
+            (None, None, Some(job)) => positions.job(job.name.as_str(), "container"),
+            (Some(_), _, _) | (None, None, None) => positions.container(key.as_str(), "name"),
+        };
+        let until = match service {
+            Some(_) => "its services are looked at as soon as it is there",
+            None => "its jobs are not run until it is there",
         };
         let message =
             format!("there is no container \"{}\" right now", name.unwrap_or_else(|| key.as_str()));
         Diagnostic {
-            help: Some("its services are looked at as soon as it is there".to_owned()),
+            help: Some(until.to_owned()),
             ..positions.diagnostic(Level::Warning, &pointer, At::Value, &message)
         }
     }
@@ -87,12 +94,16 @@ mod tests {
   "services": {
     "db": { "container": "database" },
     "redis": { "container": "services" }
+  },
+  "cron_jobs": {
+    "backup": { "container": "vault", "schedule": "@daily", "command": "x" }
   }
 }"#,
         );
         for (key, at, message) in [
             ("services", (2, 41), "there is no container \"services-container\" right now"),
             ("database", (4, 26), "there is no container \"database\" right now"),
+            ("vault", (8, 30), "there is no container \"vault\" right now"),
         ] {
             let found = text.missing(&config, &key.into());
             let position = found.position.unwrap();

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 /// Threads for calls that may get stuck; what gets stuck is bounded per lane.
 const BLOCKING_THREADS: usize = 32;
 
-/// Serves until standard input ends or nothing comes for 30 s. Writes nothing
-/// but frames to standard output.
+/// Serves until standard input ends or nothing comes for 30 s, and stays until
+/// the runs of jobs that were begun here are over. Writes nothing but frames to
+/// standard output.
 #[must_use]
 pub fn run() -> ExitCode {
     agent::remove_other_builds();
@@ -17,9 +18,11 @@ pub fn run() -> ExitCode {
         .max_blocking_threads(BLOCKING_THREADS)
         .build();
     let served = runtime.and_then(|runtime| {
-        let served = runtime.block_on(agent::serve(tokio::io::stdin(), tokio::io::stdout()));
+        let serving = agent::serve(tokio::io::stdin(), tokio::io::stdout());
+        let (supervisors, served) = runtime.block_on(serving);
         // A read of standard input cannot be interrupted, nor can a stuck call.
         runtime.shutdown_background();
+        supervisors.outlive();
         served
     });
     match served {

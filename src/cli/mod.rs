@@ -10,6 +10,7 @@ pub mod reload;
 pub mod run;
 pub mod silence;
 pub mod status;
+pub mod supervise;
 pub mod test_alert;
 pub mod validate;
 
@@ -116,6 +117,9 @@ enum Verb {
     /// Serve an orchestrator from inside a container; not for people.
     #[command(hide = true)]
     Agent,
+    /// Watch over a run of a job; not for people.
+    #[command(hide = true)]
+    Supervise,
 }
 
 impl Cli {
@@ -124,8 +128,10 @@ impl Cli {
     /// # Errors
     /// What the verb could not do, for standard error.
     pub fn run(self) -> Result<ExitCode> {
-        if matches!(self.verb, Verb::Agent) {
-            return Ok(agent::run());
+        match self.verb {
+            Verb::Agent => return Ok(agent::run()),
+            Verb::Supervise => return Ok(supervise::run()),
+            _ => {}
         }
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -154,6 +160,7 @@ impl Cli {
             Verb::Unsilence(args) => silence::unsilence(args).await,
             Verb::Reload(args) => reload::run(args).await,
             Verb::Agent => Ok(agent::run()),
+            Verb::Supervise => Ok(supervise::run()),
         }
     }
 }

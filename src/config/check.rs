@@ -302,11 +302,5 @@ fn disk(fields: &Fields<'_>) -> Option<DiskCheck> {
     let path = fields.required("path", "a path on the file system to measure");
     let percent = fields.get("min_free_percent");
     let min_free_percent = percent.and_then(|node| node.integer(0..=100)).unwrap_or(10);
-    let path = path?;
-    let text = path.text()?;
-    if !text.starts_with('/') {
-        path.report(Problem::error("this path is relative").expected("a path from /"));
-        return None;
-    }
-    Some(DiskCheck { path: text.to_owned(), min_free_percent })
+    Some(DiskCheck { path: path?.absolute_path()?.to_owned(), min_free_percent })
 }

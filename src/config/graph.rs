@@ -1,60 +1,28 @@
-use super::names::nearest;
-use super::node::Node;
+use super::known::Known;
 use super::reader::Problem;
 use super::service::Draft;
 use std::collections::{BTreeMap, BTreeSet};
-use vai_core::model::{ServiceKind, ServiceName};
+use vai_core::model::ServiceName;
 
 /// Resolves the names in `dependencies`. Unknown ones are told and dropped, as
 /// are those that vai does not watch: they block nobody. A cycle is an error.
-pub(super) fn resolve_dependencies(drafts: &mut [Draft<'_>]) {
-    let known: BTreeMap<String, Standing> =
-        drafts.iter().map(|draft| (draft.service.name.to_string(), Standing::of(draft))).collect();
+pub(super) fn resolve_dependencies(drafts: &mut [Draft<'_>], known: &Known) {
     let mut edges: BTreeMap<String, Vec<Edge>> = BTreeMap::new();
     for (index, draft) in drafts.iter_mut().enumerate() {
         let mut seen = BTreeSet::new();
         for (place, node) in draft.dependencies.iter().enumerate() {
-            let Some(name) = node.text() else { continue };
-            let Some(standing) = known.get(name) else {
-                unknown(node, name, &known);
+            let Some(name) = known.service(node).filter(|&name| seen.insert(name)) else {
                 continue;
             };
-            if !seen.insert(name) {
-                continue;
-            }
             let edge = Edge { to: name.to_owned(), draft: index, place };
             edges.entry(draft.service.name.to_string()).or_default().push(edge);
-            match standing {
-                Standing::Watched => draft.service.dependencies.push(ServiceName::from(name)),
-                Standing::Disabled => node.report(
-                    Problem::warning(format!("the service \"{name}\" is disabled"))
-                        .expected("ignored: a disabled dependency blocks nobody"),
-                ),
-                Standing::Documentation => node.report(
-                    Problem::warning(format!("the service \"{name}\" is not watched"))
-                        .expected("ignored: it has no health check, or is documentation"),
-                ),
+            if known.blocks(node, name) {
+                draft.service.dependencies.push(ServiceName::from(name));
             }
         }
     }
     for cycle in cycles(&edges) {
         report_cycle(drafts, &cycle);
-    }
-}
-
-enum Standing {
-    Watched,
-    Disabled,
-    Documentation,
-}
-
-impl Standing {
-    fn of(draft: &Draft<'_>) -> Self {
-        match (draft.service.enabled, draft.service.kind) {
-            (false, _) => Self::Disabled,
-            (true, ServiceKind::Watched) => Self::Watched,
-            (true, ServiceKind::Documentation) => Self::Documentation,
-        }
     }
 }
 
@@ -64,14 +32,6 @@ struct Edge {
     to: String,
     draft: usize,
     place: usize,
-}
-
-fn unknown(node: &Node<'_>, name: &str, known: &BTreeMap<String, Standing>) {
-    node.report(
-        Problem::warning(format!("there is no service \"{name}\""))
-            .expected("ignored")
-            .did_you_mean(nearest(name, known.keys().map(String::as_str))),
-    );
 }
 
 fn report_cycle(drafts: &[Draft<'_>], cycle: &[Edge]) {

@@ -1,108 +1,174 @@
 use super::channels::Channels;
 use super::fields::Fields;
-use super::names::nearest;
+use super::known::Known;
 use super::node::Node;
-use super::reader::{Problem, Reader};
+use super::reader::Problem;
 use super::schedule::{schedule, timezone};
 use super::service::{DOCUMENTATION, command, environment, notify};
+use crate::schedule::{Crontab, JobSchedule};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use vai_core::model::{ContainerKey, Duty, Job, JobName, Notify, Overlap, Place, ServiceName};
 
-/// Validates `cron_jobs` of `file`, and says that they are not run.
-pub(super) fn jobs<'a>(
-    reader: &Reader<'a>,
-    file: &Fields<'a>,
-    services: &[&str],
-    channels: &mut Channels,
-) {
-    let members = file.get("cron_jobs").and_then(|node| node.members());
-    let members = members.unwrap_or_default();
-    let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
-    let known: Vec<&str> = names.iter().chain(services).copied().collect();
-    let mut waiting = Vec::new();
-    for (name, node) in &members {
-        if job(node, &known, channels) == Some(true) {
-            waiting.push(*name);
-        }
-    }
-    match waiting.as_slice() {
-        [] => {}
-        [only] => reader.not_acted_on(format!("the cron job {only} is not run by this version")),
-        many => reader.not_acted_on(format!(
-            "{} cron jobs are not run by this version: {}",
-            many.len(),
-            many.join(", ")
-        )),
-    }
+/// How often a run is tried again where `retry_on_failure` says no number.
+const RETRIES: u32 = 3;
+
+/// The jobs of a registry.
+#[derive(Default)]
+pub(super) struct Jobs {
+    pub(super) jobs: BTreeMap<JobName, Arc<Job>>,
+    /// When those are due that the clock runs.
+    pub(super) schedules: BTreeMap<JobName, JobSchedule>,
 }
 
-/// Validates one job; whether vai would have to run it.
-fn job(node: &Node<'_>, known: &[&str], channels: &mut Channels) -> Option<bool> {
+/// The entries of `cron_jobs` of `file`.
+pub(super) fn entries<'a>(file: &Fields<'a>) -> Vec<(&'a str, Node<'a>)> {
+    file.get("cron_jobs").and_then(|node| node.members()).unwrap_or_default()
+}
+
+/// Reads the `entries` of `cron_jobs`.
+pub(super) fn jobs(entries: &[(&str, Node<'_>)], known: &Known, channels: &mut Channels) -> Jobs {
+    let mut found = Jobs::default();
+    for (name, node) in entries {
+        let Some((job, schedule)) = job(name, node, known, channels) else { continue };
+        if job.duty == Duty::Scheduled {
+            found.schedules.insert(job.name.clone(), schedule);
+        }
+        found.jobs.insert(job.name.clone(), Arc::new(job));
+    }
+    found
+}
+
+fn job(
+    name: &str,
+    node: &Node<'_>,
+    known: &Known,
+    channels: &mut Channels,
+) -> Option<(Job, JobSchedule)> {
     let fields = node.fields()?;
-    let enabled = fields.get("enabled").and_then(|node| node.bool()).unwrap_or(true);
-    let container = fields.text("container");
-    let runs = enabled && container.is_some_and(|container| container != "host");
-    if let Some(node) = fields.required("schedule", "five fields of crontab, such as \"0 3 * * *\"")
-    {
-        schedule(&node);
-    }
-    if let Some(node) = fields.get("timezone") {
-        timezone(&node);
-    }
-    what_it_runs(&fields, runs);
-    for key in ["timeout_seconds", "catch_up_seconds"] {
-        fields.get(key).and_then(|node| node.seconds(0.0));
-    }
-    for key in ["user", "working_dir", "log_path"] {
-        fields.text(key);
-    }
-    if let Some(node) = fields.get("environment") {
-        let mut held = None;
-        environment(&node, &mut held);
-    }
-    for key in ["notify_on_success", "retry_on_failure"] {
-        fields.get(key).and_then(|node| node.bool());
-    }
-    if let Some(node) = fields.get("max_retries") {
-        node.integer(0u32..=1000);
-    }
-    if let Some(node) = fields.get("overlap") {
-        node.choice(&[("forbid", ()), ("allow", ()), ("replace", ())]);
-    }
-    let (notify, names) = notify(&fields);
-    channels.resolve(notify, &names);
-    for node in fields.get("dependencies").and_then(|node| node.items()).unwrap_or_default() {
-        known_name(&node, known);
+    let (duty, place) = place(&fields);
+    let (text, schedule) = when(&fields).unzip();
+    let command = what_it_runs(&fields, duty);
+    let mut held = None;
+    let environment = fields.get("environment").map(|node| environment(&node, &mut held));
+    let seconds = |key, least| fields.get(key).and_then(|node| node.seconds(least));
+    let overlap = fields.get("overlap").and_then(|node| {
+        node.choice(&[
+            ("forbid", Overlap::Forbid),
+            ("allow", Overlap::Allow),
+            ("replace", Overlap::Replace),
+        ])
+    });
+    let on_success = fields.get("notify_on_success").and_then(|node| node.bool());
+    let job = Job {
+        name: JobName::from(name),
+        duty,
+        schedule: text.unwrap_or_default(),
+        place,
+        command: command.unwrap_or_default(),
+        user: fields.text("user"),
+        working_dir: fields.text("working_dir"),
+        environment: environment.unwrap_or_default(),
+        log_path: fields.get("log_path").and_then(|node| node.absolute_path()).map(str::to_owned),
+        timeout: seconds("timeout_seconds", 0.1).unwrap_or(Duration::from_secs(3600)),
+        overlap: overlap.unwrap_or_default(),
+        catch_up: seconds("catch_up_seconds", 0.0).unwrap_or_default(),
+        retries: retries(&fields),
+        dependencies: dependencies(&fields, known),
+        notify: whom_to_tell(&fields, channels),
+        notify_on_success: on_success.unwrap_or(false),
+        held,
+    };
+    if duty == Duty::Scheduled {
+        needs_shell(&fields, &job);
     }
     fields.close("a cron job", &DOCUMENTATION);
-    Some(runs)
+    Some((job, schedule?))
 }
 
-fn what_it_runs(fields: &Fields<'_>, runs: bool) {
+/// Who runs it, and where. The jobs of the host are its own crontab's.
+fn place(fields: &Fields<'_>) -> (Duty, Place) {
+    let enabled = fields.get("enabled").and_then(|node| node.bool()).unwrap_or(true);
+    let duty = if enabled { Duty::Scheduled } else { Duty::Disabled };
+    match fields.text("container").as_deref() {
+        None | Some("host") => (Duty::Documentation, Place::Local),
+        Some("vai" | "local") => (duty, Place::Local),
+        Some(name) => (duty, Place::Container(ContainerKey::from(name))),
+    }
+}
+
+/// When it is due; in words, and for whoever follows the clock.
+fn when(fields: &Fields<'_>) -> Option<(String, JobSchedule)> {
+    let node = fields.required("schedule", "five fields of crontab, such as \"0 3 * * *\"");
+    let zone = fields.get("timezone");
+    let found = zone.as_ref().and_then(timezone);
+    let node = node?;
+    let crontab: Crontab = schedule(&node)?;
+    let words = node.text()?.split_whitespace().chain(zone.as_ref().and_then(Node::string));
+    let text = words.collect::<Vec<_>>().join(" ");
+    Some((text, JobSchedule { crontab, zone: found }))
+}
+
+fn what_it_runs(fields: &Fields<'_>, duty: Duty) -> Option<String> {
     match (fields.get("command"), fields.get("script")) {
-        (Some(_), Some(script)) => script.report(
-            Problem::error("`command` and `script` mean the same")
-                .at_key()
-                .help("keep one of the two"),
-        ),
-        (Some(node), None) | (None, Some(node)) => {
-            command(&node);
+        (Some(_), Some(script)) => {
+            script.report(
+                Problem::error("`command` and `script` mean the same")
+                    .at_key()
+                    .help("keep one of the two"),
+            );
+            None
         }
-        (None, None) if runs => {
+        (Some(node), None) | (None, Some(node)) => command(&node),
+        (None, None) if duty == Duty::Documentation => None,
+        (None, None) => {
             fields.required("command", "what to run");
+            None
         }
-        (None, None) => {}
     }
 }
 
-/// The name, if it is one of `known`; another one is told and ignored.
-pub(super) fn known_name<'a>(node: &Node<'a>, known: &[&str]) -> Option<&'a str> {
-    let name = node.text()?;
-    if known.contains(&name) {
-        return Some(name);
+fn retries(fields: &Fields<'_>) -> u32 {
+    let retry = fields.get("retry_on_failure").map(|node| node.bool().unwrap_or(false));
+    let most = fields.get("max_retries");
+    if let (None, Some(node)) = (retry, &most) {
+        node.report(
+            Problem::warning("`max_retries` means nothing without `retry_on_failure`")
+                .at_key()
+                .expected("needs \"retry_on_failure\": true"),
+        );
     }
-    node.report(
-        Problem::warning(format!("there is no service \"{name}\""))
-            .expected("ignored")
-            .did_you_mean(nearest(name, known.iter().copied())),
-    );
-    None
+    let most = most.and_then(|node| node.integer(0u32..=1000)).unwrap_or(RETRIES);
+    if retry == Some(true) { most } else { 0 }
+}
+
+fn dependencies(fields: &Fields<'_>, known: &Known) -> Vec<ServiceName> {
+    let mut found: Vec<ServiceName> = Vec::new();
+    for node in fields.get("dependencies").and_then(|node| node.items()).unwrap_or_default() {
+        let Some(name) = known.service(&node).filter(|name| known.blocks(&node, name)) else {
+            continue;
+        };
+        if !found.iter().any(|earlier| earlier.as_str() == name) {
+            found.push(name.into());
+        }
+    }
+    found
+}
+
+fn whom_to_tell(fields: &Fields<'_>, channels: &mut Channels) -> Notify {
+    let (notify, names) = notify(fields);
+    channels.resolve(notify, &names)
+}
+
+/// A local job needs a shell beside vai.
+fn needs_shell(fields: &Fields<'_>, job: &Job) {
+    if job.place == Place::Local && !fields.reader().context.local_shell {
+        fields.report(
+            Problem::error("this job runs beside vai, and there is no shell here")
+                .at_key()
+                .expected("needs \"container\": the one that it runs in")
+                .help("or run vai where there is a shell, such as in an ubuntu image"),
+        );
+    }
 }

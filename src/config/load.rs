@@ -4,6 +4,8 @@ use super::diagnostic::{Diagnostic, render};
 use super::environment::Environment;
 use super::fields::Fields;
 use super::graph::resolve_dependencies;
+use super::jobs::Jobs;
+use super::known::Known;
 use super::maintenance::maintenance;
 use super::names::misspelt;
 use super::node::Node;
@@ -113,17 +115,15 @@ pub fn load(source: &str, environment: &Environment, context: &Context) -> Loade
     let reader = Reader::new(environment, context, &positions);
     let root_node = Node { reader: &reader, value: &root, pointer: String::new() };
     let config = read(&reader, &root_node, bare);
-    let Collected { diagnostics: found, redactor, masks, not_acted_on } = reader.finish();
+    let Collected { diagnostics: found, redactor, masks } = reader.finish();
     let mut diagnostics = syntax::duplicate_keys(source, &root);
     diagnostics.extend(found);
     diagnostics.sort_by_key(|diagnostic| diagnostic.position.as_ref().map(|at| at.span.start));
     let usable = !diagnostics.iter().any(Diagnostic::is_error);
     Loaded {
-        config: config.filter(|_| usable).map(|config| Config {
-            redactor: redactor.clone(),
-            not_acted_on,
-            ..config
-        }),
+        config: config
+            .filter(|_| usable)
+            .map(|config| Config { redactor: redactor.clone(), ..config }),
         diagnostics,
         positions,
         redactor,
@@ -171,8 +171,8 @@ pub fn env_path(source: &str, registry: &Path) -> PathBuf {
     folder.join(path)
 }
 
-/// Reads all sections; the secrets and sentences that came up on the way are
-/// added by the caller.
+/// Reads all sections; the secrets that came up on the way are added by the
+/// caller.
 fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Config> {
     let file = if bare { Fields::new(reader, None, String::new()) } else { root.fields()? };
     sections::env_file(reader, &file);
@@ -193,16 +193,17 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
         let notify = std::mem::replace(&mut draft.service.notify, Notify::Default);
         draft.service.notify = channels.resolve(notify, &draft.channels);
     }
-    resolve_dependencies(&mut drafts);
+    let entries = jobs::entries(&file);
+    let known = Known::new(&drafts, entries.iter().map(|(name, _)| *name));
+    resolve_dependencies(&mut drafts, &known);
     resolve_ladders(&mut drafts, &containers);
-    let names: Vec<&str> = drafts.iter().map(|draft| draft.service.name.as_str()).collect();
-    jobs::jobs(reader, &file, &names, &mut channels);
-    let maintenance = maintenance(&file, &names);
+    let Jobs { jobs, schedules } = jobs::jobs(&entries, &known, &mut channels);
+    let maintenance = maintenance(&file, &known);
     let limits = sections::limits(&file, drafts.len());
     file.own("$schema");
     stray_services(root, bare);
     file.close("the registry", &["description"]);
-    if !drafts.iter().any(Draft::is_watched) && !reader.has_errors() {
+    if !drafts.iter().any(Draft::is_watched) && schedules.is_empty() && !reader.has_errors() {
         root.report(
             Problem::warning("nothing is watched")
                 .at_key()
@@ -214,6 +215,8 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
             .into_iter()
             .map(|draft| (draft.service.name.clone(), Arc::new(draft.service)))
             .collect(),
+        jobs,
+        schedules,
         containers,
         probe: probe.unwrap_or_default(),
         limits,
@@ -221,7 +224,6 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
         maintenance,
         notifications: channels.finish(),
         redactor: Redactor::default(),
-        not_acted_on: Vec::new(),
     })
 }
 

@@ -11,6 +11,7 @@ mod fields;
 mod graph;
 mod http;
 mod jobs;
+mod known;
 mod load;
 mod locate;
 mod maintenance;
@@ -46,17 +47,21 @@ pub use shrink::{Held, dropped};
 pub use template::{Encoding, Placeholder, Template};
 pub use watch::{Content, Snapshot, Source};
 
-use crate::schedule::Window;
+use crate::schedule::{JobSchedule, Window};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use vai_core::model::{Check, ContainerKey, Redactor, Service, ServiceName};
+use vai_core::model::{Check, ContainerKey, Job, JobName, Redactor, Service, ServiceName};
 
 /// A valid registry with every default filled in and every `${NAME}` resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Every service, disabled ones and documentation included.
     pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// Every job, disabled ones and documentation included.
+    pub jobs: BTreeMap<JobName, Arc<Job>>,
+    /// When those jobs are due that the clock runs.
+    pub schedules: BTreeMap<JobName, JobSchedule>,
     /// The `containers` map.
     pub containers: BTreeMap<ContainerKey, ContainerEntry>,
     /// Whether the agent may be placed in containers that do not say.
@@ -72,9 +77,6 @@ pub struct Config {
     pub notifications: Notifications,
     /// Takes the values of all secrets out of text.
     pub redactor: Redactor,
-    /// What the registry asks for and this version does not act on yet, one
-    /// sentence each; said at every start.
-    pub not_acted_on: Vec<String>,
 }
 
 /// An entry of the `containers` map.

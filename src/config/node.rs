@@ -55,6 +55,20 @@ impl<'a> Node<'a> {
         Some(text)
     }
 
+    /// A path that starts at the root.
+    pub(super) fn absolute_path(&self) -> Option<&'a str> {
+        let path = self.text()?;
+        if !path.starts_with('/') {
+            self.report(
+                Problem::error("this path is relative")
+                    .expected("a path from /")
+                    .help("a relative one would depend on the working folder of the moment"),
+            );
+            return None;
+        }
+        Some(path)
+    }
+
     pub(super) fn bool(&self) -> Option<bool> {
         match self.value {
             Value::BooleanLit(bool) => Some(bool.value),

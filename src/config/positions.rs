@@ -62,6 +62,12 @@ impl Positions {
         if field.is_empty() { service } else { child(&service, field) }
     }
 
+    /// The pointer of a job's field.
+    #[must_use]
+    pub fn job(&self, name: &str, field: &str) -> String {
+        child(&child("/cron_jobs", name), field)
+    }
+
     /// The pointer of a field of an entry of the `containers` map.
     #[must_use]
     pub fn container(&self, key: &str, field: &str) -> String {

@@ -16,7 +16,6 @@ pub(super) struct Reader<'a> {
     diagnostics: RefCell<Vec<Diagnostic>>,
     secrets: RefCell<Vec<Secret>>,
     masks: RefCell<Vec<Range<usize>>>,
-    not_acted_on: RefCell<Vec<String>>,
 }
 
 /// What a reading collected besides the values.
@@ -25,7 +24,6 @@ pub(super) struct Collected {
     pub(super) redactor: Redactor,
     /// The parts of the text that hold literal secrets.
     pub(super) masks: Vec<Range<usize>>,
-    pub(super) not_acted_on: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -41,7 +39,6 @@ impl<'a> Reader<'a> {
             diagnostics: RefCell::default(),
             secrets: RefCell::default(),
             masks: RefCell::default(),
-            not_acted_on: RefCell::default(),
         }
     }
 
@@ -78,11 +75,6 @@ impl<'a> Reader<'a> {
         self.masks.borrow_mut().push(span);
     }
 
-    /// Says what the registry asks for and this version does not do.
-    pub(super) fn not_acted_on(&self, sentence: String) {
-        self.not_acted_on.borrow_mut().push(sentence);
-    }
-
     pub(super) fn finish(self) -> Collected {
         let mut diagnostics = self.diagnostics.into_inner();
         diagnostics.sort_by_key(|diagnostic| {
@@ -93,7 +85,6 @@ impl<'a> Reader<'a> {
             diagnostics,
             redactor: Redactor::new(self.secrets.into_inner()),
             masks: self.masks.into_inner(),
-            not_acted_on: self.not_acted_on.into_inner(),
         }
     }
 }

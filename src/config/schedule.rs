@@ -9,7 +9,15 @@ use jiff::tz::{self, TimeZone};
 /// Reads a crontab schedule, and says what of it is wrong.
 pub(super) fn schedule(node: &Node<'_>) -> Option<Crontab> {
     match node.text()?.parse::<Crontab>() {
-        Ok(schedule) => Some(schedule),
+        Ok(schedule) => {
+            if !schedule.comes_true() {
+                node.report(
+                    Problem::warning("this schedule never comes true")
+                        .expected("none of its months has such a day"),
+                );
+            }
+            Some(schedule)
+        }
         Err(wrong) => {
             for error in wrong {
                 node.report(problem(&error));

@@ -118,15 +118,17 @@ impl Directory {
     }
 }
 
-/// Every container that `config` names or that one of its services is in, each
-/// with the probe mode in force.
+/// Every container that `config` names or that one of its services or jobs is
+/// in, each with the probe mode in force.
 #[must_use]
 pub fn keys_of(config: &Config) -> Keys {
-    let of_services = config.services.values().filter_map(|service| match &service.place {
+    let of_services = config.services.values().map(|service| &service.place);
+    let of_jobs = config.jobs.values().map(|job| &job.place);
+    let places = of_services.chain(of_jobs).filter_map(|place| match place {
         Place::Local => None,
         Place::Container(key) => Some(key),
     });
-    of_services
+    places
         .chain(config.containers.keys())
         .map(|key| {
             let mut entry = config.containers.get(key).cloned().unwrap_or_default();

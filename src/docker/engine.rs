@@ -161,6 +161,19 @@ pub struct ExecEnd {
     pub output: String,
 }
 
+impl ExecEnd {
+    /// The container runtime's words where it could not start the command; had
+    /// it been the command's own 126 or 127, a shell would have said so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        const WORDS: [&str; 3] =
+            ["OCI runtime exec failed", "executable file not found", "unable to find user"];
+        let not_found = matches!(self.exit_code, Some(126 | 127));
+        let said = self.output.as_str();
+        (not_found && WORDS.iter().any(|words| said.contains(words))).then(|| said.trim())
+    }
+}
+
 /// A command that is spoken with. Dropping it gives the command end of file.
 pub struct ExecStream {
     /// Its standard input.

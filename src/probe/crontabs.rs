@@ -72,7 +72,7 @@ impl Prober {
     ) -> Result<Crontabs, ProbeError> {
         let reading = async {
             let key = match place {
-                Place::Local => return taken(perform(Op::Crontabs, self.watcher()).await),
+                Place::Local => return taken(perform(Op::Crontabs, self.here()).await),
                 Place::Container(key) => key,
             };
             let lost = |outcome| ProbeError::Lost(reason(outcome));
@@ -117,7 +117,9 @@ fn taken(answer: Answer) -> Result<Crontabs, ProbeError> {
         | Answer::Ended { .. }
         | Answer::Processes(_)
         | Answer::Lines(_)
-        | Answer::Exists(_) => {
+        | Answer::Exists(_)
+        | Answer::Run(_)
+        | Answer::Written(_) => {
             Err(ProbeError::Lost("the agent answered another question".to_owned()))
         }
     }

@@ -16,6 +16,7 @@ pub mod perform;
 mod pidfd;
 mod pool;
 mod prober;
+pub mod run;
 mod started;
 pub mod watch;
 pub mod wire;

@@ -1,6 +1,7 @@
 //! What is said between the orchestrator and an agent: length-prefixed JSON
 //! frames over the agent's standard input and output.
 
+use super::run::{RunOp, RunState, Written};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use vai_core::model::{CheckKind, ProcId, Report};
@@ -83,6 +84,13 @@ pub enum Op {
     Exists(String),
     /// The lines of the crontabs that run something.
     Crontabs,
+    /// About a run of a job.
+    Run {
+        /// Which.
+        mark: String,
+        /// What.
+        op: RunOp,
+    },
 }
 
 /// From the agent to the orchestrator.
@@ -107,6 +115,11 @@ pub enum Frame {
         watch: String,
         /// Which.
         process: ProcId,
+    },
+    /// A run that was begun or looked at here is over.
+    Over {
+        /// Which.
+        mark: String,
     },
 }
 
@@ -133,6 +146,10 @@ pub enum Answer {
     Exists(bool),
     /// To `Crontabs`.
     Crontabs(Crontabs),
+    /// To `Begin` and `Look` about a run.
+    Run(RunState),
+    /// To `Output` of a run.
+    Written(Written),
     /// The operation could not be performed; why.
     Failed(String),
 }

@@ -109,7 +109,19 @@ impl FromStr for Crontab {
     }
 }
 
+/// The days of each month, January first, of a leap year.
+const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 impl Crontab {
+    /// Whether any of its months has any of its days; 30 February never comes.
+    #[must_use]
+    pub fn comes_true(&self) -> bool {
+        let has_day = |(month, length): (u32, u32)| {
+            self.months >> month & 1 == 1 && self.days.trailing_zeros() <= length
+        };
+        self.either_day || (1..).zip(LENGTHS).any(has_day)
+    }
+
     /// The first time on the clock after `after`, up to the day of `limit`.
     pub(super) fn civil_after(&self, after: DateTime, limit: Date) -> Option<DateTime> {
         let mut first = self.times.partition_point(|&time| time <= minute_of(after));
@@ -141,6 +153,23 @@ impl Crontab {
             date = date.yesterday().ok()?;
         }
         None
+    }
+
+    /// How many times on the clock there are after `after`, up to `until`.
+    pub(super) fn civil_count(&self, after: DateTime, until: DateTime) -> u32 {
+        let up_to = |at: DateTime| self.times.partition_point(|&time| time <= minute_of(at));
+        let mut count = 0;
+        let mut date = after.date();
+        while date <= until.date() {
+            if self.is_on(date) {
+                let from = if date == after.date() { up_to(after) } else { 0 };
+                let to = if date == until.date() { up_to(until) } else { self.times.len() };
+                count += to.saturating_sub(from);
+            }
+            let Ok(tomorrow) = date.tomorrow() else { break };
+            date = tomorrow;
+        }
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     fn is_on(&self, date: Date) -> bool {

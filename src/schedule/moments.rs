@@ -7,8 +7,14 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-/// 29 February may be eight years away; farther ahead there is nothing.
-const HORIZON: SignedDuration = SignedDuration::from_hours(9 * 366 * 24);
+/// A 29 February that is a Sunday may be 40 years away; farther ahead there is
+/// nothing.
+const HORIZON: SignedDuration = SignedDuration::from_hours(41 * 366 * 24);
+
+/// What changes a zone's clock by more is no change between summer and winter:
+/// nothing is made up for, and what is repeated counts again (as Debian's
+/// cron, to which a jump forward by exactly this is large, one back is not).
+const LARGEST_CHANGE: SignedDuration = SignedDuration::from_hours(3);
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -16,6 +22,9 @@ impl Crontab {
     /// The first moment after `at`; `None` if the expression never comes true.
     #[must_use]
     pub fn next_after(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        if !self.comes_true() {
+            return None;
+        }
         let last = at.checked_add(HORIZON).ok()?;
         let mut after = at;
         let mut stretch = Stretch::around(at, zone);
@@ -34,6 +43,9 @@ impl Crontab {
     /// The last moment that is not after `at`; `None` if there was none.
     #[must_use]
     pub fn previous_at_or_before(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        if !self.comes_true() {
+            return None;
+        }
         let first = at.checked_sub(HORIZON).ok()?;
         let mut until = at;
         loop {
@@ -49,9 +61,33 @@ impl Crontab {
         }
     }
 
+    /// How many moments there are after `after`, up to `until`. Costs as many
+    /// steps as there are days between them.
+    #[must_use]
+    pub fn count_between(&self, after: Timestamp, until: Timestamp, zone: &TimeZone) -> u32 {
+        let mut count = 0_u32;
+        let mut after = after;
+        let mut stretch = Stretch::around(after, zone);
+        loop {
+            let end = stretch.end.filter(|&end| end <= until);
+            let last = end.and_then(|end| end.checked_sub(SECOND).ok()).unwrap_or(until);
+            count = count.saturating_add(self.count_in(&stretch, after, last));
+            let Some(end) = end else { return count };
+            stretch = Stretch::around(end, zone);
+            let made_up = self.falls_into_the_gap(&stretch);
+            count = count.saturating_add(u32::from(made_up));
+            after = if made_up { end } else { last };
+        }
+    }
+
+    fn count_in(&self, stretch: &Stretch, after: Timestamp, until: Timestamp) -> u32 {
+        let after = self.not_repeated(stretch, after);
+        let civil = |at: Timestamp| stretch.offset.to_datetime(at);
+        if after < until { self.civil_count(civil(after), civil(until)) } else { 0 }
+    }
+
     fn first_in(&self, stretch: &Stretch, after: Timestamp, last: Timestamp) -> Option<Timestamp> {
-        let fresh = self.fresh(stretch).and_then(|fresh| fresh.checked_sub(SECOND).ok());
-        let after = fresh.map_or(after, |fresh| fresh.max(after));
+        let after = self.not_repeated(stretch, after);
         let end = stretch.end.map_or(last, |end| end.min(last));
         let found = self.civil_after(stretch.offset.to_datetime(after), stretch.date(end))?;
         let found = stretch.offset.to_timestamp(found).ok()?;
@@ -66,11 +102,18 @@ impl Crontab {
         (found >= start && found >= fresh).then_some(found)
     }
 
+    /// `after`, or later where the clock of `stretch` only repeats itself.
+    fn not_repeated(&self, stretch: &Stretch, after: Timestamp) -> Timestamp {
+        let fresh = self.fresh(stretch).and_then(|fresh| fresh.checked_sub(SECOND).ok());
+        fresh.map_or(after, |fresh| fresh.max(after))
+    }
+
     /// When the clock of `stretch` shows what it has not shown before.
     fn fresh(&self, stretch: &Stretch) -> Option<Timestamp> {
         let repeated = stretch.before.duration_since(stretch.offset);
-        stretch.start.filter(|_| self.at_fixed_times && repeated.is_positive())?;
-        stretch.start?.checked_add(repeated).ok()
+        let repeats = repeated.is_positive() && repeated <= LARGEST_CHANGE;
+        let start = stretch.start.filter(|_| self.at_fixed_times && repeats)?;
+        start.checked_add(repeated).ok()
     }
 
     /// Whether a time of the day was skipped when `stretch` began.
@@ -80,7 +123,8 @@ impl Crontab {
             let to = stretch.offset.to_datetime(start);
             self.civil_after(from, to.date()).filter(|&found| found < to)
         };
-        let is_gap = stretch.offset > stretch.before;
+        let gap = stretch.offset.duration_since(stretch.before);
+        let is_gap = gap.is_positive() && gap < LARGEST_CHANGE;
         self.at_fixed_times && is_gap && stretch.start.and_then(skipped).is_some()
     }
 }

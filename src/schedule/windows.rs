@@ -4,7 +4,7 @@ use super::Crontab;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
-use vai_core::model::{MaintenanceWindow, ServiceName, Wall};
+use vai_core::model::{JobName, MaintenanceWindow, ServiceName, Wall};
 
 /// A maintenance window of the registry.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Window {
     pub zone: Option<TimeZone>,
     /// The services in it.
     pub services: Vec<ServiceName>,
+    /// The jobs in it.
+    pub jobs: Vec<JobName>,
     /// In the registry's words; may be empty.
     pub reason: String,
 }
@@ -86,6 +88,7 @@ fn open_at(
             change = change.min(end);
             open.push(MaintenanceWindow {
                 services: window.services.clone(),
+                jobs: window.jobs.clone(),
                 reason: window.reason.clone(),
                 until: Wall::from_millis(end.as_millisecond()),
             });
@@ -106,6 +109,7 @@ mod tests {
             duration: Duration::from_secs(hours * HOUR),
             zone: None,
             services: vec![ServiceName::from("redis")],
+            jobs: Vec::new(),
             reason: reason.to_owned(),
         }
     }

@@ -228,6 +228,7 @@ fn key_of(key: &RecordKey) -> RowKey {
         RecordKey::Host => ("host", String::new()),
         RecordKey::Service(name) => ("service", name.to_string()),
         RecordKey::Container(key) => ("container", key.to_string()),
+        RecordKey::Job(name) => ("job", name.to_string()),
         RecordKey::Act(id) => ("act", id.0.to_string()),
         RecordKey::Incident(id) => ("incident", id.0.clone()),
         RecordKey::Message(id) => ("message", id.0.to_string()),

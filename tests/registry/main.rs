@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at its first surprise")]
 
+mod jobs;
 mod meaning;
 mod sections;
 mod sinks;

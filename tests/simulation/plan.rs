@@ -1,13 +1,16 @@
 //! What happens to whom, as data: drawn from a seed, written by hand, or shrunk.
 
+use crate::attention;
+use crate::heart::{self, Part};
 use crate::history;
 use crate::network;
 use crate::registry;
 use crate::rng::Rng;
+use crate::secrets;
 use crate::sinks;
 use crate::sinks::{Failing, Inbox, Sinks};
 use std::sync::Arc;
-use vai_core::model::{Service, Watchlist};
+use vai_core::model::{Service, SilenceScope, Watchlist};
 
 /// Milliseconds of virtual time.
 pub(crate) type Ms = u64;
@@ -24,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) settings: Watchlist,
     pub(crate) sinks: Sinks,
+    /// How often the address outside is pinged that misses vai.
+    pub(crate) heartbeat: Ms,
     pub(crate) faults: Vec<Fault>,
     /// Faults come until then; from then on everything is mended.
     pub(crate) busy: Ms,
@@ -110,11 +115,13 @@ pub(crate) enum What {
     SinkFails { inbox: Inbox, how: Failing, lasts: Ms },
     SinksEdited { edit: sinks::Edit, lasts: Ms },
     Acknowledged { service: String },
-    Silenced { service: Option<String>, lasts: Ms },
+    Silenced { scope: SilenceScope, lasts: Ms },
+    Unsilenced { scope: SilenceScope },
     Digest,
     Reloaded { edit: Edit },
     Asked { service: String, request: Request },
     Maintenance { service: String, lasts: Ms },
+    Stuck { part: Part },
 }
 
 impl What {
@@ -175,7 +182,8 @@ pub(crate) enum Request {
 impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
-        sinks::told(network::widened(Self::of_one_host(seed)))
+        let told = sinks::told(network::widened(Self::of_one_host(seed)));
+        secrets::initiated(heart::watched(attention::attended(told)))
     }
 
     /// The history of a seed in which nobody looks further than into containers.
@@ -184,16 +192,26 @@ impl Plan {
         let (containers, services, settings) = registry::random(&mut rng);
         let busy = rng.range(3, 20) * HOUR;
         let faults = history::random(&mut rng, &containers, &services, busy);
-        let sinks = sinks::plain_sinks();
-        Self { seed, containers, services, settings, sinks, faults, busy, quiet: 4 * HOUR }
+        Self { seed, ..Self::with(containers, services, settings, faults, busy) }
     }
 
     /// A history written by hand: services in one container named `main`.
     pub(crate) fn of(services: Vec<ServicePlan>, faults: Vec<Fault>, busy: Ms) -> Self {
         let containers = vec![registry::container("main")];
         let settings = registry::settings();
-        let sinks = sinks::plain_sinks();
-        Self { seed: 0, containers, services, settings, sinks, faults, busy, quiet: 4 * HOUR }
+        Self::with(containers, services, settings, faults, busy)
+    }
+
+    fn with(
+        containers: Vec<ContainerPlan>,
+        services: Vec<ServicePlan>,
+        settings: Watchlist,
+        faults: Vec<Fault>,
+        busy: Ms,
+    ) -> Self {
+        let (sinks, heartbeat) = (sinks::plain_sinks(), MINUTE);
+        let quiet = 4 * HOUR;
+        Self { seed: 0, containers, services, settings, sinks, heartbeat, faults, busy, quiet }
     }
 
     pub(crate) fn watchlist(&self) -> Watchlist {

@@ -10,10 +10,12 @@
 )]
 
 mod acts;
+mod attention;
 mod campaign;
 mod disk;
 mod engine;
 mod faults;
+mod heart;
 mod history;
 mod look;
 mod network;
@@ -24,6 +26,7 @@ mod registry;
 mod regressions;
 mod rng;
 mod scenarios;
+mod secrets;
 mod shrink;
 mod sinks;
 mod story;

@@ -3,11 +3,13 @@
 
 use crate::disk::Disk;
 use crate::engine::{Container, Link};
+use crate::heart::{Heart, Part};
 use crate::look::Outside;
 use crate::oracle::{Heard, Oracle, Violation};
 use crate::plan::{CrashPoint, HOUR, Ms, Plan, SECOND};
 use crate::post::{Post, Sent};
 use crate::rng::Rng;
+use crate::secrets;
 use crate::sinks;
 use crate::story::Story;
 use crate::target::{Life, Target};
@@ -57,6 +59,8 @@ pub(crate) enum Thing {
     Acted { request: Box<ActRequest>, outcome: ActOutcome, run: u32 },
     Sent { sent: Box<Sent>, run: u32 },
     Reported { told: Vec<Told>, run: u32 },
+    Ping { run: u32 },
+    Watchdog { run: u32 },
     Boot,
 }
 
@@ -80,6 +84,7 @@ pub(crate) struct World {
     pub(crate) outside: Outside,
     pub(crate) disk: Disk,
     pub(crate) post: Post,
+    pub(crate) heart: Heart,
     pub(crate) armed: Option<(CrashPoint, Ms)>,
     pub(crate) boots: u32,
     pub(crate) mended: bool,
@@ -120,6 +125,7 @@ impl World {
             outside: Outside::default(),
             disk: Disk::default(),
             post: Post::new(plan.sinks.clone(), plan.seed),
+            heart: Heart::default(),
             armed: None,
             boots: 1,
             mended: false,
@@ -174,7 +180,7 @@ impl World {
         loop {
             let wake = self.core.as_ref().and_then(|core| core.next_wake(self.clock()));
             let wake = wake.map(|at| at.as_millis().saturating_sub(BOOT));
-            let post = self.post.next_wake();
+            let post = self.post.next_wake().filter(|_| !self.heart.is_wrong(Part::Delivery));
             let next = self.queue.first_key_value().map(|(&(at, _), _)| at);
             let Some(at) = [wake, post, next].into_iter().flatten().min() else { break };
             let at = at.max(self.now).max(self.frozen_until);
@@ -217,7 +223,11 @@ impl World {
             Thing::Mended => self.release(),
             Thing::Audit => {
                 self.later(AUDIT_EVERY, Thing::Audit);
-                let up = self.core.is_some() && self.link == Link::Up && self.engine_up;
+                let up = self.link == Link::Up && self.engine_up;
+                self.is_pinged()?;
+                if self.core.is_none() || self.heart.is_stuck() {
+                    return Ok(());
+                }
                 self.oracle.audit(self.now, up)
             }
             Thing::Dies { service } => {
@@ -257,6 +267,7 @@ impl World {
             Thing::DiskBack => {
                 if self.disk.fails {
                     self.disk.back();
+                    self.heart.is_well(Part::Store, self.now);
                     self.feed(Event::StoreBack)?;
                 }
                 self.post_wakes()
@@ -290,6 +301,11 @@ impl World {
             Thing::Acted { request, outcome, .. } => self.act_ended(&request, outcome),
             Thing::Sent { sent, run } => self.sent(*sent, run),
             Thing::Reported { told, .. } => self.reported(told),
+            Thing::Ping { .. } => self.pings(),
+            Thing::Watchdog { .. } => {
+                self.dies();
+                Ok(())
+            }
             Thing::Boot => self.boot(),
         }
     }
@@ -322,11 +338,13 @@ impl World {
             delta: &delta,
             actions: &actions[..dispatched],
             outside_lost: self.outside.lost_since(self.now),
+            wall: now.wall.as_millis(),
         };
         self.note_decisions(&delta, &actions);
+        secrets::are_kept(self.now, &delta)?;
         self.oracle.step(self.now, &heard, stored)?;
         for action in actions.into_iter().take(dispatched) {
-            self.dispatch(action, stored);
+            self.dispatch(action, stored)?;
         }
         if crash.is_some() {
             self.dies();
@@ -348,11 +366,12 @@ impl World {
         due.then_some(point)
     }
 
-    fn dispatch(&mut self, action: Action, stored: bool) {
+    fn dispatch(&mut self, action: Action, stored: bool) -> crate::Step {
         let run = self.run;
         match action {
             Action::Look { ticket, service } => {
                 let (report, takes) = self.look(&service, &ticket);
+                let report = secrets::looked(report);
                 self.later(takes, Thing::Looked { ticket, report, run });
             }
             Action::Act(request) if stored => {
@@ -365,8 +384,14 @@ impl World {
                 self.later(1, Thing::Acted { request, outcome, run });
             }
             Action::Run(_) | Action::EndRun(_) => {}
-            Action::Tell(id, notice) => self.send(id, *notice),
+            Action::Tell(id, notice) => return self.send(id, *notice),
         }
+        Ok(())
+    }
+
+    /// Whether there is a vai, stuck or not.
+    pub(crate) fn lives(&self) -> bool {
+        self.core.is_some() || self.heart.is_stuck()
     }
 
     /// vai is gone from one moment to the next.
@@ -382,13 +407,14 @@ impl World {
         self.run += 1;
         self.link = Link::Unknown;
         self.post.gone();
+        self.heart.gone(self.now);
         let lossy = self.disk.crash();
         self.oracle.crashed(lossy);
     }
 
     /// vai starts.
     pub(crate) fn boot(&mut self) -> crate::Step {
-        if self.core.is_some() {
+        if self.lives() {
             return Ok(());
         }
         let mut memory: Memory =
@@ -399,7 +425,8 @@ impl World {
         self.story.delta(self.now, &delta);
         self.core = Some(core);
         self.disk.store(&delta);
-        let heard = Heard { event: None, delta: &delta, actions: &[], outside_lost: None };
+        let wall = self.clock().wall.as_millis();
+        let heard = Heard { event: None, delta: &delta, actions: &[], outside_lost: None, wall };
         self.oracle.started(self.now, &self.watchlist);
         self.oracle.step(self.now, &heard, true)?;
         for change in &delta.changes {
@@ -407,7 +434,8 @@ impl World {
         }
         self.oracle.sinks_are(&self.post.sinks, Some(&told));
         let left = memory.messages().iter().map(|(&id, notice)| (id, notice.clone()));
-        self.post_starts(told, left.collect());
+        self.post_starts(told, left.collect())?;
+        self.heart_starts();
         let run = self.run;
         self.maintenance_again()?;
         self.feed(Event::Wake)?;
@@ -505,7 +533,9 @@ impl Thing {
             | Self::Second { run, .. }
             | Self::Acted { run, .. }
             | Self::Sent { run, .. }
-            | Self::Reported { run, .. } => Some(*run),
+            | Self::Reported { run, .. }
+            | Self::Ping { run }
+            | Self::Watchdog { run } => Some(*run),
             _ => None,
         }
     }

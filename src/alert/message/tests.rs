@@ -1,3 +1,4 @@
+mod jobs;
 mod kinds;
 mod mail;
 

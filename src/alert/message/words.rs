@@ -14,6 +14,7 @@ pub(super) fn condition(incident: &Incident) -> &'static str {
         Subject::Network => return "in doubt",
         Subject::Registry => return "refused",
         Subject::Sink => return "failing",
+        Subject::Job => return job_condition(incident.state),
         Subject::Service | Subject::Container | Subject::Host => {}
     }
     match incident.state {
@@ -36,6 +37,27 @@ pub(super) fn condition(incident: &Incident) -> &'static str {
             Severity::Info => "well",
             Severity::Warning | Severity::Critical => "unstable",
         },
+    }
+}
+
+/// The same of a job: its state says what is wrong with it.
+fn job_condition(state: StateLabel) -> &'static str {
+    match state {
+        StateLabel::Healing => "overdue",
+        StateLabel::Unknown => "behind",
+        StateLabel::Blocked => "skipped",
+        StateLabel::Degraded => "slow",
+        StateLabel::Held => "held",
+        StateLabel::Down
+        | StateLabel::Starting
+        | StateLabel::Healthy
+        | StateLabel::Suspect
+        | StateLabel::Verifying
+        | StateLabel::GaveUp
+        | StateLabel::Paused
+        | StateLabel::StoppedByHand
+        | StateLabel::Maintenance
+        | StateLabel::Disabled => "failing",
     }
 }
 
@@ -74,6 +96,7 @@ pub(super) fn named(incident: &Incident) -> String {
 pub(super) fn begun(incident: &Incident) -> String {
     match incident.subject {
         Subject::Service | Subject::Vai => named(incident),
+        Subject::Job => format!("The job {}", named(incident)),
         Subject::Container
         | Subject::Engine
         | Subject::Store

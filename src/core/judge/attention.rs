@@ -88,15 +88,21 @@ impl Core {
         match scope {
             SilenceScope::Everything => Ok(()),
             SilenceScope::Service(name) if self.services.contains_key(name) => Ok(()),
+            SilenceScope::Job(name) if self.jobs.contains_key(name) => Ok(()),
+            SilenceScope::Job(name) => {
+                Err(OperatorError(format!("there is no job {name} in the registry")))
+            }
             SilenceScope::Service(name) => {
                 Err(OperatorError(format!("there is no service {name} in the registry")))
             }
             SilenceScope::Container(key) => {
-                let mut services = self.services.values();
-                if services.any(|machine| machine.container() == Some(key)) {
+                let services = self.services.values().filter_map(Machine::container);
+                if services.chain(self.job_containers()).any(|known| known == key) {
                     Ok(())
                 } else {
-                    Err(OperatorError(format!("no service of the registry is in container {key}")))
+                    Err(OperatorError(format!(
+                        "no service or job of the registry is in container {key}"
+                    )))
                 }
             }
         }

@@ -214,6 +214,11 @@ impl Container {
         self.presence().map(|presence| &presence.instance)
     }
 
+    /// Whether the engine was asked for it.
+    pub(crate) fn is_seen(&self) -> bool {
+        self.view.is_some()
+    }
+
     pub(crate) fn presence(&self) -> Option<&Presence> {
         match &self.view {
             Some(ContainerView::Present(presence)) => Some(presence),

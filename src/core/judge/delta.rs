@@ -3,6 +3,7 @@
 use super::container::ContainerMemory;
 use super::host::HostMemory;
 use super::incident::IncidentMemory;
+use super::jobs::JobMemory;
 use super::machine::ServiceMemory;
 use crate::model::{
     Act, ActId, ContainerKey, Incident, IncidentId, Instance, JobName, JobView, MessageId, Notice,
@@ -75,6 +76,8 @@ pub enum Record {
     Service(ServiceName, ServiceMemory),
     /// About a container.
     Container(ContainerKey, ContainerMemory),
+    /// About a job.
+    Job(JobName, JobMemory),
     /// An act that was admitted and has not ended yet: the intent.
     Act(ActId, ActMemory),
     /// An open incident.
@@ -92,6 +95,8 @@ pub enum RecordKey {
     Service(ServiceName),
     /// Of a container.
     Container(ContainerKey),
+    /// Of a job.
+    Job(JobName),
     /// Of an act.
     Act(ActId),
     /// Of an incident.
@@ -108,6 +113,7 @@ impl Record {
             Self::Host(_) => RecordKey::Host,
             Self::Service(name, _) => RecordKey::Service(name.clone()),
             Self::Container(key, _) => RecordKey::Container(key.clone()),
+            Self::Job(name, _) => RecordKey::Job(name.clone()),
             Self::Act(id, _) => RecordKey::Act(*id),
             Self::Incident(id, _) => RecordKey::Incident(id.clone()),
             Self::Message(id, _) => RecordKey::Message(*id),
@@ -139,6 +145,7 @@ pub struct Memory {
     pub(crate) host: HostMemory,
     pub(crate) services: BTreeMap<ServiceName, ServiceMemory>,
     pub(crate) containers: BTreeMap<ContainerKey, ContainerMemory>,
+    pub(crate) jobs: BTreeMap<JobName, JobMemory>,
     pub(crate) acts: BTreeMap<ActId, ActMemory>,
     pub(crate) incidents: BTreeMap<IncidentId, IncidentMemory>,
     messages: BTreeMap<MessageId, Notice>,
@@ -168,6 +175,7 @@ impl Memory {
             Record::Host(host) => self.host = host,
             Record::Service(name, memory) => _ = self.services.insert(name, memory),
             Record::Container(key, memory) => _ = self.containers.insert(key, memory),
+            Record::Job(name, memory) => _ = self.jobs.insert(name, memory),
             Record::Act(id, memory) => _ = self.acts.insert(id, memory),
             Record::Incident(id, memory) => _ = self.incidents.insert(id, memory),
             Record::Message(id, notice) => _ = self.messages.insert(id, notice),
@@ -179,6 +187,7 @@ impl Memory {
             RecordKey::Host => self.host = HostMemory::default(),
             RecordKey::Service(name) => _ = self.services.remove(name),
             RecordKey::Container(key) => _ = self.containers.remove(key),
+            RecordKey::Job(name) => _ = self.jobs.remove(name),
             RecordKey::Act(id) => _ = self.acts.remove(id),
             RecordKey::Incident(id) => _ = self.incidents.remove(id),
             RecordKey::Message(id) => _ = self.messages.remove(id),
@@ -197,11 +206,13 @@ impl Memory {
         let services = self.services.iter().map(|(k, v)| Record::Service(k.clone(), v.clone()));
         let containers =
             self.containers.iter().map(|(k, v)| Record::Container(k.clone(), v.clone()));
+        let jobs = self.jobs.iter().map(|(k, v)| Record::Job(k.clone(), v.clone()));
         let acts = self.acts.iter().map(|(k, v)| Record::Act(*k, v.clone()));
         let incidents = self.incidents.iter().map(|(k, v)| Record::Incident(k.clone(), v.clone()));
         let messages = self.messages.iter().map(|(k, v)| Record::Message(*k, v.clone()));
         host.chain(services)
             .chain(containers)
+            .chain(jobs)
             .chain(acts)
             .chain(incidents)
             .chain(messages)

@@ -20,6 +20,8 @@ pub struct HostMemory {
     /// [`UNCLEAN_WITHIN`] before the last of them.
     unclean: VecDeque<Now>,
     next_act: u64,
+    /// Numbers the runs of jobs.
+    pub(crate) next_run: u64,
     pub(crate) next_message: u64,
     pub(crate) last_incident: u64,
     /// The boot that it was last seen in.

@@ -18,6 +18,7 @@ mod gates;
 mod graph;
 mod host;
 mod incident;
+mod jobs;
 mod machine;
 mod operator;
 mod publish;
@@ -47,6 +48,8 @@ use graph::Graph;
 pub use host::HostMemory;
 pub use incident::IncidentMemory;
 use incident::{Incidents, Scene};
+pub use jobs::JobMemory;
+use jobs::Jobs;
 pub use machine::ServiceMemory;
 use machine::{Machine, Note, Proposal, Step};
 use services::{Attention, Services};
@@ -69,6 +72,7 @@ pub struct Core {
     settings: Settings,
     services: Services,
     graph: Graph,
+    jobs: Jobs,
     /// Whether anything outside the host is watched.
     watches_outside: bool,
     containers: BTreeMap<ContainerKey, Container>,
@@ -131,6 +135,7 @@ impl Core {
             settings: Settings::of(&watchlist),
             services: Services::default(),
             graph: Graph::default(),
+            jobs: Jobs::default(),
             watches_outside: false,
             containers: containers
                 .map(|(key, kept)| (key.clone(), Container::resume(kept.clone())))
@@ -155,6 +160,7 @@ impl Core {
         core.configure(now, watchlist, &mut out);
         core.reconcile(now, &mut out);
         core.forget_the_gone(now, &mut out);
+        core.forget_gone_jobs(now, &mut out);
         core.publish(now, &mut out);
         core.show_silences(&mut out);
         core.remember(&mut out);
@@ -183,6 +189,7 @@ impl Core {
         self.doubt_outside(now);
         self.review(now, &mut out);
         self.admit(now, &mut out);
+        self.review_jobs(now, &mut out);
         self.look(now, &mut out);
         self.end_silences(now);
         self.refresh_incidents(now, &mut out);
@@ -197,6 +204,7 @@ impl Core {
 
     /// Nothing of what was judged in this step changes of itself for a while.
     fn rest(&mut self, now: Now) {
+        self.rest_jobs();
         let containers = &self.containers;
         for (_, machine) in self.services.iter_quietly() {
             if machine.attention == Attention::Touched {
@@ -219,7 +227,15 @@ impl Core {
         let incidents = self.incidents.next_wake(&self.scene(now));
         let anchors = self.anchors.next_look();
         let host = self.host.mistrusted_until(now.mono);
-        looks.chain(waits).chain(containers).chain(incidents).chain(anchors).chain(host).min()
+        let jobs = self.jobs.next_wake(now.mono);
+        looks
+            .chain(waits)
+            .chain(containers)
+            .chain(incidents)
+            .chain(anchors)
+            .chain(host)
+            .chain(jobs)
+            .min()
     }
 
     fn review(&mut self, now: Now, out: &mut Out) {

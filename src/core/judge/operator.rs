@@ -94,6 +94,7 @@ impl Core {
 
     /// The windows that are open now.
     pub(super) fn maintain(&mut self, now: Now, out: &mut Out) {
+        self.maintain_jobs();
         let names: Vec<ServiceName> = self.services.keys().cloned().collect();
         for name in names {
             let window = self.windows.iter().find(|window| window.services.contains(&name));

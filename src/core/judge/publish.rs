@@ -13,6 +13,7 @@ impl Core {
                 EngineLink::Up | EngineLink::Unseen => None,
             },
             sinks: &self.host.sinks,
+            jobs: &self.jobs,
             silences: &self.host.silences,
             troubles: self.troubles(now),
             host_event: self.host.event,
@@ -56,6 +57,7 @@ impl Core {
                 records.push(Record::Container(key.clone(), container.kept.clone()));
             }
         }
+        self.remember_jobs(&mut records);
         for (id, open) in self.incidents.memories() {
             if known.incidents.get(id) != Some(open) {
                 records.push(Record::Incident(id.clone(), open.clone()));
@@ -86,6 +88,7 @@ impl Core {
     }
 
     pub(super) fn publish(&mut self, now: Now, out: &mut Out) {
+        self.publish_jobs(out);
         for (name, machine) in self.services.touched() {
             let view = self.view(machine, now);
             if self.published.get(name) != Some(&view) {

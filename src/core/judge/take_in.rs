@@ -55,7 +55,10 @@ impl Core {
                 }
             }
             Event::EngineBack => self.engine_back(now),
-            Event::Scheduled(_) | Event::Ran { .. } | Event::Crontabs(_) | Event::Job(_) => {}
+            Event::Scheduled(scheduled) => self.scheduled(now, scheduled, out),
+            Event::Ran { id, report } => self.ran(now, id, report, out),
+            Event::Crontabs(found) => self.found_in_crontabs(now, found),
+            Event::Job(request) => self.ask_job(now, &request, out),
             Event::Acted { id, report } => self.acted(now, id, report, out),
             Event::Operator(request) => self.operate(now, &request, out),
             Event::Alerts(request) => self.attend(now, &request, out),
@@ -148,8 +151,10 @@ impl Core {
             }
             self.story(&name, step, out);
         }
-        let wanted: BTreeSet<&ContainerKey> =
-            self.services.values().filter_map(|machine| machine.container()).collect();
+        self.configure_jobs(now, watchlist.jobs, out);
+        let services = self.services.values().filter_map(|machine| machine.container());
+        let wanted: BTreeSet<ContainerKey> =
+            services.chain(self.job_containers()).cloned().collect();
         self.containers.retain(|key, _| wanted.contains(key));
     }
 

@@ -1,7 +1,7 @@
 //! What is wrong with the host or with `vai` itself, as opposed to a service.
 
 use super::*;
-use crate::model::{Notify, Severity, StateLabel};
+use crate::model::{Evidence, Notify, Severity, StateLabel};
 use host::{Failing, UNCLEAN_WITHIN};
 use incident::{ENGINE_TOLD_AFTER, Root, SINK_TOLD_AFTER, Trouble};
 
@@ -33,6 +33,7 @@ impl Core {
             .chain(self.network_trouble(now))
             .chain(self.sink_troubles(now))
             .chain(unstable)
+            .chain(self.jobs.troubles())
             .collect()
     }
 
@@ -126,6 +127,8 @@ fn critical(root: Root, since: Now, reason: String, next: &str) -> Trouble {
         reason,
         next: next.to_owned(),
         notify: Notify::Default,
+        history: Vec::new(),
+        evidence: Evidence::default(),
     }
 }
 
@@ -141,5 +144,7 @@ fn unstable(machine: &Machine) -> Option<Trouble> {
         reason: format!("it had to be healed {count} times and may need a closer look"),
         next: "vai goes on healing it; a day without a failure ends this".to_owned(),
         notify: machine.service.notify.clone(),
+        history: Vec::new(),
+        evidence: Evidence::default(),
     })
 }

@@ -109,6 +109,8 @@ pub struct Ticket {
 pub struct MaintenanceWindow {
     /// The services in it.
     pub services: Vec<ServiceName>,
+    /// The jobs in it.
+    pub jobs: Vec<JobName>,
     /// Why, in the registry's words; may be empty.
     pub reason: String,
     /// When it ends, for people.

@@ -107,6 +107,8 @@ pub enum Subject {
     Registry,
     /// A notification sink.
     Sink,
+    /// A job of the registry, by its name.
+    Job,
 }
 
 /// A service that fails because of an incident's root.

@@ -80,8 +80,11 @@ pub struct RunId(pub u64);
 pub struct Scheduled {
     /// The job.
     pub job: JobName,
-    /// The instants that came since it was looked at last, if any did.
-    pub passed: Option<Instants>,
+    /// The instants that came since it was looked at last, but the last of
+    /// them, if there were more than one.
+    pub earlier: Option<Instants>,
+    /// The last one that came since then, if any did.
+    pub due: Option<Wall>,
     /// From here on instants are new. Earlier than before if the clock was set
     /// back so far that they come again.
     pub until: Wall,

@@ -1,4 +1,4 @@
-use super::{ContainerKey, Now, ServiceName};
+use super::{ContainerKey, JobName, Now, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,9 @@ pub enum SilenceScope {
     Everything,
     /// One service.
     Service(ServiceName),
-    /// Every service of one container, as the registry names it.
+    /// One job.
+    Job(JobName),
+    /// Every service and job of one container, as the registry names it.
     Container(ContainerKey),
 }
 
@@ -20,6 +22,7 @@ impl fmt::Display for SilenceScope {
         match self {
             Self::Everything => write!(formatter, "everything"),
             Self::Service(name) => write!(formatter, "{name}"),
+            Self::Job(name) => write!(formatter, "job {name}"),
             Self::Container(key) => write!(formatter, "container {key}"),
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Mail {
     pub(crate) at: u64,
     /// The plain text.
     pub(crate) text: String,
+    /// The same for who reads HTML.
+    pub(crate) html: String,
 }
 
 impl MailCatcher {
@@ -78,6 +80,11 @@ impl MailCatcher {
         mails
             .map(|line| serde_json::from_str(line).expect("the catcher prints a mail a line"))
             .collect()
+    }
+
+    /// How many mails have come so far.
+    pub(crate) fn count(&self) -> usize {
+        self.lines.all().iter().filter(|line| line.starts_with('{')).count()
     }
 
     /// Waits until there are `count` mails, and hands back the last of them.

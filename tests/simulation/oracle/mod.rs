@@ -7,6 +7,8 @@ mod known;
 mod looks;
 mod network;
 mod restarts;
+mod routing;
+mod silences;
 mod tally;
 
 use crate::plan::{Ms, Plan};
@@ -16,9 +18,10 @@ use arrivals::{Arrivals, Debt};
 use known::{Known, Remembered};
 use looks::Looks;
 use restarts::Restarts;
+use routing::{News, Routing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use vai_core::dispatch::Reached;
+use vai_core::dispatch::{Reached, Refusal};
 use vai_core::judge::Delta;
 use vai_core::model::{Act, ActRequest, Action, Event, IncidentId, Notice, StateLabel, Watchlist};
 
@@ -45,6 +48,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) actions: &'a [Action],
     /// Since when nothing outside the host can really be reached.
     pub(crate) outside_lost: Option<Ms>,
+    /// The wall clock.
+    pub(crate) wall: i64,
 }
 
 /// All checks.
@@ -54,6 +59,7 @@ pub(crate) struct Oracle {
     looks: Looks,
     alerts: Alerts,
     arrivals: Arrivals,
+    routing: Routing,
     /// What was stored last, from the first step on that could not be.
     stored: Option<Stored>,
 }
@@ -64,6 +70,7 @@ struct Stored {
     restarts: Restarts,
     alerts: Alerts,
     debts: BTreeMap<IncidentId, Debt>,
+    news: News,
 }
 
 impl Oracle {
@@ -75,6 +82,7 @@ impl Oracle {
             looks: Looks::default(),
             alerts: Alerts::default(),
             arrivals: Arrivals::new(plan.sinks.clone(), repeat),
+            routing: Routing::new(plan.sinks.clone()),
             stored: None,
         }
     }
@@ -89,6 +97,7 @@ impl Oracle {
                 restarts: self.restarts.clone(),
                 alerts: self.alerts.clone(),
                 debts: self.arrivals.debts.clone(),
+                news: self.routing.news.clone(),
             });
         }
         if let Some(event) = heard.event {
@@ -109,6 +118,7 @@ impl Oracle {
         self.restarts.follow(now, heard.delta, &self.known);
         self.alerts.follow(now, heard, &self.known)?;
         self.arrivals.follow(now, heard.delta);
+        self.routing.follow(now, heard.delta);
         for action in heard.actions {
             match action {
                 Action::Look { ticket, service } => {
@@ -160,40 +170,65 @@ impl Oracle {
 
     /// vai is gone, and if `lossy`, what it had not stored with it.
     pub(crate) fn crashed(&mut self, lossy: bool) {
-        let (known, restarts, alerts, debts) = match self.stored.take().filter(|_| lossy) {
-            Some(Stored { known, restarts, alerts, debts }) => {
-                (Some(known), Some(restarts), Some(alerts), Some(debts))
+        let (known, restarts, alerts, debts, news) = match self.stored.take().filter(|_| lossy) {
+            Some(Stored { known, restarts, alerts, debts, news }) => {
+                (Some(known), Some(restarts), Some(alerts), Some(debts), Some(news))
             }
-            None => (None, None, None, None),
+            None => (None, None, None, None, None),
         };
         self.known.crashed(known);
         self.looks.crashed();
         self.restarts.crashed(restarts);
         self.alerts.crashed(alerts);
         self.arrivals.crashed(debts);
+        self.routing.crashed(news);
     }
 
     pub(crate) fn suspended(&mut self, until: Ms) {
         self.looks.from(until);
         self.known.suspended();
+        self.routing.suspended(until);
     }
 
-    /// `lives`: whoever sent it is there to know.
+    /// What was sent at `asked`. `lives`: whoever sent it is there to know.
     pub(crate) fn arrived(
         &mut self,
         now: Ms,
         inbox: Inbox,
         notices: &[Notice],
+        asked: Ms,
         lives: bool,
     ) -> crate::Step {
+        self.routing.arrived(now, inbox, notices, asked)?;
         self.arrivals.arrived(now, inbox, notices, lives)
+    }
+
+    /// How the sender knows that a sink answered.
+    pub(crate) fn answered(&mut self, now: Ms, inbox: Inbox, result: Result<(), Refusal>) {
+        match result {
+            Ok(()) | Err(Refusal::Final) => self.routing.takes(inbox),
+            Err(Refusal::Passing(_)) => self.routing.fails(now, inbox),
+        }
     }
 
     pub(crate) fn refused(&mut self, inbox: Inbox, notices: &[Notice]) {
         self.arrivals.refused(inbox, notices);
+        self.routing.refused(inbox, notices);
+    }
+
+    /// Others are told instead of a sink.
+    pub(crate) fn fell_back(
+        &mut self,
+        now: Ms,
+        inbox: Inbox,
+        notice: &Notice,
+        others: &[Inbox],
+    ) -> crate::Step {
+        self.routing.fell_back(now, inbox, notice, others)
     }
 
     pub(crate) fn given_up(&mut self, now: Ms, inbox: Inbox, notices: &[Notice]) -> crate::Step {
+        self.routing.refused(inbox, notices);
         self.arrivals.given_up(now, inbox, notices)
     }
 
@@ -204,10 +239,12 @@ impl Oracle {
     /// The registry has these sinks now; `told` is what a new vai knows.
     pub(crate) fn sinks_are(&mut self, sinks: &Sinks, told: Option<&[Reached]>) {
         self.arrivals.sinks_are(sinks, told);
+        self.routing.sinks_are(sinks, told);
     }
 
-    /// What time alone breaks.
+    /// What time alone breaks, while vai lives. `up`: and sees everything.
     pub(crate) fn audit(&mut self, now: Ms, up: bool) -> crate::Step {
+        self.routing.audit(now)?;
         if up { self.looks.audit(now, &self.known, &self.restarts) } else { Ok(()) }
     }
 

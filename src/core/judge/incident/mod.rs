@@ -6,10 +6,11 @@ mod record;
 use super::delta::Change;
 use super::graph::Graph;
 use super::host::Failing;
+use super::jobs::JobMachine;
 use super::machine::{Machine, Outage, OutageKind};
 use crate::model::{
-    ContainerKey, FaultKind, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify, Now,
-    Place, ServiceName, Severity, Silence, StateLabel, Subject, Time,
+    ContainerKey, Evidence, FaultKind, Incident, IncidentId, IncidentPhase, JobName, Notice,
+    NoticeKind, Notify, Now, Place, ServiceName, Severity, Silence, StateLabel, Subject, Time,
 };
 pub use record::IncidentMemory;
 use record::repeat;
@@ -50,6 +51,8 @@ pub(crate) enum Root {
     Network,
     /// A service has to be healed again and again.
     Unstable(ServiceName),
+    /// A job does not run as it should.
+    Job(JobName),
     Container(ContainerKey),
     Service(ServiceName),
 }
@@ -65,6 +68,7 @@ impl Root {
             Self::Sink(name) => format!("notification sink {name}"),
             Self::Network => "network of vai".to_owned(),
             Self::Container(key) => format!("container {key}"),
+            Self::Job(name) => name.to_string(),
             Self::Unstable(name) | Self::Service(name) => name.to_string(),
         }
     }
@@ -78,8 +82,15 @@ impl Root {
             Self::Sink(_) => Subject::Sink,
             Self::Network => Subject::Network,
             Self::Container(_) => Subject::Container,
+            Self::Job(_) => Subject::Job,
             Self::Unstable(_) | Self::Service(_) => Subject::Service,
         }
+    }
+
+    /// Whether people are told again and again while it lasts: a job speaks
+    /// again when it runs.
+    fn is_reminded_of(&self) -> bool {
+        !matches!(self, Self::Job(_))
     }
 
     /// Whether it is known from elsewhere than from its failing members.
@@ -91,6 +102,7 @@ impl Root {
             | Self::Registry
             | Self::Sink(_)
             | Self::Network
+            | Self::Job(_)
             | Self::Unstable(_) => true,
             Self::Container(_) | Self::Service(_) => false,
         }
@@ -108,6 +120,9 @@ pub(crate) struct Trouble {
     pub(crate) reason: String,
     pub(crate) next: String,
     pub(crate) notify: Notify,
+    /// What was tried, oldest first.
+    pub(crate) history: Vec<String>,
+    pub(crate) evidence: Evidence,
 }
 
 /// All open incidents: one per root cause, each failing service in exactly one.
@@ -139,6 +154,8 @@ pub(crate) struct Scene<'a> {
     /// The notification sinks that take nothing.
     pub(crate) sinks: &'a BTreeMap<String, Failing>,
     pub(crate) troubles: Vec<Trouble>,
+    /// Where jobs run.
+    pub(crate) jobs: &'a BTreeMap<JobName, JobMachine>,
     /// What hides messages.
     pub(crate) silences: &'a [Silence],
     /// When the engine came back, or the host.
@@ -213,6 +230,19 @@ impl Incidents {
         }
     }
 
+    /// What is known from elsewhere than from failing members is over; how, for
+    /// the message about it.
+    pub(crate) fn settled(&mut self, root: &Root, how: &str) {
+        if let Some(open) = self.open.get_mut(root) {
+            open.how = Some(how.to_owned());
+        }
+    }
+
+    /// The open incident of this root.
+    pub(crate) fn under(&self, root: &Root) -> Option<&IncidentId> {
+        self.open.get(root).map(|open| &open.incident.id)
+    }
+
     /// The incident that a service belongs to.
     pub(crate) fn of(&self, service: &ServiceName) -> Option<&IncidentId> {
         self.open.values().find(|open| open.members.contains(service)).map(|open| &open.incident.id)
@@ -250,6 +280,7 @@ impl Incidents {
                 | Root::Vai
                 | Root::Registry
                 | Root::Sink(_)
+                | Root::Job(_)
                 | Root::Unstable(_)
                 | Root::Container(_) => false,
             };
@@ -473,7 +504,7 @@ impl Incidents {
             changes.push(Change::Incident(Box::new(open.incident.clone())));
             if open.told.is_some() {
                 notices.push(open.notice(NoticeKind::Resolved, scene.now));
-            } else if healed && open.notify != Notify::Nobody {
+            } else if healed && open.notify != Notify::Nobody && !root.is_of_host() {
                 let lasted = scene.now.mono.since(open.confirmed);
                 self.quiet.push(Quiet { root: open.incident.root, lasted });
             }

@@ -1,5 +1,6 @@
 use super::{QUIET_HEALING, Root, Scene, WARNING_REPEAT, is_silenced};
 use crate::judge::gate::Gate;
+use crate::judge::jobs::JobMachine;
 use crate::judge::machine::{Machine, OutageKind};
 use crate::model::{
     Affected, Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice,
@@ -109,6 +110,7 @@ impl IncidentMemory {
             | Root::Registry
             | Root::Sink(_)
             | Root::Network
+            | Root::Job(_)
             | Root::Unstable(_) => {
                 if let Some(trouble) = scene.trouble(root) {
                     self.incident.severity = trouble.severity;
@@ -119,6 +121,8 @@ impl IncidentMemory {
                     self.incident.place.clone_from(&trouble.place);
                     self.update_affected(None, scene);
                     self.notify = trouble.notify.clone();
+                    self.incident.history.clone_from(&trouble.history);
+                    self.incident.evidence.clone_from(&trouble.evidence);
                 }
             }
         }
@@ -225,7 +229,8 @@ impl IncidentMemory {
                 Some(NoticeKind::Joined)
             }
             Some(told)
-                if self.incident.acknowledged.is_none()
+                if root.is_reminded_of()
+                    && self.incident.acknowledged.is_none()
                     && now.since(told.at) >= repeat(told.severity, scene.repeat_interval) =>
             {
                 Some(NoticeKind::Reminder(now.since(self.confirmed)))
@@ -261,6 +266,12 @@ impl IncidentMemory {
         hides(&SilenceScope::Everything)
             || match root {
                 Root::Unstable(name) => is_hidden(name),
+                Root::Job(name) => {
+                    let machine = scene.jobs.get(name);
+                    let container = machine.and_then(JobMachine::container);
+                    hides(&SilenceScope::Job(name.clone()))
+                        || container.is_some_and(|it| hides(&SilenceScope::Container(it.clone())))
+                }
                 Root::Engine
                 | Root::Store
                 | Root::Vai

@@ -217,7 +217,7 @@ fn what_is_refused_says_what_there_is() {
     );
     assert_eq!(
         refused(&world, silence(SilenceScope::Container("db".into()), HOUR)),
-        "no service of the registry is in container db"
+        "no service or job of the registry is in container db"
     );
     let month = HOUR * 24 * 30;
     for lasts in [Duration::ZERO, month + SECOND] {

@@ -25,6 +25,7 @@ fn an_incident_that_passes_from_root_to_root_in_one_step_is_not_left_open() {
     let services = ["app", "front", "store"];
     let window = MaintenanceWindow {
         services: services.iter().map(|&name| name.into()).collect(),
+        jobs: Vec::new(),
         reason: String::new(),
         until: Wall::from_millis(0),
     };

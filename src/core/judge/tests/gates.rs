@@ -36,6 +36,7 @@ fn maintenance_holds_and_silences_and_ends() {
     let mut world = World::settled(vec![service("redis")]);
     let window = MaintenanceWindow {
         services: vec!["redis".into()],
+        jobs: Vec::new(),
         reason: "backup".into(),
         until: Wall::default(),
     };
@@ -58,7 +59,12 @@ fn maintenance_holds_and_silences_and_ends() {
 fn maintenance_survives_a_reload() {
     let mut world = World::settled(vec![service("redis")]);
     let services = vec!["redis".into()];
-    let window = MaintenanceWindow { services, reason: String::new(), until: Wall::default() };
+    let window = MaintenanceWindow {
+        services,
+        jobs: Vec::new(),
+        reason: String::new(),
+        until: Wall::default(),
+    };
     world.event(Event::Maintenance(vec![window]));
     world.well.insert("new".into(), true);
     let mut changed = service("redis");
@@ -264,7 +270,12 @@ fn two_containers_are_acted_on_side_by_side() {
 fn maintenance_without_a_reason_is_told_without_one() {
     let mut world = World::settled(vec![service("redis")]);
     let services = vec!["redis".into()];
-    let window = MaintenanceWindow { services, reason: String::new(), until: Wall::default() };
+    let window = MaintenanceWindow {
+        services,
+        jobs: Vec::new(),
+        reason: String::new(),
+        until: Wall::default(),
+    };
     world.event(Event::Maintenance(vec![window]));
     world.hint_death("redis");
     world.run(SECOND * 60);

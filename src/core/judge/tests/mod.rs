@@ -14,6 +14,7 @@ mod engine;
 mod gates;
 mod healing;
 mod incidents;
+mod jobs;
 mod joined;
 mod memory;
 mod network;
@@ -85,6 +86,11 @@ struct World {
     /// The instance that each act was for.
     instances: Vec<Option<Instance>>,
     notices: Vec<Notice>,
+    /// Tries of runs that were handed out, and those that were to be ended.
+    runs: Vec<RunRequest>,
+    ended: Vec<TryId>,
+    /// What became of runs.
+    outcomes: Vec<crate::model::Run>,
     /// As last shown, and how often anything was.
     views: BTreeMap<ServiceName, ServiceView>,
     shown: usize,
@@ -145,6 +151,9 @@ impl World {
             requests: Vec::new(),
             instances: Vec::new(),
             notices: Vec::new(),
+            runs: Vec::new(),
+            ended: Vec::new(),
+            outcomes: Vec::new(),
             views: BTreeMap::new(),
             shown: 0,
             stored: 0,
@@ -176,6 +185,9 @@ impl World {
                 self.views.insert(view.name.clone(), (**view).clone());
                 self.shown += 1;
             }
+            if let Change::Run(run) = &change {
+                self.outcomes.push((**run).clone());
+            }
             if let Change::Transition(t) = change {
                 let (from, to) = (t.from.label(), t.to.label());
                 self.story.push(format!("{}: {from} → {to}: {}", t.service, t.reason));
@@ -190,7 +202,8 @@ impl World {
                     self.queue.push((at, Event::Checked { ticket, report }));
                 }
                 Action::Act(request) => self.act(*request),
-                Action::Run(_) | Action::EndRun(_) => {}
+                Action::Run(request) => self.runs.push(*request),
+                Action::EndRun(id) => self.ended.push(id),
                 Action::Tell(_, notice) => self.notices.push(*notice),
             }
         }

@@ -14,6 +14,7 @@ pub mod probe;
 
 pub mod docker;
 
+pub mod crontabs;
 pub mod heal;
 pub mod job;
 

@@ -16,12 +16,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &[]),
     ("docker", &["config"]),
     ("probe", &["check", "docker"]),
+    ("crontabs", &["probe"]),
     ("heal", &["check", "docker", "probe"]),
     ("job", &["check", "docker", "probe"]),
     ("alert", &["config"]),
     ("store", &["show"]),
     ("show", &[]),
-    ("app", &["alert", "config", "docker", "heal", "job", "probe", "schedule", "show", "store"]),
+    (
+        "app",
+        &[
+            "alert", "config", "crontabs", "docker", "heal", "job", "probe", "schedule", "show",
+            "store",
+        ],
+    ),
     ("cli", &["alert", "app", "config", "probe", "schedule", "show", "store"]),
 ];
 

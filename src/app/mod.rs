@@ -2,6 +2,7 @@
 //! everything in reverse.
 
 mod commands;
+mod crontabs;
 mod jobs;
 mod keep;
 mod reach;
@@ -170,6 +171,13 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         };
         alert::heartbeat(registry_inbox.clone(), beat, shutdown.clone())
     });
+    tasks.spawn(crontabs::follow(
+        Arc::clone(&reach),
+        registry_inbox.clone(),
+        events.clone(),
+        shown.clone(),
+        shutdown.clone(),
+    ));
     let (forced, force_inbox) = mpsc::channel(1);
     tasks.spawn({
         let (registry, shutdown) = (Arc::clone(&registry), shutdown.clone());

@@ -1,12 +1,13 @@
 use super::AppError;
 use crate::config::Config;
+use crate::crontabs;
 use crate::docker::{Address, Bollard, Directory, Engine, Follower, Own, keys_of};
 use crate::heal;
 use crate::job;
 use crate::probe::Prober;
 use crate::probe::client::ProbeError;
 use crate::probe::run::RunHints;
-use crate::probe::wire::{Answer, Op};
+use crate::probe::wire::{Answer, Crontabs, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use vai_core::model::{ContainerKey, ContainerView, Event, Place};
 /// A socket file that was replaced under our mount refuses for ever; by then it
 /// is no restart of the engine any more (docker-facts: "Engine gone").
 const DEAD_SOCKET_AFTER: Duration = Duration::from_secs(60);
+
+/// For the crontabs of a place, an agent that has to be placed first included.
+const CRONTABS_WITHIN: Duration = Duration::from_secs(15);
 
 /// The engine, the containers, and the ways to look into them.
 pub struct Reach {
@@ -74,6 +78,14 @@ impl heal::Places for Reach {
 
     async fn ask(&self, place: &Place, op: Op, deadline: Duration) -> Result<Answer, String> {
         self.prober.ask(place, None, op, deadline).await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl crontabs::Places for Reach {
+    async fn crontabs(&self, place: &Place) -> Result<Crontabs, String> {
+        let reading = self.prober.crontabs(place, CRONTABS_WITHIN);
+        reading.await.map_err(|error| error.to_string())
     }
 }
 

@@ -113,12 +113,13 @@ fn last(run: &Run, now: Wall) -> String {
     text
 }
 
-/// Why it stands as it does, else why its last run did not succeed.
+/// Why it stands as it does, else why its last run did not succeed, in a line.
 fn reason(job: &JobView) -> &str {
-    match &job.last {
+    let reason = match &job.last {
         Some(run) if job.reason.is_empty() => &run.reason,
         Some(_) | None => &job.reason,
-    }
+    };
+    reason.lines().next().unwrap_or_default()
 }
 
 /// All jobs in a line: `12 jobs, 1 failing, next backup-vault in 3 h`.
@@ -171,7 +172,7 @@ mod tests {
         prune.reason = "also in /etc/cron.d/prune:3".to_owned();
         let mut report = fixture::job("report");
         report.last = Some(Run {
-            reason: "exit 1".to_owned(),
+            reason: "exit 1\nno space left".to_owned(),
             ..fixture::run("report", 2, RunOutcome::Failed)
         });
         report.running = vec![fixture::running(3, 1)];

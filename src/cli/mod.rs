@@ -16,6 +16,8 @@ pub mod test_alert;
 pub mod validate;
 
 mod client;
+#[cfg(test)]
+mod testing;
 
 use crate::config::{Context, Environment, Loaded, Source, load_snapshot, locate};
 use anyhow::Result;

@@ -83,7 +83,8 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
         .store
         .iter()
         .map(|why| format!("nothing can be stored, so nothing is started or restarted: {why}"));
-    section(&mut out, "Warnings", store.chain(snapshot.warnings.iter().cloned()))?;
+    let registry = snapshot.warnings.iter().chain(&snapshot.crontabs).cloned();
+    section(&mut out, "Warnings", store.chain(registry))?;
     Ok(out)
 }
 
@@ -227,6 +228,7 @@ mod tests {
             held: Some("${NTFY_TOKEN} is not set".to_owned()),
         });
         snapshot.warnings.push("the registry is a single mounted file".to_owned());
+        snapshot.crontabs.push("container services: /etc/crontab:3 looks like a healer".to_owned());
         snapshot.jobs.insert("backup".into(), fixture::job("backup"));
         let expected = "\
 vai 1.2.3, up 1 h, Docker Engine 20.10.24 (API 1.41)
@@ -245,6 +247,7 @@ Messages go to:
 
 Warnings:
   the registry is a single mounted file
+  container services: /etc/crontab:3 looks like a healer
 ";
         assert_eq!(overview(&snapshot, NOW).unwrap(), expected);
     }

@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod client;
 mod container;
+mod crontabs;
 mod end;
 mod evidence;
 mod file;

@@ -4,7 +4,7 @@
 use super::run::Runs;
 use super::watch::Watcher;
 use super::wire::{ACT_VARIABLE, Answer, Op};
-use super::{end, evidence};
+use super::{crontabs, end, evidence};
 use crate::check::words::plain;
 use crate::check::{self, blocking};
 use crate::clock::Deadline;
@@ -68,6 +68,10 @@ pub async fn perform(op: Op, here: &Here) -> Answer {
         Op::Facts => match read("facts", evidence::facts).await {
             Some(facts) => Answer::Lines(facts),
             None => Answer::Failed("the file systems do not answer".to_owned()),
+        },
+        Op::Crontabs => match read("crontabs", crontabs::read).await {
+            Some(crontabs) => Answer::Crontabs(crontabs),
+            None => Answer::Failed("the crontabs cannot be read in time".to_owned()),
         },
         Op::Exists(path) => {
             let lane = format!("exists {path}");

@@ -147,6 +147,14 @@ impl Prober {
         self.pool.retain(&self.directory.instances_for_agents());
     }
 
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    pub(super) fn here(&self) -> &Here {
+        &self.here
+    }
+
     /// Ends all agents and everything that runs here.
     pub async fn close(&self) {
         self.hints.stopping.cancel();
@@ -232,7 +240,7 @@ impl Prober {
         }
     }
 
-    async fn agent(
+    pub(super) async fn agent(
         &self,
         key: &ContainerKey,
         container: &Details,
@@ -245,7 +253,7 @@ impl Prober {
     }
 
     /// The container behind `key` as it was last seen, if it runs.
-    fn container(
+    pub(super) fn container(
         &self,
         key: &ContainerKey,
         expected: Option<&Instance>,
@@ -317,7 +325,8 @@ fn report_of(answer: Answer) -> Report {
         | Answer::Lines(_)
         | Answer::Exists(_)
         | Answer::Run(_)
-        | Answer::Written(_) => {
+        | Answer::Written(_)
+        | Answer::Crontabs(_) => {
             unseen(Outcome::Unknown("the agent answered another question".to_owned()))
         }
     }
@@ -328,7 +337,8 @@ fn unseen(outcome: Outcome) -> Report {
     Report::new(outcome, Duration::ZERO)
 }
 
-fn reason(outcome: Outcome) -> String {
+/// Why an outcome is none to be glad of.
+pub(super) fn reason(outcome: Outcome) -> String {
     match outcome {
         Outcome::Fail(fault) => fault.detail,
         Outcome::Slow(why) | Outcome::Starting(why) | Outcome::Unknown(why) => why,

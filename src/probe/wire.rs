@@ -82,6 +82,8 @@ pub enum Op {
     Facts,
     /// Whether a file exists.
     Exists(String),
+    /// The lines of the crontabs that run something.
+    Crontabs,
     /// About a run of a job.
     Run {
         /// Which.
@@ -142,10 +144,33 @@ pub enum Answer {
     Lines(Vec<String>),
     /// To `Exists`.
     Exists(bool),
+    /// To `Crontabs`.
+    Crontabs(Crontabs),
     /// To `Begin` and `Look` about a run.
     Run(RunState),
     /// To `Output` of a run.
     Written(Written),
     /// The operation could not be performed; why.
     Failed(String),
+}
+
+/// What is scheduled at a place by somebody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crontabs {
+    /// In the order of the files.
+    pub lines: Vec<CrontabLine>,
+    /// What could not be read, or not to its end, and why: what is missing from
+    /// `lines` may stand there.
+    pub unreadable: Vec<String>,
+}
+
+/// A line of a crontab that runs something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrontabLine {
+    /// Absolute path.
+    pub file: String,
+    /// Counted from 1.
+    pub number: u32,
+    /// Schedule, user where the file has one, and command.
+    pub text: String,
 }

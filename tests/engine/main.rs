@@ -3,6 +3,7 @@
 
 mod calls;
 mod copies;
+mod crontabs;
 mod directory;
 mod jobs;
 mod jobs_outside;

@@ -92,7 +92,7 @@ fn why(run: &Run) -> String {
         Some(due) if due.count > 1 => Some(format!("{} times until {}", due.count, utc(due.last))),
         Some(_) => None,
     };
-    let reason = (!run.reason.is_empty()).then(|| run.reason.clone());
+    let reason = run.reason.lines().next().map(str::to_owned);
     [reason, attempts, instants].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

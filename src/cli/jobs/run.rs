@@ -125,16 +125,81 @@ fn note(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::fixture;
+    use crate::cli::testing::Daemon;
+    use crate::show::{ControlRequest, Demand, Outputs, Piece, fixture};
+    use async_trait::async_trait;
+    use std::sync::Arc;
+    use vai_core::judge::{Change, Delta};
+    use vai_core::model::{JobRequest, JobView, OperatorError, TryId};
+
+    /// Each try writes one line.
+    struct Lines;
+
+    #[async_trait]
+    impl Outputs for Lines {
+        async fn read(&self, id: TryId, from: u64, _: usize) -> Piece {
+            let bytes = format!("try {}\n", id.attempt).into_bytes();
+            Piece { lost: 0, bytes: if from == 0 { bytes } else { Vec::new() } }
+        }
+
+        fn redact(&self, text: &str) -> String {
+            text.to_owned()
+        }
+    }
+
+    fn show(daemon: &Daemon, view: JobView) {
+        daemon.shown.apply(&Delta { changes: vec![Change::Job(Box::new(view))] });
+    }
+
+    fn args(daemon: &Daemon, job: &str) -> RunArgs {
+        RunArgs { job: job.to_owned(), detach: false, state: daemon.state() }
+    }
+
+    /// The exit code of a run of which `outcome` came.
+    async fn exit_code(outcome: RunOutcome) -> ExitCode {
+        let mut daemon = Daemon::with_outputs(Arc::new(Lines));
+        let running = run(args(&daemon, "backup"));
+        let acting = async {
+            let ControlRequest { demand, reply } = daemon.requests.recv().await.unwrap();
+            assert_eq!(demand, Demand::Job(JobRequest::Run("backup".into())));
+            let mut view = fixture::job("backup");
+            view.running = vec![fixture::running(7, 1)];
+            show(&daemon, view.clone());
+            reply.send(Ok(Answer::Begun { run: RunId(7), said: "it runs".to_owned() })).unwrap();
+            sleep(2 * POLL).await;
+            view.running.clear();
+            view.last = Some(Run { attempts: 2, ..fixture::run("backup", 7, outcome) });
+            show(&daemon, view);
+        };
+        let (code, ()) = tokio::join!(running, acting);
+        daemon.stop().await;
+        code.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_run_is_followed_to_its_end_and_its_outcome_is_the_exit_code() {
+        assert_eq!(exit_code(RunOutcome::Succeeded).await, ExitCode::SUCCESS);
+        assert_eq!(exit_code(RunOutcome::TimedOut).await, ExitCode::FAILURE);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_run_has_an_exit_code_of_its_own() {
+        let mut daemon = Daemon::start();
+        assert_eq!(run(args(&daemon, "bakcup")).await.unwrap(), ExitCode::from(NOT_RUN));
+        let (code, ()) = tokio::join!(run(args(&daemon, "backup")), async {
+            let ControlRequest { reply, .. } = daemon.requests.recv().await.unwrap();
+            reply.send(Err(OperatorError("it is running already".to_owned()))).unwrap();
+        });
+        assert_eq!(code.unwrap(), ExitCode::from(NOT_RUN));
+        daemon.stop().await;
+    }
 
     #[test]
     fn the_end_is_said_in_a_line() {
-        let failed =
-            Run { reason: "exit 1".to_owned(), ..fixture::run("backup", 7, RunOutcome::Failed) };
-        assert_eq!(end(&failed), "backup failed: exit 1, after 4 s");
-        assert_eq!(
-            end(&fixture::run("backup", 7, RunOutcome::Succeeded)),
-            "backup succeeded, after 4 s"
-        );
+        let mut run = fixture::run("backup", 7, RunOutcome::Failed);
+        run.reason = "exit 1".to_owned();
+        assert_eq!(end(&run), "backup failed: exit 1, after 4 s");
+        run = fixture::run("backup", 7, RunOutcome::Succeeded);
+        assert_eq!(end(&run), "backup succeeded, after 4 s");
     }
 }

@@ -150,8 +150,7 @@ pub(super) struct Stretch {
 
 impl Stretch {
     pub(super) fn around(at: Timestamp, zone: &TimeZone) -> Self {
-        let soon = at.checked_add(SECOND).unwrap_or(at);
-        let start = zone.preceding(soon).map(|change| change.timestamp()).find(|&it| it <= at);
+        let start = last_change(at, zone);
         let earlier = start.and_then(|start| start.checked_sub(SECOND).ok());
         Self {
             start,
@@ -164,6 +163,16 @@ impl Stretch {
     fn date(&self, at: Timestamp) -> Date {
         self.offset.to_datetime(at).date()
     }
+}
+
+/// The last change of `zone` up to `at`. Looking back, jiff can miss the last
+/// change that is written down and invent one by the rule that holds since
+/// (America/Ciudad_Juarez in 2022); looking on, it does not.
+fn last_change(at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let soon = at.checked_add(SECOND).unwrap_or(at);
+    let before = zone.preceding(soon).map(|change| change.timestamp()).find(|&it| it <= at)?;
+    let since = zone.following(before).map(|change| change.timestamp());
+    Some(since.take_while(|&it| it <= at).last().unwrap_or(before))
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ fn every_minute_is_every_minute_through_every_change() {
         // By a whole day, and by three hours.
         ("Pacific/Apia", "2011-12-29T22:00", "2011-12-30T22:00"),
         ("Antarctica/Casey", "2018-03-11T00:00", "2018-03-12T00:00"),
+        // Written down as an exception to the rule that holds since.
+        ("America/Ciudad_Juarez", "2022-11-29T12:00", "2022-11-30T12:00"),
         ("UTC", "2026-03-28T12:00", "2026-03-29T12:00"),
         ("UTC", "2024-02-28T12:00", "2024-02-29T12:00"),
     ] {

@@ -1,12 +1,11 @@
 //! Jobs, as the loop sees them: their schedules by the wall clock, their runs
 //! beside it.
 
-use super::Registry;
 use super::keep::STORED_WITHIN;
 use super::turn::Turn;
 use crate::clock;
 use crate::config::Config;
-use crate::job::{Registry as _, Runner};
+use crate::job::{self, Runner};
 use crate::show::{self, Answer};
 use crate::store::Written;
 use async_trait::async_trait;
@@ -113,21 +112,13 @@ fn not_begun(how: HowEnded) -> RunEnd {
 }
 
 /// What runs write, for whoever watches one.
-pub(super) struct RunOutputs {
-    pub(super) runner: Arc<Runner>,
-    pub(super) registry: Arc<Registry>,
-}
+pub(super) struct RunOutputs(pub(super) Arc<Runner>);
 
 #[async_trait]
 impl show::Outputs for RunOutputs {
-    async fn read(&self, id: TryId, from: u64, most: usize) -> show::Piece {
-        let piece = self.runner.output(id, from).await.unwrap_or_default();
-        let mut bytes = piece.text.into_bytes();
-        bytes.truncate(most);
-        show::Piece { lost: piece.lost, bytes }
-    }
-
-    fn redact(&self, text: &str) -> String {
-        self.registry.redactor().redact(text)
+    async fn read(&self, id: TryId, from: u64) -> show::Piece {
+        let nothing = job::Piece { next: from, ..job::Piece::default() };
+        let job::Piece { text, lost, next, .. } = self.0.output(id, from).await.unwrap_or(nothing);
+        show::Piece { text, lost, next }
     }
 }

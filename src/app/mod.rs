@@ -154,8 +154,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     ));
     let shown = Shown::new(as_remembered(options.observe, &memory));
     let vitals = Vitals { deliveries: alerter.pulse(), ..Vitals::default() };
-    let outputs =
-        Arc::new(RunOutputs { runner: Arc::clone(&runner), registry: Arc::clone(&registry) });
+    let outputs = Arc::new(RunOutputs(Arc::clone(&runner)));
     let requests = serve_operators(&options, &shown, &vitals, outputs, &mut tasks, &shutdown)?;
     let watchdog = Watchdog::start(vitals.clone(), {
         let state_dir = options.state_dir.clone();

@@ -8,6 +8,9 @@ use std::time::Duration;
 /// ending it takes 12 s at most.
 pub(super) const OVERDUE_AFTER: Duration = Duration::from_secs(60);
 
+/// Crontabs that nobody could read by then hold up no run.
+const CRONTABS_WITHIN: Duration = Duration::from_secs(15);
+
 /// One job.
 #[derive(Clone, Debug)]
 pub(crate) struct JobMachine {
@@ -37,6 +40,20 @@ impl JobMachine {
         machine.wait_anew(now);
         machine.keep_to_schedule();
         machine
+    }
+
+    /// Its entry in the registry is read anew.
+    pub(super) fn replace_job(&mut self, job: Arc<Job>) {
+        if self.job.place != job.place || self.job.command != job.command {
+            self.kept.looked_elsewhere = false;
+        }
+        self.job = job;
+    }
+
+    /// Until when a run of it waits for the crontabs of its container to be
+    /// read: that it is in none of them is not known yet.
+    pub(super) fn waits_for_crontabs(&self, run: &OpenRun) -> Option<Time> {
+        (!self.kept.looked_elsewhere).then_some(run.decided.mono + CRONTABS_WITHIN)
     }
 
     /// Another schedule is another beginning: what was due by the one before is
@@ -104,7 +121,7 @@ impl JobMachine {
     /// When time alone gives something to do after `now`.
     pub(super) fn next_wake(&self, now: Time) -> Option<Time> {
         let waits = self.kept.open.iter().flat_map(|run| match &run.stage {
-            Stage::Pending { until } => [Some(*until), None],
+            Stage::Pending { until } => [Some(*until), self.waits_for_crontabs(run)],
             Stage::Retrying { at } => [Some(*at), None],
             Stage::Running(it) => [Some(self.overdue_at(it.since)), self.slow_at(it.since)],
             Stage::Resuming(it) => [Some(self.overdue_at(it.since)), None],

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+mod when;
 
 pub mod config;
 pub mod schedule;

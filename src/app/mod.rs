@@ -25,8 +25,8 @@ use crate::job::Runner;
 use crate::schedule::{Digest, Due, Windows};
 use crate::show::{self, Control, LockError, Snapshot, StateLock, Vitals};
 use crate::store::{Opened, Shown, Store, StoreError};
+use crate::when;
 use futures_util::FutureExt;
-use jiff::tz::TimeZone;
 use jobs::RunOutputs;
 use keep::Keeping;
 use std::any::Any;
@@ -135,7 +135,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let (alerter, reports) = Alerter::start(
         &config.notifications,
         config.redactor.clone(),
-        time_zone(),
+        when::zone(),
         commands::commands(&options, &reach.directory),
         Before { plan: before.map(|before| before.notifications.plan), told },
     )?;
@@ -212,12 +212,12 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         registry,
         events,
         observe: options.observe,
-        windows: Windows::new(config.maintenance.clone(), time_zone()),
+        windows: Windows::new(config.maintenance.clone(), when::zone()),
         unlisted: BTreeSet::new(),
-        due: Due::new(time_zone()),
+        due: Due::new(when::zone()),
         runner,
         trying: BTreeMap::new(),
-        digest: Digest::new(config.notifications.digest.clone(), time_zone()),
+        digest: Digest::new(config.notifications.digest.clone(), when::zone()),
         looks: JoinSet::new(),
         acts: JoinSet::new(),
         runs: JoinSet::new(),
@@ -307,11 +307,6 @@ fn local_instance() -> Instance {
         id: boot.trim().to_owned(),
         started_at: started.map_or(0, |stat| stat.starttime).to_string(),
     }
-}
-
-/// `TZ`, else the system's zone, else UTC.
-fn time_zone() -> TimeZone {
-    TimeZone::system()
 }
 
 /// What a panic said.

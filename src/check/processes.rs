@@ -108,6 +108,12 @@ pub(crate) fn is_living(id: &ProcId) -> bool {
     living(id.pid).is_some_and(|now| now.start_ticks == id.start_ticks)
 }
 
+/// The process of this number, if it is dead and was not taken away.
+pub(crate) fn dead(pid: i32) -> Option<ProcId> {
+    let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
+    is_dead(&stat).then(|| identity(stat))
+}
+
 /// The process of this number, if one lives.
 pub(crate) fn living(pid: i32) -> Option<ProcId> {
     let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;

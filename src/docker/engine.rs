@@ -150,6 +150,13 @@ impl ExecSpec {
             r#"command -v bash >/dev/null 2>&1 && exec bash -c "$0"; exec sh -c "$0""#;
         Self { argv: ["sh", "-c", BASH_OR_SH, command].map(Into::into).into(), ..Self::default() }
     }
+
+    /// Exits 0 if there is a file `path`.
+    #[must_use]
+    pub fn exists(path: &str) -> Self {
+        const EXISTS: &str = r#"test -e "$0""#;
+        Self { argv: ["sh", "-c", EXISTS, path].map(Into::into).into(), ..Self::default() }
+    }
 }
 
 /// How a command ended.

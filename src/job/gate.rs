@@ -3,15 +3,16 @@
 
 use super::{ASK_WITHIN, Runner};
 use crate::clock;
-use crate::docker::{Details, EngineError};
+use crate::docker::{Details, EngineError, ExecSpec};
+use crate::probe::client::ProbeError;
 use crate::probe::wire::{Answer, Op};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex as Gate;
-use tokio::time::sleep;
+use tokio::sync::Mutex as Turn;
+use tokio::time::{Instant, sleep};
 use vai_core::model::{
-    ContainerKey, ContainerStatus, ContainerView, HowEnded, Instance, Job, Place, RunRequest, Time,
+    ContainerKey, ContainerStatus, ContainerView, HowEnded, Instance, Job, Place, RunRequest,
 };
 
 /// Where the older scripts leave the marker that pauses a job.
@@ -21,10 +22,6 @@ const PAUSE_FOLDERS: [&str; 2] =
 /// A container that was just removed may be there again in a moment.
 const RECREATED_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-
-/// For so long an inspection serves all the jobs of a container: hundreds are
-/// due at the same moment.
-const FRESH: Duration = Duration::from_millis(250);
 
 /// Where a job is about to run.
 pub(super) enum Scene {
@@ -53,25 +50,45 @@ pub(super) async fn pass(runner: &Runner, request: &RunRequest) -> Result<Scene,
         return Err(HowEnded::Refused(held.clone()));
     }
     runner.registry.still_wanted(job).await.map_err(HowEnded::Refused)?;
-    not_paused(runner, job, &Place::Local).await?;
-    match &job.place {
+    not_paused(runner, job, &Scene::Local(runner.local.clone())).await?;
+    let scene = enter(runner, &job.place).await?;
+    if let Scene::Container(_) = scene {
+        not_paused(runner, job, &scene).await?;
+    }
+    Ok(scene)
+}
+
+/// The place itself, if commands can be run there right now.
+///
+/// # Errors
+/// Why not.
+pub(super) async fn enter(runner: &Runner, place: &Place) -> Result<Scene, HowEnded> {
+    match place {
         Place::Local => Ok(Scene::Local(runner.local.clone())),
-        Place::Container(key) => {
-            let details = container(runner, key).await?;
-            not_paused(runner, job, &job.place).await?;
-            Ok(Scene::Container(details))
-        }
+        Place::Container(key) => container(runner, key).await.map(Scene::Container),
     }
 }
 
-/// Refuses if a marker at `place` says that somebody paused the job. Nobody
-/// being there to look is no reason: running it will say so.
-async fn not_paused(runner: &Runner, job: &Job, place: &Place) -> Result<(), HowEnded> {
+/// Refuses if a marker says that somebody paused the job. Nobody being there to
+/// look is no reason: running it will say so.
+async fn not_paused(runner: &Runner, job: &Job, scene: &Scene) -> Result<(), HowEnded> {
     for folder in PAUSE_FOLDERS {
         let marker = format!("{folder}/{}.paused", job.name);
         let look = Op::Exists(marker.clone());
-        if let Ok(Answer::Exists(true)) = runner.places.ask(place, None, look, ASK_WITHIN).await {
-            let beside = if *place == job.place { "" } else { " beside vai" };
+        let (place, beside) = match scene {
+            Scene::Local(_) if job.place != Place::Local => (&Place::Local, " beside vai"),
+            Scene::Local(_) | Scene::Container(_) => (&job.place, ""),
+        };
+        let there = match (runner.places.ask(place, None, look, ASK_WITHIN).await, scene) {
+            (Ok(answer), _) => answer == Answer::Exists(true),
+            (Err(ProbeError::NoAgent(_)), Scene::Container(details)) => {
+                let id = &details.presence.instance.id;
+                let look = runner.engine.exec(id, &ExecSpec::exists(&marker), ASK_WITHIN).await;
+                look.is_ok_and(|end| end.exit_code == Some(0))
+            }
+            (Err(_), _) => false,
+        };
+        if there {
             return Err(HowEnded::Refused(format!("paused by {marker}{beside}")));
         }
     }
@@ -135,7 +152,7 @@ pub(super) async fn fate(runner: &Runner, place: &Place, instance: &Instance) ->
         }
         Place::Container(key) => key,
     };
-    let details = match runner.engine.inspect(&instance.id).await {
+    let details = match runner.inspections.inspect(runner, &instance.id).await {
         Ok(details) => details,
         Err(EngineError::NotFound(_)) => {
             let recreated = matches!(runner.places.view(key), Some(ContainerView::Present(now))
@@ -158,29 +175,76 @@ pub(super) async fn fate(runner: &Runner, place: &Place, instance: &Instance) ->
     }
 }
 
-type Inspected = Option<(Time, Result<Arc<Details>, EngineError>)>;
+type Inspected = Option<(Instant, Result<Arc<Details>, EngineError>)>;
 
-/// The last inspection of each container.
+/// The last inspection of each container. Hundreds of jobs are due at the same
+/// moment: whoever asked before an inspection began is served by it.
 #[derive(Default)]
-pub(super) struct Inspections(Mutex<HashMap<String, Arc<Gate<Inspected>>>>);
+pub(super) struct Inspections(Mutex<HashMap<String, Arc<Turn<Inspected>>>>);
 
 impl Inspections {
     async fn inspect(&self, runner: &Runner, id: &str) -> Result<Arc<Details>, EngineError> {
-        let gate = {
+        let asked = clock::instant();
+        let turn = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // Nobody waits at the others: their containers may be long gone.
-            all.retain(|other, gate| other == id || Arc::strong_count(gate) > 1);
+            all.retain(|other, turn| other == id || Arc::strong_count(turn) > 1);
             Arc::clone(all.entry(id.to_owned()).or_default())
         };
-        let mut last = gate.lock().await;
-        let now = clock::boot_time();
+        let mut last = turn.lock().await;
         match &*last {
-            Some((at, result)) if now.since(*at) < FRESH => result.clone(),
+            Some((began, result)) if *began >= asked => result.clone(),
             _ => {
+                let began = clock::instant();
                 let result = runner.engine.inspect(id).await.map(Arc::new);
-                *last = Some((now, result.clone()));
+                *last = Some((began, result.clone()));
                 result
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vai_core::model::Presence;
+
+    fn seen(status: ContainerStatus, is_self: bool) -> Arc<Details> {
+        Arc::new(Details {
+            presence: Presence {
+                instance: Instance { id: "feed".into(), started_at: "now".into() },
+                name: "services".into(),
+                status,
+                health: None,
+                up_for: Duration::ZERO,
+                health_start: None,
+                engine_restarts: true,
+                network_of: None,
+                network_gone: false,
+                is_self,
+            },
+            user: String::new(),
+            addresses: Vec::new(),
+            facts: Vec::new(),
+            stop_timeout: Duration::from_secs(10),
+            compose_project: None,
+        })
+    }
+
+    #[test]
+    fn only_a_running_container_that_is_not_ours_is_entered() {
+        let enter = |status, own, known_as_own| {
+            enterable(seen(status, own), known_as_own).map(|_| ()).map_err(|how| format!("{how:?}"))
+        };
+        assert_eq!(enter(ContainerStatus::Running, false, false), Ok(()));
+        let own = "Refused(\"the container services is vai's own, or its socket proxy\")";
+        assert_eq!(enter(ContainerStatus::Running, true, false), Err(own.to_owned()));
+        assert_eq!(enter(ContainerStatus::Running, false, true), Err(own.to_owned()));
+        let not_begun = |state: &str| Err(format!("NotBegun(\"the container services {state}\")"));
+        let exited = ContainerStatus::Exited { code: 137, oom: false };
+        assert_eq!(enter(exited, false, false), not_begun("is stopped (exit code 137)"));
+        assert_eq!(enter(ContainerStatus::Paused, false, false), not_begun("is paused"));
+        let restarting = not_begun("is being restarted by the engine");
+        assert_eq!(enter(ContainerStatus::Restarting, false, false), restarting);
     }
 }

@@ -68,17 +68,24 @@ pub(super) async fn begin(
             }
         };
         // Begun twice it is begun once: to ask again is safe, but only there.
-        let gone = gate::fate(runner, &request.job.place, scene.instance()).await;
-        match gone {
+        match gate::fate(runner, &request.job.place, scene.instance()).await {
             Some(why) if asked => return Beginning::Not(HowEnded::Lost(why)),
             Some(why) => return Beginning::Not(HowEnded::NotBegun(why)),
-            None if clock::boot_time() < until => sleep(TRY_AGAIN).await,
-            None if asked => {
-                let why = format!("it may have been begun, but nobody answers: {why}");
-                return Beginning::Not(HowEnded::Lost(why));
+            None if !asked => {
+                if let Err(how) = gate::enter(runner, &request.job.place).await {
+                    return Beginning::Not(how);
+                }
             }
-            None => return Beginning::Not(HowEnded::NotBegun(why)),
+            None => {}
         }
+        if clock::boot_time() >= until {
+            return Beginning::Not(if asked {
+                HowEnded::Lost(format!("it may have been begun, but nobody answers: {why}"))
+            } else {
+                HowEnded::NotBegun(why)
+            });
+        }
+        sleep(TRY_AGAIN).await;
     }
 }
 
@@ -216,7 +223,8 @@ fn known_instance(runner: &Runner, place: &Place) -> Option<Instance> {
 /// While the engine is away, the end of a run can wait.
 async fn is_overdue(runner: &Runner, request: &RunRequest) -> bool {
     let job = &request.job;
-    clock::boot_time().since(request.decided) > job.timeout + GRACE + GIVE_UP_AFTER
+    let longest = job.timeout.saturating_add(GRACE + GIVE_UP_AFTER);
+    clock::boot_time().since(request.decided) > longest
         && (job.place == Place::Local || runner.engine.ping().await.is_ok())
 }
 

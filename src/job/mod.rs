@@ -9,7 +9,7 @@ mod tries;
 
 use crate::docker::Engine;
 use crate::probe::client::ProbeError;
-use crate::probe::run::{RunHints, RunOp};
+use crate::probe::run::{RunHints, RunOp, RunState};
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use gate::Inspections;
@@ -136,7 +136,6 @@ impl Runner {
             true => inside::resume(self, request, &one, began).await,
             false => self.begin(request, &one, began).await,
         };
-        self.keep_output(&one).await;
         one.set_over();
         redacted(end, &self.registry.redactor())
     }
@@ -158,12 +157,14 @@ impl Runner {
         Some(Piece { text: self.registry.redactor().redact(&piece.text), ..piece })
     }
 
-    /// Removes what is kept of a try in its place. To be called once its end is
-    /// stored; until then another `vai` can still find it.
+    /// Removes what is kept of a try in its place, a moment later if somebody
+    /// looks on. To be called once its end is stored; until then another `vai`
+    /// can still find it.
     pub async fn forget(&self, request: &RunRequest) {
         if let Some(one) = self.tries.get(request.try_id())
             && one.is_kept()
         {
+            one.seen().await;
             // What cannot be removed now is removed when it is old.
             let _ = self.ask(&one, RunOp::Forget, ASK_WITHIN).await;
         }
@@ -192,7 +193,9 @@ impl Runner {
         match inside::begin(self, request, one, &scene).await {
             inside::Beginning::Begun(state, instance) => {
                 drop(begin);
-                began(instance.clone());
+                if !was_not_begun(&state) {
+                    began(instance.clone());
+                }
                 inside::wait(self, request, one, &instance, Some(state)).await
             }
             inside::Beginning::Not(how) => ended(how),
@@ -210,17 +213,14 @@ impl Runner {
         self.places.ask(&one.job.place, user, op, deadline).await
     }
 
-    /// Whoever looks on gets to see the end, too.
-    async fn keep_output(&self, one: &Try) {
-        if let Some(from) = one.looked_on() {
-            let rest = one.ask_piece(self, from).await;
-            one.keep(rest);
-        }
-    }
-
     fn mark_of(&self, id: TryId) -> String {
         format!("{}-{}-{}", self.mark, id.run.0, id.attempt)
     }
+}
+
+/// The supervisor was there, the command was not.
+fn was_not_begun(state: &RunState) -> bool {
+    matches!(state, RunState::Over(end) if matches!(end.how, HowEnded::NotBegun(_)))
 }
 
 /// How a try is called in the log of its job.

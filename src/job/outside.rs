@@ -9,6 +9,7 @@ use crate::clock;
 use crate::docker::{EngineError, ExecEnd, ExecSpec};
 use crate::probe::run::{GRACE, RUN_VARIABLE};
 use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 use vai_core::model::{HowEnded, Instance, RunEnd, RunRequest};
 
@@ -29,7 +30,7 @@ run() { if command -v bash >/dev/null 2>&1; then bash -c "$1"; else sh -c "$1"; 
 say() { echo "[vai] $(date -u +%Y-%m-%dT%H:%M:%SZ 2>/dev/null) $1"; }
 [ -n "$2" ] || { run "$1"; exit $?; }
 [ -d "${2%/*}" ] || mkdir -p "${2%/*}" 2>/dev/null
-{ : >>"$2"; } 2>/dev/null || { echo "vai-unwritable"; run "$1"; exit $?; }
+(: >>"$2") 2>/dev/null || { echo "vai-unwritable"; run "$1"; exit $?; }
 exec 3>&1 >>"$2" 2>&1
 say "$3 begins"
 before=$(wc -c <"$2")
@@ -49,7 +50,7 @@ const END: &str = r#"
 command -v tr >/dev/null && command -v grep >/dev/null || { echo "what it started (the container has no tr or grep to find it by)"; exit; }
 marked() {
   for each in /proc/[0-9]*; do
-    tr '\0' '\n' <"$each/environ" 2>/dev/null | grep -qxF "$1" && echo "${each#/proc/}"
+    { tr '\0' '\n' <"$each/environ"; } 2>/dev/null | grep -qxF "$1" && echo "${each#/proc/}"
   done
 }
 pids=$(marked "$1")
@@ -73,18 +74,19 @@ pub(super) async fn run(
     let Scene::Container(details) = scene else {
         return ended(HowEnded::NotBegun(no_agent.to_owned()));
     };
-    let Ok(Ok(_turn)) = timeout(TURN_WITHIN, runner.execs.acquire()).await else {
-        return ended(HowEnded::NotBegun(format!(
-            "{PARALLEL} jobs are being run by commands of the engine already; this one as well, \
-             since {no_agent}"
-        )));
+    let _turn = match turn(runner, request, no_agent).await {
+        Ok(turn) => turn,
+        Err(how) => return ended(how),
     };
+    if one.replaced.is_cancelled() {
+        return ended(HowEnded::Replaced);
+    }
     let instance = &details.presence.instance;
     began(instance.clone());
     let start = clock::boot_time();
     let spec = command(request, one);
     let running = runner.engine.exec(&instance.id, &spec, request.job.timeout);
-    let how = tokio::select! {
+    let (how, output) = tokio::select! {
         end = running => match end {
             Ok(ExecEnd { exit_code: None, output }) => {
                 let left = end_marked(runner, request, one, instance).await;
@@ -98,8 +100,25 @@ pub(super) async fn run(
             (HowEnded::Replaced, String::new())
         }
     };
-    let (how, output) = how;
-    told(how, &output, request, clock::boot_time().since(start))
+    told(how, &output, request.job.log_path.as_deref(), clock::boot_time().since(start))
+}
+
+/// Waits for its turn. What was true at the gate may be wrong after it.
+async fn turn<'a>(
+    runner: &'a Runner,
+    request: &RunRequest,
+    no_agent: &str,
+) -> Result<SemaphorePermit<'a>, HowEnded> {
+    if let Ok(turn) = runner.execs.try_acquire() {
+        return Ok(turn);
+    }
+    let Ok(Ok(turn)) = timeout(TURN_WITHIN, runner.execs.acquire()).await else {
+        return Err(HowEnded::NotBegun(format!(
+            "{PARALLEL} jobs are being run by commands of the engine already; this one has to be \
+             as well, since {no_agent}"
+        )));
+    };
+    gate::pass(runner, request).await.map(|_| turn)
 }
 
 fn command(request: &RunRequest, one: &Try) -> ExecSpec {
@@ -168,11 +187,10 @@ async fn failed(
 }
 
 /// The end of a run of which `output` told.
-fn told(how: HowEnded, output: &str, request: &RunRequest, took: Duration) -> RunEnd {
+fn told(how: HowEnded, output: &str, log: Option<&str>, took: Duration) -> RunEnd {
     let mut end = RunEnd { took, ..ended(how) };
-    let log = request.job.log_path.as_deref();
     match output.split_once('\n') {
-        Some(("vai-unwritable", rest)) => {
+        Some(("vai-unwritable", rest)) if log.is_some() => {
             end.tail = rest.to_owned();
             let log = log.unwrap_or_default();
             end.notes.push(format!("its output could not be written to {log}"));
@@ -186,4 +204,34 @@ fn told(how: HowEnded, output: &str, request: &RunRequest, took: Duration) -> Ru
     }
     end.bytes = end.tail.len() as u64;
     end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(exit_code: i64, output: &str) -> HowEnded {
+        exited(ExecEnd { exit_code: Some(exit_code), output: output.to_owned() }).0
+    }
+
+    #[test]
+    fn what_the_runtime_refuses_was_not_begun() {
+        let no_user = "unable to find user nosuch: no matching entries in passwd file";
+        assert_eq!(end(126, &format!("{no_user}\r\n")), HowEnded::NotBegun(no_user.to_owned()));
+        assert_eq!(end(127, "sh: 1: nosuch: not found\n"), HowEnded::Exited(127));
+        assert_eq!(end(0, no_user), HowEnded::Exited(0));
+    }
+
+    #[test]
+    fn the_command_tells_of_its_log_before_anything_else() {
+        let told = |output: &str, log: Option<&str>| {
+            let end = told(HowEnded::Exited(0), output, log, Duration::ZERO);
+            (end.bytes, end.tail, end.notes.len())
+        };
+        let log = Some("/x.log");
+        assert_eq!(told("vai-bytes 9000\nthe end\n", log), (9000, "the end\n".to_owned(), 0));
+        assert_eq!(told("vai-unwritable\nall\n", log), (4, "all\n".to_owned(), 1));
+        assert_eq!(told("vai-bytes 1\nx", None), (13, "vai-bytes 1\nx".to_owned(), 0));
+        assert_eq!(told("", log), (0, String::new(), 0));
+    }
 }

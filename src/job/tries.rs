@@ -20,6 +20,9 @@ const PIECE_WITHIN: Duration = Duration::from_secs(1);
 /// … and meanwhile it is looked so often.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 
+/// Who looks on and has not seen the end by then is not waited for.
+const SEEN_WITHIN: Duration = Duration::from_secs(3);
+
 /// All of them.
 #[derive(Default)]
 pub(super) struct Tries(Mutex<BTreeMap<TryId, Arc<Try>>>);
@@ -40,10 +43,10 @@ struct State {
     /// There are run files of it.
     kept: bool,
     over: bool,
-    /// Up to where somebody has seen its output.
-    looked_on: Option<u64>,
-    /// What was left to be seen at its end.
-    rest: Option<Piece>,
+    /// Somebody wants to see its output to the end …
+    looked_on: bool,
+    /// … and has.
+    seen: CancellationToken,
 }
 
 impl Tries {
@@ -89,46 +92,44 @@ impl Try {
         self.lock().over = true;
     }
 
-    /// Up to where somebody has seen its output, if anybody looks on.
-    pub(super) fn looked_on(&self) -> Option<u64> {
-        self.lock().looked_on
-    }
-
-    pub(super) fn keep(&self, rest: Option<Piece>) {
-        self.lock().rest = rest;
+    /// Waits a moment for whoever looks on to see the end of its output.
+    pub(super) async fn seen(&self) {
+        let seen = {
+            let state = self.lock();
+            if !state.looked_on {
+                return;
+            }
+            state.seen.clone()
+        };
+        Deadline::after(SEEN_WITHIN).bound(seen.cancelled()).await;
     }
 
     /// What it wrote from byte `from` on, once there is something.
     pub(super) async fn piece(&self, runner: &Runner, from: u64) -> Option<Piece> {
         let deadline = Deadline::after(PIECE_WITHIN);
+        self.lock().looked_on = true;
         loop {
-            self.lock().looked_on = Some(from);
-            if self.lock().over {
-                return self.last_piece(runner, from).await;
+            let over = self.lock().over;
+            let piece = self.ask_for_piece(runner, from).await;
+            if over {
+                self.lock().seen.cancel();
+                return piece.map(|piece| Piece { over, ..piece });
             }
-            let piece = self.ask_piece(runner, from).await.unwrap_or_default();
+            let piece = piece.unwrap_or(Piece { next: from, ..Piece::default() });
             if !piece.text.is_empty() || deadline.left().is_zero() {
-                return Some(Piece { next: piece.next.max(from), over: false, ..piece });
+                return Some(piece);
             }
             sleep(LOOK_EVERY.min(deadline.left())).await;
         }
     }
 
-    async fn last_piece(&self, runner: &Runner, from: u64) -> Option<Piece> {
-        let rest = self.lock().rest.take();
-        match rest {
-            Some(rest) => Some(rest),
-            None => self.ask_piece(runner, from).await,
-        }
-    }
-
-    pub(super) async fn ask_piece(&self, runner: &Runner, from: u64) -> Option<Piece> {
+    async fn ask_for_piece(&self, runner: &Runner, from: u64) -> Option<Piece> {
         if !self.is_kept() {
             return None;
         }
         match runner.ask(self, RunOp::Output(from), ASK_WITHIN).await {
             Ok(Answer::Written(Written { text, from: begin, next })) => {
-                Some(Piece { text, lost: begin.saturating_sub(from), next, over: true })
+                Some(Piece { text, lost: begin.saturating_sub(from), next, over: false })
             }
             Ok(_) | Err(_) => None,
         }

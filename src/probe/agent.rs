@@ -9,7 +9,6 @@ use super::wire::{Frame, PROTOCOL, Request};
 use crate::clock::Deadline;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use rustix::process::{getpid, set_child_subreaper};
 use std::env;
 use std::fs;
 use std::future::pending;
@@ -141,14 +140,6 @@ async fn tell<T>(
         }
     }
     pending().await
-}
-
-/// Makes this process the parent of what an overdue check leaves behind, so
-/// that it is collected even in a container whose first process collects
-/// nothing.
-pub fn adopt_orphans() {
-    // On a kernel without it the container's first process stays responsible.
-    let _ = set_child_subreaper(Some(getpid()));
 }
 
 /// Removes the files of other builds beside this one's, as far as it may. Does

@@ -11,6 +11,7 @@ mod file;
 mod frames;
 mod hints;
 mod network;
+pub mod orphans;
 mod outside;
 pub mod perform;
 mod pidfd;

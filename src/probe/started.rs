@@ -22,9 +22,9 @@ enum Origin {
     Hidden,
 }
 
-/// The living processes with `entry`, `NAME=value`, in their environment, and everything that
-/// came from them; of `candidates` also those that began after the uptime `since` and
-/// hide their environment. Never one of ours, nor the container's first.
+/// The living processes with `entry`, `NAME=value`, in their environment, and
+/// everything that came from them; of `candidates` also those that began after
+/// the uptime `since` and hide their environment. Never one of ours, nor the container's first.
 /// Blocks.
 ///
 /// # Errors

@@ -1,10 +1,15 @@
-use crate::probing::agents;
-use crate::running::{Running, container, exited, inside, job, local, processes, request, resumed};
-use crate::support::{SOON, docker};
+use crate::probing::{LIBRARIES, agents, key};
+use crate::running::{
+    Running, container, eventually, exited, inside, job, local, processes, request, resumed,
+};
+use crate::support::{Container, SOON, docker, engine_at};
+use futures_util::future::join_all;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
+use vai::config::ProbeMode;
+use vai::docker::Address;
 use vai::probe::wire::{Answer, Op};
 use vai_core::model::{HowEnded, Job, Place, Secret};
 
@@ -66,7 +71,7 @@ async fn a_gigabyte_of_output_takes_little_memory_and_little_of_the_log() {
     let most = async {
         loop {
             if let Some(peak) = peak_of_supervisor(&container.name)
-                && inside(&container, "busybox pidof sleep") != ""
+                && !inside(&container, "busybox pidof sleep").is_empty()
             {
                 return peak;
             }
@@ -121,14 +126,14 @@ async fn what_a_job_leaves_in_the_background_is_left_alone() {
     let end = running.run(Job { log_path: Some(LOG.into()), ..job(script) }).await;
     assert_eq!((exited(&end), end.tail.as_str()), (0, "started\n"));
     assert!(end.took < Duration::from_secs(1), "{end:?}");
-    let later = async { while !inside(&container, &format!("cat {LOG}")).contains("later") {} };
-    timeout(SOON, later).await.unwrap();
+    eventually("its words", || inside(&container, &format!("cat {LOG}")).contains("later")).await;
     // The agent leaves, the background process and its reader stay.
     running.vanish().await;
     assert!(processes(&container).contains(&"sleep 706".to_owned()));
     inside(&container, "kill $(busybox pidof sleep)");
-    let gone = async { while !processes(&container).is_empty() || agents(&container).await > 0 {} };
+    let gone = async { while agents(&container).await > 0 {} };
     timeout(SOON, gone).await.unwrap();
+    assert_eq!(processes(&container), [""; 0]);
 }
 
 #[tokio::test]
@@ -177,6 +182,27 @@ async fn the_next_vai_gets_the_end_of_what_this_one_began() {
 }
 
 #[tokio::test]
+async fn a_run_goes_on_without_its_agent_and_its_end_is_told_by_another() {
+    let container = container(&["--init"]);
+    let running = Running::of(&container).await;
+    let request = request(job("sleep 2; echo end; exit 7"));
+    let end = running.begin(&request).await;
+    kill9(&container, "agent");
+    let end = timeout(SOON, end).await.unwrap().unwrap();
+    assert_eq!((exited(&end), end.tail.as_str()), (7, "end\n"));
+    assert!(end.took < Duration::from_secs(3), "{end:?}");
+    running.vanish().await;
+}
+
+/// Kills the process of vai in the container that does `what`.
+fn kill9(container: &Container, what: &str) {
+    let top = docker(&["top", &container.name, "-eo", "pid,args"]);
+    let line = top.lines().find(|line| line.ends_with(&format!(" {what}"))).unwrap();
+    let pid = line.split_whitespace().next().unwrap();
+    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+}
+
+#[tokio::test]
 async fn a_container_that_is_restarted_or_recreated_takes_the_run_with_it() {
     let container = container(&[]);
     let mut running = Running::of(&container).await;
@@ -200,19 +226,12 @@ async fn a_container_that_is_restarted_or_recreated_takes_the_run_with_it() {
     let end = running.begin(&second).await;
     end.abort();
     docker(&["rm", "-f", &container.name]);
-    let options = crate::probing::LIBRARIES;
-    let again = crate::support::Container::run(&container.name, &options, &["sleep", "600"]);
-    let changed = async {
-        while running
-            .probing
-            .directory
-            .view(&crate::probing::key())
-            .is_none_or(|view| !format!("{view:?}").contains(&again.id()))
-        {
-            sleep(Duration::from_millis(20)).await
-        }
-    };
-    timeout(SOON, changed).await.unwrap();
+    let again = Container::run(&container.name, &LIBRARIES, &["sleep", "600"]);
+    let id = again.id();
+    eventually("the new one", || {
+        format!("{:?}", running.probing.directory.view(&key())).contains(&id)
+    })
+    .await;
     let late = running.perform(&resumed(&second, before)).await.0;
     assert_eq!(late.how, words("recreated"));
     running.vanish().await;
@@ -224,10 +243,9 @@ async fn a_supervisor_that_is_killed_leaves_nothing_behind() {
     let running = Running::of(&container).await;
     let request = request(job("echo begun; (busybox setsid sleep 707 &); sleep 708"));
     let end = running.begin(&request).await;
-    let top = docker(&["top", &container.name, "-eo", "pid,args"]);
-    let line = top.lines().find(|line| line.ends_with(" supervise")).unwrap();
-    let pid = line.split_whitespace().next().unwrap();
-    assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
+    let piece = running.runner.output(request.try_id(), 0).await.unwrap();
+    assert_eq!(piece.text, "begun\n");
+    kill9(&container, "supervise");
     let end = timeout(SOON, end).await.unwrap().unwrap();
     let why = "the process that watched over it was killed".to_owned();
     assert_eq!(end.how, HowEnded::Lost(why));
@@ -269,6 +287,33 @@ async fn what_forbids_a_run_has_its_own_words() {
         }
         how => panic!("{how:?}"),
     }
+    running.vanish().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_says_so() {
+    let container = container(&[]);
+    let nowhere = engine_at(&Address::Unix("/no/such.sock".into()));
+    let running = Running::through(nowhere, &container.name, ProbeMode::Auto).await;
+    match running.run(job("true")).await.how {
+        HowEnded::NotBegun(why) => assert!(why.starts_with("the engine does not answer"), "{why}"),
+        how => panic!("{how:?}"),
+    }
+    running.vanish().await;
+}
+
+#[tokio::test]
+async fn a_hundred_at_once_are_begun_and_leave_nothing() {
+    let container = container(&[]);
+    let running = Running::of(&container).await;
+    let runs = (0..100).map(|number| {
+        running.run(Job { log_path: Some(LOG.into()), ..job(&format!("sleep 1; exit {number}")) })
+    });
+    let codes: Vec<i32> = join_all(runs).await.iter().map(exited).collect();
+    assert_eq!(codes, (0..100).collect::<Vec<i32>>());
+    let log = inside(&container, &format!("busybox grep -c 'begins\\|exited' {LOG}"));
+    assert_eq!(log, "200");
+    assert_eq!(processes(&container), [""; 0]);
     running.vanish().await;
 }
 
@@ -327,6 +372,8 @@ async fn a_job_beside_vai_is_run_the_same_way() {
 
     let request = request(Job { user: Some("nobody".into()), ..beside("id -un; sleep 711") });
     let waiting = running.begin(&request).await;
+    let piece = running.runner.output(request.try_id(), 0).await.unwrap();
+    assert_eq!(piece.text, "nobody\n");
     running.runner.end(request.try_id()).await;
     let end = timeout(SOON, waiting).await.unwrap().unwrap();
     assert_eq!((end.how, end.tail.as_str()), (HowEnded::Replaced, "nobody\n"));

@@ -32,7 +32,7 @@ async fn without_an_agent_a_command_of_the_engine_runs_the_job() {
     assert!(lines[5].ends_with(", try 1 exited 3"), "{log}");
 
     let end = running.run(job("echo out; kill -9 $$")).await;
-    assert_eq!((exited(&end), end.tail.lines().next()), (137, Some("out")));
+    assert!(exited(&end) == 137 && end.tail.contains("out\n"), "{end:?}");
     let unwritable = Job { log_path: Some("/proc/no/x.log".into()), ..job("echo out") };
     let end = running.run(unwritable).await;
     assert_eq!((exited(&end), end.tail.as_str()), (0, "out\n"));
@@ -59,12 +59,6 @@ async fn without_an_agent_what_takes_too_long_is_ended_as_well() {
     let stubborn =
         "(trap '' TERM; busybox setsid sh -c 'trap \"\" TERM; sleep 701; sleep 702' &); sleep 704";
     let slow = Job { timeout: Duration::from_secs(1), ..job(stubborn) };
-    let how = running.run(slow.clone()).await.how;
-    let left = "what it started (the container has no tr or grep to find it by)".to_owned();
-    assert_eq!(how, HowEnded::TimedOut { left: vec![left] });
-    inside(&container, "kill $(busybox pidof sleep) ; kill -9 $(busybox pidof sh sleep)");
-
-    inside(&container, "for it in tr grep; do busybox ln -s busybox /bin/$it; done");
     let end = running.run(slow).await;
     assert_eq!(end.how, HowEnded::TimedOut { left: Vec::new() });
     let request = request(job("(busybox setsid sleep 709 &); sleep 710"));

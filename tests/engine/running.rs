@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use vai::clock;
 use vai::config::ProbeMode;
-use vai::docker::Directory;
+use vai::docker::{Directory, Engine};
 use vai::job::{Places, Registry, Runner};
 use vai::probe::Prober;
 use vai::probe::client::ProbeError;
@@ -33,12 +33,17 @@ impl Running {
     }
 
     pub(crate) async fn with(name: &str, probe: ProbeMode) -> Self {
+        Self::through(engine(), name, probe).await
+    }
+
+    /// Asks `engine` right before each run.
+    pub(crate) async fn through(engine: Arc<dyn Engine>, name: &str, probe: ProbeMode) -> Self {
         let probing = Probing::of(name, probe).await;
         let registry = Arc::new(Wanted::default());
         let places =
             Reached { prober: Arc::clone(&probing.prober), directory: probing.directory.clone() };
         let mark = format!("test{}", std::process::id());
-        let runner = Runner::new(engine(), Arc::new(places), registry.clone(), mark, local());
+        let runner = Runner::new(engine, Arc::new(places), registry.clone(), mark, local());
         Self { runner: Arc::new(runner), registry, probing }
     }
 
@@ -183,14 +188,12 @@ pub(crate) fn inside(container: &Container, command: &str) -> String {
 /// The command lines of the living, and `Z` for each that is dead and was not
 /// taken away; without the tests' own and vai's.
 pub(crate) fn processes(container: &Container) -> Vec<String> {
-    let list = r#"for p in /proc/[0-9]*; do
-        busybox grep -q '^State:.Z' "$p/status" 2>/dev/null && echo Z
-        busybox tr '\0' ' ' <"$p/cmdline" 2>/dev/null && echo
-    done"#;
+    let list = "for p in /proc/[0-9]*; do busybox grep -q '^State:.Z' $p/status && echo Z; \
+                busybox tr '\\0' ' ' <$p/cmdline && echo; done 2>/dev/null";
     let listed = inside(container, list);
     let lines = listed.lines().map(str::trim);
     let own =
-        ["tail -f /dev/null", "/.vai/agent", "/proc/self/exe", "for p in", "/sbin/docker-init"];
+        ["tail -f /dev/null", "/.vai/agent", "vai supervise", "for p in", "/sbin/docker-init"];
     lines
         .filter(|line| !line.is_empty() && !own.iter().any(|own| line.contains(own)))
         .filter(|line| !line.starts_with("busybox"))
@@ -203,4 +206,14 @@ pub(crate) fn exited(end: &RunEnd) -> i32 {
         HowEnded::Exited(code) => code,
         _ => panic!("{end:?}"),
     }
+}
+
+/// Waits until `so` is so.
+pub(crate) async fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let waiting = async {
+        while !so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, waiting).await.unwrap_or_else(|_| panic!("in time: {what}"));
 }

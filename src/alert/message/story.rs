@@ -1,10 +1,11 @@
 //! From notices to what a message says: the one place that finds the words.
 
+use super::Context;
 use super::causes::affected;
 use super::sheet::{Part, Sheet, Story, Tone};
 use super::title::{headline, sorts};
 use super::words::{begun, condition, listed, named};
-use super::{Context, when};
+use crate::when;
 use std::slice;
 use std::time::Duration;
 use vai_core::model::{
@@ -215,7 +216,7 @@ fn steps(incident: &Incident) -> Option<Part> {
         return Some(Part::List(label, steps));
     };
     let mut shown = steps[..FIRST_STEPS].to_vec();
-    shown.push(format!("… {left} steps more …"));
+    shown.push("…".to_owned());
     shown.extend_from_slice(&steps[FIRST_STEPS + left..]);
     Some(Part::List(label, shown))
 }

@@ -2,8 +2,8 @@
 
 use super::sheet::{Headline, Tone};
 use super::story::tone;
-use super::when;
 use super::words::{OUT_OF_SIGHT, condition, listed, named, shortened};
+use crate::when;
 use jiff::tz::TimeZone;
 use vai_core::model::{IncidentPhase, Notice, NoticeKind, StateLabel, Subject};
 

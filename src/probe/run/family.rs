@@ -11,16 +11,16 @@ use vai_core::model::ProcId;
 
 /// Every living process that came from this one.
 pub(super) fn members() -> Vec<ProcId> {
-    let own = i32::try_from(process::id()).unwrap_or(0);
+    let own = own();
     let mut found = Vec::new();
     let mut next = vec![own];
     while let Some(pid) = next.pop() {
         // The process may have ended meanwhile, and with it what is to be read.
-        let children = children(pid).unwrap_or_default();
+        let children = children_of(pid).unwrap_or_default();
         found.extend(children.iter().filter_map(|&child| living(child)));
         next.extend(children);
     }
-    if found.is_empty() && children(own).is_err() {
+    if found.is_empty() && children_of(own).is_err() {
         // A kernel that does not list children; it lists everything.
         let all = Processes::read().unwrap_or_default();
         found.extend(all.descendants(own).into_iter().map(|member| member.id.clone()));
@@ -36,7 +36,16 @@ pub(super) fn signal(member: &ProcId, signal: Signal) {
     }
 }
 
-fn children(pid: i32) -> io::Result<Vec<i32>> {
+/// Its children, dead ones too.
+pub(in crate::probe) fn children() -> Vec<i32> {
+    children_of(own()).unwrap_or_default()
+}
+
+fn own() -> i32 {
+    i32::try_from(process::id()).unwrap_or(0)
+}
+
+fn children_of(pid: i32) -> io::Result<Vec<i32>> {
     let mut children = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let listed = fs::read_to_string(task?.path().join("children"))?;

@@ -7,6 +7,7 @@ use super::{Begin, RUN_VARIABLE, RunOp, RunState, Written, family, ring};
 use crate::check::words::plain;
 use crate::clock::{self, Deadline};
 use crate::probe::end::end_started;
+use crate::probe::orphans;
 use crate::probe::wire::Answer;
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -87,7 +88,8 @@ impl Runs {
     /// Has a supervisor begin the run, unless one did already.
     async fn begin(&self, mark: &str, begin: Begin) -> Result<(), String> {
         let mut command = Command::new(&self.executable);
-        command.arg("supervise").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg0("vai").arg("supervise");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let not_started = |error: io::Error| format!("no process for it: {}", plain(&error));
         let mut supervisor = command.spawn().map_err(not_started)?;
         self.supervisors.add(&supervisor);
@@ -194,6 +196,7 @@ impl Supervisors {
                 self.lock().remove(&pid.as_raw_nonzero().get().unsigned_abs());
             }
         }
+        orphans::collect_all().for_each(drop);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<u32>> {

@@ -198,3 +198,73 @@ fn open(path: &Path) -> io::Result<File> {
     fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_our_own_begin_a_line_and_follow_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/x.log");
+        let mut log = Log::open(&path).unwrap();
+        log.line("begins");
+        log.push(b"half");
+        log.push(b" a line");
+        log.line("ends");
+        assert_eq!(log.trouble(), None);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "[vai] begins\nhalf a line\n[vai] ends\n");
+    }
+
+    #[test]
+    fn of_too_much_the_beginning_and_the_end_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        let mut log = Log::open(&path).unwrap();
+        for _ in 0..3 * HEAD / 4096 {
+            log.push(&[b'x'; 4096]);
+        }
+        log.push(b"the end");
+        log.line("ends");
+        assert_eq!(log.trouble(), None);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.len() < HEAD + TAIL + 100 && text.len() > HEAD + TAIL, "{}", text.len());
+        assert!(text[HEAD..].starts_with("\n[vai] 19.9 MiB are left out here\nxxx"));
+        assert!(text.ends_with("xxxthe end\n[vai] ends\n"));
+    }
+
+    #[test]
+    fn a_long_file_is_put_aside_and_what_cannot_be_written_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.log");
+        File::create(&path).unwrap().set_len(LONGEST + 1).unwrap();
+        let mut log = Log::open(&path).unwrap();
+        log.line("begins");
+        assert_eq!(log.trouble(), None);
+        assert_eq!(fs::metadata(folder.path().join("x.log.1")).unwrap().len(), LONGEST + 1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[vai] begins\n");
+
+        let mut log = Log::open(folder.path()).unwrap();
+        log.push(b"lost");
+        let told = log.trouble().unwrap();
+        let words = format!("to {}: Is a directory", folder.path().display());
+        assert!(told.ends_with(&words), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_takes_nothing_holds_up_nobody_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let _reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut log = Log::open(&path).unwrap();
+        log.patience = Duration::from_millis(50);
+        for _ in 0..100 {
+            log.push(&[b'x'; 64 << 10]);
+        }
+        let told = log.trouble().unwrap();
+        assert!(told.contains("MiB of its output are missing in its log"), "{told}");
+    }
+}

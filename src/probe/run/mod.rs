@@ -12,6 +12,7 @@ mod record;
 mod ring;
 mod supervise;
 
+pub(super) use family::children;
 pub use here::{Runs, Supervisors};
 pub use hints::{RunHint, RunHints};
 pub use supervise::supervise;

@@ -154,3 +154,63 @@ pub(super) fn is_mark(text: &str) -> bool {
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_reader(File::open(path).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+    use vai_core::model::HowEnded;
+
+    fn mark(what: &str) -> String {
+        format!("unit{}-{what}", std::process::id())
+    }
+
+    #[test]
+    fn of_many_who_begin_a_run_at_once_one_does() {
+        let begin = |pid| {
+            let mut begun = Begun::now().unwrap();
+            begun.supervisor.pid = pid;
+            Record::create(&mark("once"), &begun).unwrap()
+        };
+        let created = thread::scope(|scope| {
+            let all: Vec<_> = (1..17).map(|pid| scope.spawn(move || begin(pid))).collect();
+            all.into_iter().filter_map(|each| each.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert_eq!(created.len(), 1);
+        created[0].remove();
+        assert!(Record::find(&mark("once")).is_none());
+    }
+
+    #[test]
+    fn a_trace_of_another_world_is_none() {
+        let begun = Begun { world: "another boot".into(), ..Begun::now().unwrap() };
+        let record = Record::create(&mark("world"), &begun).unwrap().unwrap();
+        assert!(Record::find(&mark("world")).is_none());
+        record.remove();
+    }
+
+    #[test]
+    fn an_end_is_whole_or_not_there() {
+        let record = Record::create(&mark("end"), &Begun::now().unwrap()).unwrap().unwrap();
+        assert!(record.begun().unwrap().is_watched());
+        assert_eq!(record.end(), None);
+        let end = RunEnd {
+            how: HowEnded::Exited(3),
+            took: Duration::from_secs(1),
+            bytes: 5,
+            tail: "tail".into(),
+            notes: vec!["note".into()],
+        };
+        record.set_end(&end).unwrap();
+        assert_eq!(Record::find(&mark("end")).unwrap().end(), Some(end));
+        record.remove();
+    }
+
+    #[test]
+    fn no_mark_leaves_the_folder() {
+        assert!(is_mark("0af3-17-1"));
+        for wrong in ["", "../x", "a/b", "a.b", "a b"] {
+            assert!(!is_mark(wrong), "{wrong}");
+        }
+    }
+}

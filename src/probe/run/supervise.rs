@@ -8,12 +8,12 @@ use super::{Begin, RUN_VARIABLE, family};
 use crate::check::shell::ShellCommand;
 use crate::check::words::plain;
 use crate::clock;
-use crate::probe::agent::adopt_orphans;
+use crate::probe::orphans;
 use nix::sys::signal::{SigSet, Signal as Blocked};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, setsid, wait};
+use rustix::process::{Pid, Signal, WaitStatus, setsid};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, PipeReader, Read, Write};
@@ -33,6 +33,9 @@ const KILL_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often what is being ended is counted.
 const COUNT_EVERY: Duration = Duration::from_millis(50);
+
+/// For the last of the dead.
+const LAST_LOOK: Duration = Duration::from_millis(100);
 
 /// No wait is longer, since a suspend stops the clock of waits.
 const WAKE_WITHIN: Duration = Duration::from_secs(30);
@@ -64,7 +67,7 @@ pub fn supervise() -> io::Result<()> {
     let Order { mark, begin } = serde_json::from_reader(io::stdin().lock())?;
     // Fails for the leader of a session, which is as good.
     let _ = setsid();
-    adopt_orphans();
+    orphans::adopt();
     let Some(record) = Record::create(&mark, &Begun::now()?)? else {
         return ready();
     };
@@ -154,6 +157,11 @@ impl Run {
             self.turn(WAKE_WITHIN);
         }
         self.output.close();
+        // Whoever closed it by its end is about to be dead.
+        let until = clock::uptime() + LAST_LOOK;
+        while !family::children().is_empty() && clock::uptime() < until {
+            self.turn(until.saturating_sub(clock::uptime()));
+        }
     }
 
     fn outcome(&mut self, begin: &Begin) -> HowEnded {
@@ -165,7 +173,8 @@ impl Run {
                 self.end_family(begin.grace);
                 return HowEnded::Replaced;
             }
-            let left = (self.began + begin.timeout).saturating_sub(clock::uptime());
+            let until = self.began.saturating_add(begin.timeout);
+            let left = until.saturating_sub(clock::uptime());
             if left.is_zero() {
                 let left = self.end_family(begin.grace);
                 let words = |member: &ProcId| format!("{member} does not even heed KILL");
@@ -251,7 +260,7 @@ impl Run {
 
     /// Takes away the dead: the command, and all that it left behind.
     fn collect(&mut self) {
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        for (pid, status) in orphans::collect_all() {
             if pid == self.command {
                 self.status = Some(status);
             }

@@ -21,14 +21,21 @@ pub(super) struct Deliveries {
     amid_a_delivery: usize,
 }
 
-/// How often something came.
-#[derive(Debug)]
+/// What came.
 pub(super) struct Counts {
     pub(super) came: usize,
-    /// With something in it that had come before.
-    pub(super) again: usize,
-    /// Kills while something was on its way.
+    /// By run of vai: how many requests had something in them that had come
+    /// before.
+    again: Vec<usize>,
+    /// How many runs ended while something was on its way.
     pub(super) amid_a_delivery: usize,
+}
+
+impl Counts {
+    /// How many requests had something in them that had come before.
+    pub(super) fn again(&self) -> usize {
+        self.again.iter().sum()
+    }
 }
 
 impl Deliveries {
@@ -53,25 +60,33 @@ impl Deliveries {
         self.amid_a_delivery += usize::from(!kept.messages.is_empty());
     }
 
-    /// Holds everything that came at the webhook against what was to come.
-    pub(super) fn judge(&self) -> Counts {
-        let requests: Vec<Vec<News>> = self.webhook.requests().iter().map(|it| read(it)).collect();
-        for notice in &self.owed {
-            let told = |news: &News| news.tells(notice);
-            assert!(requests.iter().flatten().any(told), "it was lost: {notice:?}");
-        }
-        let mut known = BTreeSet::new();
-        let mut again = vec![0; self.began.len()];
+    /// Counts what came so far.
+    pub(super) fn count(&self) -> Counts {
+        let (mut known, mut again) = (BTreeSet::new(), vec![0; self.began.len()]);
+        let requests = self.requests();
         for (at, request) in requests.iter().enumerate() {
             let once = request.iter().filter(|news| ONCE.contains(&news.event.as_str()));
             let repeats = once.filter(|news| !known.insert((&news.incident, &news.event))).count();
             let run = self.began.partition_point(|began| *began <= at) - 1;
             again[run] += usize::from(repeats > 0);
         }
+        Counts { came: requests.len(), again, amid_a_delivery: self.amid_a_delivery }
+    }
+
+    /// Holds everything that came against what was to come.
+    pub(super) fn judge(&self) {
+        let requests = self.requests();
+        for notice in &self.owed {
+            let told = |news: &News| news.tells(notice);
+            assert!(requests.iter().flatten().any(told), "it was lost: {notice:?}");
+        }
+        let again = self.count().again;
         assert_eq!(again[0], 0, "sent twice without a crash before");
-        assert!(again.iter().all(|again| *again <= 1), "more than one again in a run: {again:?}");
-        let amid_a_delivery = self.amid_a_delivery;
-        Counts { came: requests.len(), again: again.iter().sum(), amid_a_delivery }
+        assert!(again.iter().all(|again| *again <= 1), "twice after one crash: {again:?}");
+    }
+
+    fn requests(&self) -> Vec<Vec<News>> {
+        self.webhook.requests().iter().map(|request| read(request)).collect()
     }
 }
 

@@ -30,7 +30,7 @@ class Catcher:
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Catcher()), "127.0.0.1", int(sys.argv[1]))
+    server = await loop.create_server(lambda: SMTP(Catcher(), hostname="localhost"), "127.0.0.1", int(sys.argv[1]))
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -4,7 +4,7 @@
 pub(crate) mod calls;
 mod container;
 mod docker;
-mod door;
+mod doors;
 mod http_catcher;
 mod image;
 mod mail;
@@ -17,7 +17,7 @@ mod wait;
 
 pub(crate) use container::{Container, Spec};
 pub(crate) use docker::Engine;
-pub(crate) use door::Door;
+pub(crate) use doors::Doors;
 pub(crate) use http_catcher::HttpCatcher;
 pub(crate) use image::Image;
 pub(crate) use mail::{Mail, MailCatcher};

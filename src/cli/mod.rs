@@ -2,7 +2,7 @@
 
 pub mod agent;
 pub mod check;
-pub mod cron;
+pub mod crontab;
 pub mod health;
 pub mod incidents;
 pub mod jobs;
@@ -98,7 +98,7 @@ enum Verb {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Validate(validate::ValidateArgs),
-    Cron(cron::CronArgs),
+    Cron(crontab::CronArgs),
     Status(status::StatusArgs),
     Health(health::HealthArgs),
     /// Go on checking a service, but act no more.
@@ -148,7 +148,7 @@ impl Cli {
             Verb::Run(args) => run::run(args, config).await,
             Verb::Check(args) => check::run(args, config).await,
             Verb::Validate(args) => validate::run(&args, config).await,
-            Verb::Cron(args) => cron::run(&args),
+            Verb::Cron(args) => crontab::run(&args),
             Verb::Status(args) => status::run(args).await,
             Verb::Health(args) => health::run(args).await,
             Verb::Pause(args) => operate::pause(args).await,

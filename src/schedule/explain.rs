@@ -47,7 +47,10 @@ impl Crontab {
 
     fn times_in_words(&self) -> String {
         let (minutes, hours) = (&self.minutes[..], &self.hours[..]);
-        match (minutes, rhythm(minutes)) {
+        let (first, last) = ends(minutes);
+        // Two values are no rhythm yet, unless it goes on in the next hour.
+        let is_rhythm = |step: &u16| minutes.len() > 2 || first == 0 && last + step == 60;
+        match (minutes, rhythm(minutes).filter(is_rhythm)) {
             (&[minute], _) => self.once_in_each_hour(minute),
             _ if minutes.len() * hours.len() <= 3 => format!("at {}", self.every_time()),
             (_, Some(step)) => self.minute_after_minute(step),
@@ -111,7 +114,7 @@ impl Crontab {
         let (from, to) = ends(hours);
         match rhythm(hours) {
             Some(1) if self.is_hourly() => "every hour".to_owned(),
-            Some(1) => format!("the hours {from:02} to {to:02}"),
+            Some(1) if hours.len() > 2 => format!("the hours {from:02} to {to:02}"),
             Some(step) if hours.len() > FEW_VALUES => {
                 format!("every {} hour from {from:02} to {to:02}", ordinal(step))
             }
@@ -263,6 +266,9 @@ mod tests {
             ("1 * * * *", "at 1 minute past every hour"),
             ("17 * * * *", "at 17 minutes past every hour"),
             ("5,20,40 * * * *", "at 5, 20 and 40 minutes past every hour"),
+            ("5,20 * * * *", "at 5 and 20 minutes past every hour"),
+            ("5,20 3,4 * * *", "at 03:05, 03:20, 04:05 and 04:20 every day"),
+            ("5,20 1-8 * * *", "at 5 and 20 minutes past the hours 01 to 08 every day"),
             ("5-59/15 * * * *", "every 15 minutes from :05 to :50 of every hour"),
             ("*/7 * * * *", "every 7 minutes from :00 to :56 of every hour"),
             ("0-10 * * * *", "every minute from :00 to :10 of every hour"),

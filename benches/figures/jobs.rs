@@ -37,7 +37,8 @@ const COMMAND: &str = "echo $EPOCHREALTIME; sleep 5";
 pub(crate) async fn measure() {
     let binary = env::var("VAI_STATIC_BIN").expect("tests/figures sets VAI_STATIC_BIN");
     let lab = Lab::new();
-    let services = lab.container("services", Image::Plain).init(true).start();
+    let idle = ["tail", "-f", "/dev/null"];
+    let services = lab.container("services", Image::Plain).command(idle).start();
     let (runner, shutdown) = runner(&services, binary.into()).await;
     run(&runner, 0).await;
 

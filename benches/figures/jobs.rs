@@ -16,14 +16,10 @@ use tokio_util::sync::CancellationToken;
 use vai::clock;
 use vai::config::{ContainerEntry, ProbeMode};
 use vai::docker::{Address, Bollard, Directory, Engine, Keys, Own};
-use vai::job::{Places, Registry, Runner};
+use vai::job::{Registry, Runner};
 use vai::probe::Prober;
-use vai::probe::client::ProbeError;
-use vai::probe::run::RunHints;
-use vai::probe::wire::{Answer, Op};
 use vai_core::model::{
-    ContainerKey, ContainerView, Duty, HowEnded, Instance, Job, Notify, Overlap, Place, Redactor,
-    RunEnd, RunId, RunRequest,
+    Duty, HowEnded, Instance, Job, Notify, Overlap, Place, Redactor, RunEnd, RunId, RunRequest,
 };
 
 /// How many runs at once, how often.
@@ -141,35 +137,8 @@ async fn runner(services: &Container, executable: PathBuf) -> (Runner, Cancellat
     }
     let prober = Prober::new(Arc::clone(&engine), directory.clone(), events, executable);
     let local = Instance { id: "boot".into(), started_at: "now".into() };
-    let reached = Arc::new(Reached { prober, directory });
     let mark = format!("figures{}", std::process::id());
-    (Runner::new(engine, reached, Arc::new(All), mark, local), shutdown)
-}
-
-struct Reached {
-    prober: Prober,
-    directory: Directory,
-}
-
-#[async_trait]
-impl Places for Reached {
-    fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
-        self.directory.view(key)
-    }
-
-    async fn ask(
-        &self,
-        place: &Place,
-        user: Option<&str>,
-        op: Op,
-        deadline: Duration,
-    ) -> Result<Answer, ProbeError> {
-        self.prober.ask(place, user, op, deadline).await
-    }
-
-    fn run_hints(&self) -> &RunHints {
-        self.prober.run_hints()
-    }
+    (Runner::new(engine, directory, Arc::new(prober), Arc::new(All), mark, local), shutdown)
 }
 
 /// A registry that wants every job.

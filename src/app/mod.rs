@@ -147,7 +147,8 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     ));
     let runner = Arc::new(Runner::new(
         Arc::clone(&reach.engine),
-        Arc::clone(&reach) as _,
+        reach.directory.clone(),
+        Arc::clone(&reach.prober),
         Arc::clone(&registry) as _,
         mark,
         local_instance(),

@@ -3,10 +3,7 @@ use crate::config::Config;
 use crate::crontabs;
 use crate::docker::{Address, Bollard, Directory, Engine, Follower, Own, keys_of};
 use crate::heal;
-use crate::job;
 use crate::probe::Prober;
-use crate::probe::client::ProbeError;
-use crate::probe::run::RunHints;
 use crate::probe::wire::{Answer, Crontabs, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -29,7 +26,7 @@ pub struct Reach {
     /// The containers that the registry names.
     pub directory: Directory,
     /// Looks and acts at any place.
-    pub prober: Prober,
+    pub prober: Arc<Prober>,
     bollard: Arc<Bollard>,
     address: Address,
 }
@@ -48,6 +45,7 @@ impl Reach {
         let (directory, follower) = Directory::new(Arc::clone(&engine), own, events.clone());
         let executable = PathBuf::from("/proc/self/exe");
         let prober = Prober::new(Arc::clone(&engine), directory.clone(), events, executable);
+        let prober = Arc::new(prober);
         Ok((Self { engine, directory, prober, bollard, address }, follower))
     }
 
@@ -86,26 +84,5 @@ impl crontabs::Places for Reach {
     async fn crontabs(&self, place: &Place) -> Result<Crontabs, String> {
         let reading = self.prober.crontabs(place, CRONTABS_WITHIN);
         reading.await.map_err(|error| error.to_string())
-    }
-}
-
-#[async_trait]
-impl job::Places for Reach {
-    fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
-        self.directory.view(key)
-    }
-
-    async fn ask(
-        &self,
-        place: &Place,
-        user: Option<&str>,
-        op: Op,
-        deadline: Duration,
-    ) -> Result<Answer, ProbeError> {
-        self.prober.ask(place, user, op, deadline).await
-    }
-
-    fn run_hints(&self) -> &RunHints {
-        self.prober.run_hints()
     }
 }

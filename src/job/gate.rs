@@ -79,7 +79,7 @@ async fn not_paused(runner: &Runner, job: &Job, scene: &Scene) -> Result<(), How
             Scene::Local(_) if job.place != Place::Local => (&Place::Local, " beside vai"),
             Scene::Local(_) | Scene::Container(_) => (&job.place, ""),
         };
-        let there = match (runner.places.ask(place, None, look, ASK_WITHIN).await, scene) {
+        let there = match (runner.prober.ask(place, None, look, ASK_WITHIN).await, scene) {
             (Ok(answer), _) => answer == Answer::Exists(true),
             (Err(ProbeError::NoAgent(_)), Scene::Container(details)) => {
                 let id = &details.presence.instance.id;
@@ -98,7 +98,7 @@ async fn not_paused(runner: &Runner, job: &Job, scene: &Scene) -> Result<(), How
 async fn container(runner: &Runner, key: &ContainerKey) -> Result<Arc<Details>, HowEnded> {
     let until = clock::boot_time() + RECREATED_WITHIN;
     loop {
-        let not_begun = match runner.places.view(key) {
+        let not_begun = match runner.directory.view(key) {
             None => format!("the container \"{key}\" was not looked at yet"),
             Some(ContainerView::Missing) => format!("there is no container \"{key}\" right now"),
             Some(ContainerView::Ambiguous(names)) => {
@@ -155,7 +155,7 @@ pub(super) async fn fate(runner: &Runner, place: &Place, instance: &Instance) ->
     let details = match runner.inspections.inspect(runner, &instance.id).await {
         Ok(details) => details,
         Err(EngineError::NotFound(_)) => {
-            let recreated = matches!(runner.places.view(key), Some(ContainerView::Present(now))
+            let recreated = matches!(runner.directory.view(key), Some(ContainerView::Present(now))
                 if now.instance.id != instance.id);
             let what = if recreated { "recreated" } else { "removed" };
             return Some(format!("the container \"{key}\" was {what} while it ran"));

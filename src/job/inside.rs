@@ -213,7 +213,7 @@ fn instance_now(runner: &Runner, request: &RunRequest, scene: &Scene) -> Instanc
 fn known_instance(runner: &Runner, place: &Place) -> Option<Instance> {
     match place {
         Place::Local => Some(runner.local.clone()),
-        Place::Container(key) => match runner.places.view(key)? {
+        Place::Container(key) => match runner.directory.view(key)? {
             ContainerView::Present(presence) => Some(presence.instance),
             ContainerView::Missing | ContainerView::Ambiguous(_) => None,
         },

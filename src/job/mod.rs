@@ -7,9 +7,10 @@ mod inside;
 mod outside;
 mod tries;
 
-use crate::docker::Engine;
+use crate::docker::{Directory, Engine};
+use crate::probe::Prober;
 use crate::probe::client::ProbeError;
-use crate::probe::run::{RunHints, RunOp, RunState};
+use crate::probe::run::{RunOp, RunState};
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use gate::Inspections;
@@ -21,40 +22,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tries::{Tries, Try};
-use vai_core::model::{
-    ContainerKey, ContainerView, HowEnded, Instance, Job, Place, Redactor, RunEnd, RunRequest,
-    TryId,
-};
+use vai_core::model::{HowEnded, Instance, Job, Place, Redactor, RunEnd, RunRequest, TryId};
 
 /// For what is quick where anybody answers at all.
 const ASK_WITHIN: Duration = Duration::from_secs(10);
 
 /// For what is being begun when `vai` stops.
 const BEGINS_END_WITHIN: Duration = Duration::from_secs(2);
-
-/// Where jobs run, as far as running them has to see and reach it.
-#[async_trait]
-pub trait Places: Send + Sync {
-    /// The container behind `key` as last seen; `None` before the first look.
-    fn view(&self, key: &ContainerKey) -> Option<ContainerView>;
-
-    /// Performs `op` at `place`, in a container as `user` or as its own.
-    ///
-    /// # Errors
-    /// [`ProbeError::NoAgent`] where no agent may be placed,
-    /// [`ProbeError::Unreached`] if nobody was asked, others if the answer did
-    /// not come.
-    async fn ask(
-        &self,
-        place: &Place,
-        user: Option<&str>,
-        op: Op,
-        deadline: Duration,
-    ) -> Result<Answer, ProbeError>;
-
-    /// Wakes whoever waits for the end of a run.
-    fn run_hints(&self) -> &RunHints;
-}
 
 /// The registry as it is at this moment.
 #[async_trait]
@@ -87,7 +61,8 @@ pub struct Piece {
 /// Runs jobs. Any number run at once.
 pub struct Runner {
     engine: Arc<dyn Engine>,
-    places: Arc<dyn Places>,
+    directory: Directory,
+    prober: Arc<Prober>,
     registry: Arc<dyn Registry>,
     mark: String,
     local: Instance,
@@ -104,14 +79,16 @@ impl Runner {
     /// from every other one, `local` is the instance of [`Place::Local`].
     pub fn new(
         engine: Arc<dyn Engine>,
-        places: Arc<dyn Places>,
+        directory: Directory,
+        prober: Arc<Prober>,
         registry: Arc<dyn Registry>,
         mark: String,
         local: Instance,
     ) -> Self {
         Self {
             engine,
-            places,
+            directory,
+            prober,
             registry,
             mark,
             local,
@@ -130,7 +107,7 @@ impl Runner {
     pub async fn run(&self, request: &RunRequest, began: impl FnOnce(Instance)) -> RunEnd {
         let mark = self.mark_of(request.try_id());
         // From before its beginning, or its end could be missed.
-        let hint = self.places.run_hints().expect(&mark);
+        let hint = self.prober.run_hints().expect(&mark);
         let one = self.tries.enter(request, mark, hint);
         let end = match request.resumed {
             true => inside::resume(self, request, &one, began).await,
@@ -210,7 +187,7 @@ impl Runner {
         let op = Op::Run { mark: one.mark.clone(), op };
         // Beside vai the supervisor becomes the user; an agent is it already.
         let user = one.job.user.as_deref().filter(|_| one.job.place != Place::Local);
-        self.places.ask(&one.job.place, user, op, deadline).await
+        self.prober.ask(&one.job.place, user, op, deadline).await
     }
 
     fn mark_of(&self, id: TryId) -> String {

@@ -9,15 +9,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 use vai::clock;
 use vai::config::ProbeMode;
-use vai::docker::{Directory, Engine};
-use vai::job::{Places, Registry, Runner};
-use vai::probe::Prober;
-use vai::probe::client::ProbeError;
-use vai::probe::run::RunHints;
-use vai::probe::wire::{Answer, Op};
+use vai::docker::Engine;
+use vai::job::{Registry, Runner};
 use vai_core::model::{
-    ContainerKey, ContainerView, Duty, HowEnded, Instance, Job, Notify, Overlap, Place, Redactor,
-    RunEnd, RunId, RunRequest, Secret,
+    ContainerView, Duty, HowEnded, Instance, Job, Notify, Overlap, Place, Redactor, RunEnd, RunId,
+    RunRequest, Secret,
 };
 
 /// A runner at work on one container, by the key `box`.
@@ -40,10 +36,9 @@ impl Running {
     pub(crate) async fn through(engine: Arc<dyn Engine>, name: &str, probe: ProbeMode) -> Self {
         let probing = Probing::of(name, probe).await;
         let registry = Arc::new(Wanted::default());
-        let places =
-            Reached { prober: Arc::clone(&probing.prober), directory: probing.directory.clone() };
         let mark = format!("test{}", std::process::id());
-        let runner = Runner::new(engine, Arc::new(places), registry.clone(), mark, local());
+        let (directory, prober) = (probing.directory.clone(), Arc::clone(&probing.prober));
+        let runner = Runner::new(engine, directory, prober, registry.clone(), mark, local());
         Self { runner: Arc::new(runner), registry, probing }
     }
 
@@ -87,32 +82,6 @@ impl Running {
 /// The place beside the tests.
 pub(crate) fn local() -> Instance {
     Instance { id: "boot".into(), started_at: "now".into() }
-}
-
-struct Reached {
-    prober: Arc<Prober>,
-    directory: Directory,
-}
-
-#[async_trait]
-impl Places for Reached {
-    fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
-        self.directory.view(key)
-    }
-
-    async fn ask(
-        &self,
-        place: &Place,
-        user: Option<&str>,
-        op: Op,
-        deadline: Duration,
-    ) -> Result<Answer, ProbeError> {
-        self.prober.ask(place, user, op, deadline).await
-    }
-
-    fn run_hints(&self) -> &RunHints {
-        self.prober.run_hints()
-    }
 }
 
 /// A registry that wants every job, unless told otherwise.

@@ -124,7 +124,7 @@ fn what_cannot_be_silenced_or_acknowledged_is_refused_with_what_there_is() {
         "{unknown}"
     );
     let unknown = shop.refuses(&["silence", "--container", "db", "--for", "1h"]);
-    assert!(unknown.contains("no service of the registry is in container db"), "{unknown}");
+    assert!(unknown.contains("no service or job of the registry is in container db"), "{unknown}");
     let long = shop.refuses(&["silence", "shop", "--for", "31d"]);
     assert!(long.contains("a silence lasts up to 30 d"), "{long}");
     let never_ending = shop.refuses(&["silence", "shop"]);

@@ -94,6 +94,7 @@ impl World {
     pub(crate) fn container_ends(&mut self, name: &str, code: i64, oom: bool) {
         let now = self.now;
         let Some(container) = self.containers.get_mut(name) else { return };
+        self.runner.place_ends(&container.instance());
         container.status = ContainerStatus::Exited { code, oom };
         for target in self.targets.values_mut() {
             if target.plan.container.as_deref() == Some(name) {

@@ -1,13 +1,14 @@
 //! What happens to whom, as data: drawn from a seed, written by hand, or shrunk.
 
 use crate::history;
+use crate::jobs::{self, JobAsk, JobEdit};
 use crate::network;
 use crate::registry;
 use crate::rng::Rng;
 use crate::sinks;
 use crate::sinks::{Failing, Inbox, Sinks};
 use std::sync::Arc;
-use vai_core::model::{Service, Watchlist};
+use vai_core::model::{Job, Service, Watchlist};
 
 /// Milliseconds of virtual time.
 pub(crate) type Ms = u64;
@@ -24,7 +25,10 @@ pub(crate) struct Plan {
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) settings: Watchlist,
     pub(crate) sinks: Sinks,
+    pub(crate) jobs: Vec<Arc<Job>>,
     pub(crate) faults: Vec<Fault>,
+    /// The wall clock when the history begins, in milliseconds.
+    pub(crate) epoch: i64,
     /// Faults come until then; from then on everything is mended.
     pub(crate) busy: Ms,
     /// How long it has to converge.
@@ -73,8 +77,8 @@ pub(crate) struct Fault {
     pub(crate) what: What,
 }
 
-/// Names are those of services (`service`) and containers (`container`); one
-/// that the plan does not have any more makes it a fault without effect.
+/// Names are those of services (`service`), containers (`container`) and jobs
+/// (`job`); one that the plan does not have any more makes it a fault without effect.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Dies { service: String },
@@ -115,6 +119,13 @@ pub(crate) enum What {
     Reloaded { edit: Edit },
     Asked { service: String, request: Request },
     Maintenance { service: String, lasts: Ms },
+    RunsFail { job: String, lasts: Ms },
+    RunsLast { job: String, lasts: Ms },
+    JobMarked { job: String, lasts: Ms },
+    JobEdited { job: String, edit: JobEdit, lasts: Ms },
+    JobAsked { job: String, ask: JobAsk },
+    JobMaintenance { job: String, lasts: Ms },
+    InCrontab { job: String, lasts: Ms },
 }
 
 impl What {
@@ -145,12 +156,26 @@ pub(crate) enum CrashPoint {
     WithIntentStored,
     /// As soon as an act was dispatched.
     WithActDispatched,
+    /// Before it is stored that the clock brought something.
+    BeforeScheduled,
+    /// Before it is stored how a run ended.
+    BeforeRunEnds,
+    /// As `AfterStoring`, of a step that runs something.
+    WithRunStored,
+    /// As soon as a run was dispatched.
+    WithRunDispatched,
     /// As soon as a message arrived, before that is known.
     Arrived,
     /// After so much of what became of messages was stored.
     Reported(usize),
     /// Between the step and the next.
     Idle,
+}
+
+impl CrashPoint {
+    pub(crate) fn is_before_storing(self) -> bool {
+        matches!(self, Self::BeforeStoring | Self::BeforeScheduled | Self::BeforeRunEnds)
+    }
 }
 
 /// What an operator edits in the registry.
@@ -175,7 +200,7 @@ pub(crate) enum Request {
 impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
-        sinks::told(network::widened(Self::of_one_host(seed)))
+        jobs::scheduled(sinks::told(network::widened(Self::of_one_host(seed))))
     }
 
     /// The history of a seed in which nobody looks further than into containers.
@@ -184,16 +209,28 @@ impl Plan {
         let (containers, services, settings) = registry::random(&mut rng);
         let busy = rng.range(3, 20) * HOUR;
         let faults = history::random(&mut rng, &containers, &services, busy);
-        let sinks = sinks::plain_sinks();
-        Self { seed, containers, services, settings, sinks, faults, busy, quiet: 4 * HOUR }
+        Self { seed, busy, settings, faults, ..Self::bare(containers, services) }
     }
 
     /// A history written by hand: services in one container named `main`.
     pub(crate) fn of(services: Vec<ServicePlan>, faults: Vec<Fault>, busy: Ms) -> Self {
         let containers = vec![registry::container("main")];
-        let settings = registry::settings();
-        let sinks = sinks::plain_sinks();
-        Self { seed: 0, containers, services, settings, sinks, faults, busy, quiet: 4 * HOUR }
+        Self { faults, busy, ..Self::bare(containers, services) }
+    }
+
+    fn bare(containers: Vec<ContainerPlan>, services: Vec<ServicePlan>) -> Self {
+        Self {
+            seed: 0,
+            containers,
+            services,
+            settings: registry::settings(),
+            sinks: sinks::plain_sinks(),
+            jobs: Vec::new(),
+            faults: Vec::new(),
+            epoch: 1_700_000_000_000,
+            busy: 0,
+            quiet: 4 * HOUR,
+        }
     }
 
     pub(crate) fn watchlist(&self) -> Watchlist {
@@ -202,6 +239,7 @@ impl Plan {
             services: services
                 .map(|it| (it.service.name.clone(), Arc::clone(&it.service)))
                 .collect(),
+            jobs: self.jobs.iter().map(|it| (it.name.clone(), Arc::clone(it))).collect(),
             ..self.settings.clone()
         }
     }

@@ -1,13 +1,16 @@
 //! The world in virtual time: everything that will happen stands in one queue,
 //! and the core is driven from it by hand.
 
+use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::engine::{Container, Link};
+use crate::job_faults::People;
 use crate::look::Outside;
 use crate::oracle::{Heard, Oracle, Violation};
 use crate::plan::{CrashPoint, HOUR, Ms, Plan, SECOND};
 use crate::post::{Post, Sent};
 use crate::rng::Rng;
+use crate::runner::Runner;
 use crate::sinks;
 use crate::story::Story;
 use crate::target::{Life, Target};
@@ -16,13 +19,11 @@ use vai_core::dispatch::Told;
 use vai_core::judge::{Core, Delta, Memory};
 use vai_core::model::{
     ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, Now, ProcId, Report,
-    StateLabel, Ticket, Time, Wall, Watchlist,
+    RunReport, RunRequest, StateLabel, Ticket, Time, TryId, Wall, Watchlist,
 };
 
 /// The boot clock when the history begins.
 const BOOT: Ms = 1_000_000;
-/// The wall clock then.
-const EPOCH: i64 = 1_700_000_000_000;
 /// How often the containers are listed anew.
 const LIST_EVERY: Ms = 60 * SECOND;
 /// How often everything is held against the invariants that time alone breaks.
@@ -57,6 +58,16 @@ pub(crate) enum Thing {
     Acted { request: Box<ActRequest>, outcome: ActOutcome, run: u32 },
     Sent { sent: Box<Sent>, run: u32 },
     Reported { told: Vec<Told>, run: u32 },
+    Beat { run: u32 },
+    JobAsBefore { job: String },
+    JobMaintenanceOver { job: String },
+    OutOfCrontab { job: String },
+    RunGate { request: Box<RunRequest>, run: u32 },
+    RunBegins { request: Box<RunRequest>, run: u32 },
+    RunResumed { request: Box<RunRequest>, run: u32 },
+    RunLookedAt { request: Box<RunRequest>, run: u32 },
+    RunIsReplaced { id: TryId, run: u32 },
+    Ran { id: TryId, report: RunReport, run: u32 },
     Boot,
 }
 
@@ -84,6 +95,9 @@ pub(crate) struct World {
     pub(crate) boots: u32,
     pub(crate) mended: bool,
     pub(crate) maintenance: BTreeMap<String, Ms>,
+    pub(crate) clock: Clock,
+    pub(crate) runner: Runner,
+    pub(crate) people: People,
     pub(crate) oracle: Oracle,
     pub(crate) story: Story,
     pub(crate) steps: u64,
@@ -124,6 +138,9 @@ impl World {
             boots: 1,
             mended: false,
             maintenance: BTreeMap::new(),
+            clock: Clock::default(),
+            runner: Runner::new(&plan),
+            people: People::default(),
             story,
             steps: 0,
             decisions: Vec::new(),
@@ -163,7 +180,7 @@ impl World {
     pub(crate) fn clock(&self) -> Now {
         Now {
             mono: Time::from_millis(BOOT + self.now),
-            wall: Wall::from_millis(EPOCH + self.now as i64 + self.wall_offset),
+            wall: Wall::from_millis(self.plan.epoch + self.now as i64 + self.wall_offset),
         }
     }
 
@@ -203,7 +220,7 @@ impl World {
     fn happens(&mut self, thing: Thing) -> crate::Step {
         if let Some(run) = thing.run()
             && run != self.run
-            && !matches!(thing, Thing::Effect { .. } | Thing::Second { .. } | Thing::Sent { .. })
+            && !thing.outlives_vai()
         {
             return Ok(());
         }
@@ -217,6 +234,7 @@ impl World {
             Thing::Mended => self.release(),
             Thing::Audit => {
                 self.later(AUDIT_EVERY, Thing::Audit);
+                self.audit_jobs()?;
                 let up = self.core.is_some() && self.link == Link::Up && self.engine_up;
                 self.oracle.audit(self.now, up)
             }
@@ -290,6 +308,28 @@ impl World {
             Thing::Acted { request, outcome, .. } => self.act_ended(&request, outcome),
             Thing::Sent { sent, run } => self.sent(*sent, run),
             Thing::Reported { told, .. } => self.reported(told),
+            Thing::Beat { .. } => self.beat(),
+            Thing::JobAsBefore { job } => self.job_is_as_before(&job),
+            Thing::JobMaintenanceOver { job } => self.job_maintenance_over(&job),
+            Thing::OutOfCrontab { job } => self.is_in_crontab(&job, false),
+            Thing::RunBegins { request, run } => self.run_begins(&request, run),
+            Thing::Ran { id, report, .. } => self.feed(Event::Ran { id, report }),
+            Thing::RunGate { request, .. } => {
+                self.run_gate(request);
+                Ok(())
+            }
+            Thing::RunResumed { request, .. } => {
+                self.run_resumed(request);
+                Ok(())
+            }
+            Thing::RunLookedAt { request, .. } => {
+                self.run_looked_at(request);
+                Ok(())
+            }
+            Thing::RunIsReplaced { id, .. } => {
+                self.run_is_replaced(id);
+                Ok(())
+            }
             Thing::Boot => self.boot(),
         }
     }
@@ -301,8 +341,8 @@ impl World {
         let (delta, actions) = core.handle(now, event.clone());
         self.steps += 1;
         self.story.event(self.now, &event);
-        let crash = self.crash_due(&delta, &actions);
-        if crash == Some(CrashPoint::BeforeStoring) {
+        let crash = self.crash_due(&event, &delta, &actions);
+        if crash.is_some_and(CrashPoint::is_before_storing) {
             self.dies();
             return Ok(());
         }
@@ -315,11 +355,17 @@ impl World {
             Some(CrashPoint::WithActDispatched) => {
                 actions.iter().position(|it| matches!(it, Action::Act(_))).map_or(0, |it| it + 1)
             }
+            Some(CrashPoint::WithRunDispatched) => {
+                actions.iter().position(|it| matches!(it, Action::Run(_))).map_or(0, |it| it + 1)
+            }
             Some(_) => 0,
         };
+        let kept = self.disk.take_kept();
         let heard = Heard {
+            wall: self.clock().wall,
             event: Some(&event),
             delta: &delta,
+            kept: &kept,
             actions: &actions[..dispatched],
             outside_lost: self.outside.lost_since(self.now),
         };
@@ -335,10 +381,21 @@ impl World {
     }
 
     /// Whether the crash that is armed comes in this step.
-    fn crash_due(&mut self, delta: &Delta, actions: &[Action]) -> Option<CrashPoint> {
+    fn crash_due(
+        &mut self,
+        event: &Event,
+        delta: &Delta,
+        actions: &[Action],
+    ) -> Option<CrashPoint> {
         let (point, _) = self.armed?;
         let acts = || actions.iter().any(|it| matches!(it, Action::Act(_)));
+        let runs = || actions.iter().any(|it| matches!(it, Action::Run(_)));
         let due = match point {
+            CrashPoint::BeforeScheduled => matches!(event, Event::Scheduled(_)),
+            CrashPoint::BeforeRunEnds => {
+                matches!(event, Event::Ran { report: RunReport::Ended(_), .. })
+            }
+            CrashPoint::WithRunStored | CrashPoint::WithRunDispatched => runs(),
             CrashPoint::Idle => true,
             CrashPoint::BeforeStoring => !delta.changes.is_empty(),
             CrashPoint::AfterStoring | CrashPoint::After(_) => !actions.is_empty(),
@@ -364,7 +421,8 @@ impl World {
                 let outcome = ActOutcome::Refused { gate, by_hand: false };
                 self.later(1, Thing::Acted { request, outcome, run });
             }
-            Action::Run(_) | Action::EndRun(_) => {}
+            Action::Run(request) => self.run_handed_out(request, stored),
+            Action::EndRun(id) => self.later(20, Thing::RunIsReplaced { id, run }),
             Action::Tell(id, notice) => self.send(id, *notice),
         }
     }
@@ -381,6 +439,7 @@ impl World {
         self.core = None;
         self.run += 1;
         self.link = Link::Unknown;
+        self.clock = Clock::default();
         self.post.gone();
         let lossy = self.disk.crash();
         self.oracle.crashed(lossy);
@@ -399,7 +458,15 @@ impl World {
         self.story.delta(self.now, &delta);
         self.core = Some(core);
         self.disk.store(&delta);
-        let heard = Heard { event: None, delta: &delta, actions: &[], outside_lost: None };
+        let kept = self.disk.take_kept();
+        let heard = Heard {
+            wall: self.clock().wall,
+            event: None,
+            delta: &delta,
+            kept: &kept,
+            actions: &[],
+            outside_lost: None,
+        };
         self.oracle.started(self.now, &self.watchlist);
         self.oracle.step(self.now, &heard, true)?;
         for change in &delta.changes {
@@ -416,6 +483,11 @@ impl World {
         }
         if self.disk.fails {
             self.feed(Event::StoreFailed("the disk is full".into()))?;
+        }
+        self.schedules_changed()?;
+        self.read_crontabs()?;
+        if run != self.run {
+            return Ok(());
         }
         let listed = self.rng.range(20, 1500);
         self.later(listed, Thing::Follow { run });
@@ -505,8 +577,23 @@ impl Thing {
             | Self::Second { run, .. }
             | Self::Acted { run, .. }
             | Self::Sent { run, .. }
-            | Self::Reported { run, .. } => Some(*run),
+            | Self::Reported { run, .. }
+            | Self::Beat { run }
+            | Self::RunGate { run, .. }
+            | Self::RunBegins { run, .. }
+            | Self::RunResumed { run, .. }
+            | Self::RunLookedAt { run, .. }
+            | Self::RunIsReplaced { run, .. }
+            | Self::Ran { run, .. } => Some(*run),
             _ => None,
         }
+    }
+
+    /// What was asked of others goes on without vai.
+    fn outlives_vai(&self) -> bool {
+        matches!(
+            self,
+            Self::Effect { .. } | Self::Second { .. } | Self::Sent { .. } | Self::RunBegins { .. }
+        )
     }
 }

@@ -6,8 +6,8 @@ use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::judge::{Change, Record, RecordKey};
 use vai_core::model::{
-    Event, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind, ServiceName,
-    ServiceView, StateLabel,
+    AlertRequest, Event, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
+    ServiceName, ServiceView, StateLabel, Subject,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Alerts {
     outbox: BTreeSet<MessageId>,
     /// Somebody looks after these.
     acknowledged: BTreeSet<IncidentId>,
+    /// Somebody wanted to hear nothing for a while, once.
+    silenced: bool,
 }
 
 /// What was told of an incident.
@@ -53,6 +55,7 @@ impl Alerts {
                 _ => {}
             }
         }
+        self.silenced |= matches!(heard.event, Some(Event::Alerts(AlertRequest::Silence { .. })));
         // At a start the first step opens what is missing.
         let steps = heard.event.is_some();
         for change in heard.delta.changes.iter().filter(|_| steps) {
@@ -157,11 +160,21 @@ impl Alerts {
             let words = format!("{} is reminded of, somebody looks after it", id.0);
             return Err(Violation { invariant: "A4", at: now, words });
         }
+        if matches!(notice.kind, NoticeKind::Reminder(_)) && notice.incident.subject == Subject::Job
+        {
+            let words = format!("{} is reminded of, a job speaks when it runs", id.0);
+            return Err(Violation { invariant: "A4", at: now, words });
+        }
         if notice.kind == NoticeKind::Resolved && !told.opened {
             let words = format!("the end of {} is told, its beginning was not", id.0);
             return Err(Violation { invariant: "A3", at: now, words });
         }
         Ok(())
+    }
+
+    /// Whether people know of it, or somebody wanted to hear nothing.
+    pub(crate) fn knows(&self, id: &IncidentId) -> bool {
+        self.silenced || self.told.get(id).is_some_and(|told| told.opened)
     }
 
     /// All but the incidents of unreliable services are over and told.

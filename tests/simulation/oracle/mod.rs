@@ -3,16 +3,19 @@
 
 mod alerts;
 mod arrivals;
+mod jobs;
 mod known;
 mod looks;
 mod network;
 mod restarts;
 mod tally;
+mod timetable;
 
 use crate::plan::{Ms, Plan};
 use crate::sinks::{Inbox, Sinks};
 use alerts::Alerts;
 use arrivals::{Arrivals, Debt};
+use jobs::Jobs;
 use known::{Known, Remembered};
 use looks::Looks;
 use restarts::Restarts;
@@ -20,7 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use vai_core::dispatch::Reached;
 use vai_core::judge::Delta;
-use vai_core::model::{Act, ActRequest, Action, Event, IncidentId, Notice, StateLabel, Watchlist};
+use vai_core::model::{
+    Act, ActRequest, Action, Event, IncidentId, Notice, Now, Run, RunRequest, Scheduled,
+    StateLabel, TryId, Wall, Watchlist,
+};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug)]
@@ -40,8 +46,11 @@ impl fmt::Display for Violation {
 /// One step of the core: what it was told, what it said, and which of its
 /// actions were dispatched.
 pub(crate) struct Heard<'a> {
+    pub(crate) wall: Wall,
     pub(crate) event: Option<&'a Event>,
     pub(crate) delta: &'a Delta,
+    /// The outcomes of runs that were stored since the step before.
+    pub(crate) kept: &'a [Run],
     pub(crate) actions: &'a [Action],
     /// Since when nothing outside the host can really be reached.
     pub(crate) outside_lost: Option<Ms>,
@@ -54,6 +63,7 @@ pub(crate) struct Oracle {
     looks: Looks,
     alerts: Alerts,
     arrivals: Arrivals,
+    jobs: Jobs,
     /// What was stored last, from the first step on that could not be.
     stored: Option<Stored>,
 }
@@ -64,13 +74,16 @@ struct Stored {
     restarts: Restarts,
     alerts: Alerts,
     debts: BTreeMap<IncidentId, Debt>,
+    jobs: jobs::Remembered,
 }
 
 impl Oracle {
     pub(crate) fn new(plan: &Plan) -> Self {
         let repeat = plan.settings.repeat_interval.as_millis() as Ms;
+        let known = Known::new(plan.watchlist());
         Self {
-            known: Known::new(plan.watchlist()),
+            jobs: Jobs::new(&known),
+            known,
             restarts: Restarts::default(),
             looks: Looks::default(),
             alerts: Alerts::default(),
@@ -89,6 +102,7 @@ impl Oracle {
                 restarts: self.restarts.clone(),
                 alerts: self.alerts.clone(),
                 debts: self.arrivals.debts.clone(),
+                jobs: self.jobs.remembered(),
             });
         }
         if let Some(event) = heard.event {
@@ -109,6 +123,7 @@ impl Oracle {
         self.restarts.follow(now, heard.delta, &self.known);
         self.alerts.follow(now, heard, &self.known)?;
         self.arrivals.follow(now, heard.delta);
+        self.jobs.follow(now, heard, &self.known)?;
         for action in heard.actions {
             match action {
                 Action::Look { ticket, service } => {
@@ -155,22 +170,58 @@ impl Oracle {
     /// vai starts with this registry.
     pub(crate) fn started(&mut self, now: Ms, watchlist: &Watchlist) {
         self.known.watchlist = watchlist.clone();
+        self.jobs.started(now, &self.known);
         self.looks.from(now);
     }
 
     /// vai is gone, and if `lossy`, what it had not stored with it.
     pub(crate) fn crashed(&mut self, lossy: bool) {
-        let (known, restarts, alerts, debts) = match self.stored.take().filter(|_| lossy) {
-            Some(Stored { known, restarts, alerts, debts }) => {
-                (Some(known), Some(restarts), Some(alerts), Some(debts))
+        let (known, restarts, alerts, debts, jobs) = match self.stored.take().filter(|_| lossy) {
+            Some(Stored { known, restarts, alerts, debts, jobs }) => {
+                (Some(known), Some(restarts), Some(alerts), Some(debts), Some(jobs))
             }
-            None => (None, None, None, None),
+            None => (None, None, None, None, None),
         };
         self.known.crashed(known);
         self.looks.crashed();
         self.restarts.crashed(restarts);
         self.alerts.crashed(alerts);
         self.arrivals.crashed(debts);
+        self.jobs.crashed(jobs);
+    }
+
+    /// vai looks at the clock, and this is what its schedules say.
+    pub(crate) fn clock_shows(&mut self, now: Ms, wall: Wall, told: &[Scheduled]) -> crate::Step {
+        self.jobs.clock_shows(now, wall, told)
+    }
+
+    /// Until `now` nobody could see what came of runs, or that instants came.
+    pub(crate) fn disturbed(&mut self, now: Ms) {
+        self.jobs.disturbed(now);
+    }
+
+    /// A run really begins, beside another one of its job.
+    pub(crate) fn run_begins(
+        &mut self,
+        now: Ms,
+        request: &RunRequest,
+        other: Option<TryId>,
+    ) -> crate::Step {
+        self.jobs.begins(now, request, other)
+    }
+
+    pub(crate) fn audit_jobs(&mut self, now: Ms, clock: Now) -> crate::Step {
+        let told = |id: &str| self.alerts.knows(&IncidentId(id.to_owned()));
+        self.jobs.audit(now, clock, &self.known, told)
+    }
+
+    pub(crate) fn is_job_in_trouble(&self, job: &str) -> bool {
+        self.jobs.is_in_trouble(job)
+    }
+
+    /// How many scheduled instants came.
+    pub(crate) fn instants(&self) -> u64 {
+        self.jobs.instants()
     }
 
     pub(crate) fn suspended(&mut self, until: Ms) {

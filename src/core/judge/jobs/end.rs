@@ -50,6 +50,7 @@ impl Core {
     }
 
     fn try_ended(&mut self, now: Now, name: &JobName, run: &OpenRun, end: RunEnd, out: &mut Out) {
+        let resumed = run.under_way().is_some_and(|it| it.resumed);
         match &end.how {
             HowEnded::Exited(0) => {
                 self.conclude(now, name, run.id, RunOutcome::Succeeded, Some(end), out);
@@ -57,14 +58,25 @@ impl Core {
             HowEnded::Replaced => {
                 self.conclude(now, name, run.id, RunOutcome::Replaced, Some(end), out);
             }
+            // What ran once and failed did not come to nothing.
+            HowEnded::Refused(why) if !run.failures.is_empty() => {
+                self.no_further_try(now, name, run.id, &why.clone(), out);
+            }
             HowEnded::Refused(why) => {
-                let why = why.clone();
-                self.skip(now, name, run.id, Skip::Asked(why), out);
+                let skip = Skip::Asked(why.clone());
+                self.skip(now, name, run.id, skip, out);
+            }
+            HowEnded::NotBegun(_) if run.makes_room() && run.failures.is_empty() => {
+                let skip = Skip::NotAsked("a newer run came first".to_owned());
+                self.skip(now, name, run.id, skip, out);
             }
             HowEnded::NotBegun(_) if self.may_begin_later(run, now, name) => {
                 self.change_stage(name, run.id, Stage::Pending { until: self.latest(run, name) });
             }
-            HowEnded::NotBegun(why) if run.under_way().is_some_and(|it| it.resumed) => {
+            HowEnded::NotBegun(why) if resumed && !run.failures.is_empty() => {
+                self.no_further_try(now, name, run.id, &why.clone(), out);
+            }
+            HowEnded::NotBegun(why) if resumed => {
                 let why = why.clone();
                 self.miss_run(now, name, run.id, why, out);
             }
@@ -97,7 +109,8 @@ impl Core {
     }
 
     /// A try failed: there is another one, or the run failed. What may have run
-    /// to its end is not tried again, nor is what an operator watches.
+    /// to its end is not tried again, nor is what a newer run waits for or an
+    /// operator watches.
     fn try_failed(&mut self, now: Now, name: &JobName, id: RunId, end: RunEnd, out: &mut Out) {
         let Some(machine) = self.jobs.get_mut(name) else { return };
         let retries = usize::try_from(machine.job.retries).unwrap_or(usize::MAX);
@@ -105,7 +118,8 @@ impl Core {
         let Some(run) = machine.kept.run_mut(id) else { return };
         run.failures.push(reason(&end));
         let lost = matches!(end.how, HowEnded::Lost(_));
-        let again = scheduled && !lost && run.scheduled.is_some() && run.failures.len() <= retries;
+        let wanted = scheduled && !lost && !run.makes_room() && run.scheduled.is_some();
+        let again = wanted && run.failures.len() <= retries;
         if again {
             let level = u32::try_from(run.failures.len()).unwrap_or(u32::MAX);
             let salt = format!("{name}/{}/{}", id.0, run.attempt);
@@ -281,7 +295,7 @@ fn signal_name(signal: i32) -> String {
     format!("signal {signal} ({name})")
 }
 
-fn record(
+pub(super) fn record(
     now: Now,
     name: &JobName,
     run: &OpenRun,

@@ -244,6 +244,10 @@ impl World {
 
     /// vai finds out that the engine went or came.
     pub(crate) fn follow(&mut self) -> crate::Step {
+        // A vai that is not there yet finds out by itself.
+        if self.core.is_none() {
+            return Ok(());
+        }
         match (self.engine_up, self.link) {
             (true, Link::Unknown | Link::Gone) => {
                 self.list()?;

@@ -457,7 +457,7 @@ impl World {
         self.story.tell(self.now, || "vai starts".into());
         self.story.delta(self.now, &delta);
         self.core = Some(core);
-        self.disk.store(&delta);
+        let stored = self.disk.store(&delta);
         let kept = self.disk.take_kept();
         let heard = Heard {
             wall: self.clock().wall,
@@ -467,7 +467,7 @@ impl World {
             actions: &[],
             outside_lost: None,
         };
-        self.oracle.started(self.now, &self.watchlist);
+        self.oracle.started(self.now, &self.watchlist, stored);
         self.oracle.step(self.now, &heard, true)?;
         for change in &delta.changes {
             memory.apply(change);

@@ -23,6 +23,8 @@ const OVERDUE_BY: Ms = 75 * SECOND;
 
 pub(crate) struct Jobs {
     remembered: Remembered,
+    /// The same before a start that could not be stored.
+    before_start: Option<Remembered>,
     /// The windows that are open.
     maintenance: BTreeSet<JobName>,
     store_failed: bool,
@@ -72,6 +74,7 @@ impl Jobs {
         remembered.timetable.configured(&known.watchlist.jobs);
         Self {
             remembered,
+            before_start: None,
             maintenance: BTreeSet::new(),
             store_failed: false,
             views: BTreeMap::new(),
@@ -81,12 +84,19 @@ impl Jobs {
         }
     }
 
+    /// What a crash leaves, if nothing is stored from now on.
     pub(super) fn remembered(&self) -> Remembered {
-        self.remembered.clone()
+        self.before_start.clone().unwrap_or_else(|| self.remembered.clone())
     }
 
-    pub(super) fn crashed(&mut self, saved: Option<Remembered>) {
-        if let Some(saved) = saved {
+    /// Everything is stored.
+    pub(super) fn stored(&mut self) {
+        self.before_start = None;
+    }
+
+    pub(super) fn crashed(&mut self, saved: Option<Remembered>, lossy: bool) {
+        let before_start = self.before_start.take().filter(|_| lossy);
+        if let Some(saved) = saved.or(before_start) {
             self.remembered = saved;
         }
         self.remembered.timetable.crashed();
@@ -95,7 +105,8 @@ impl Jobs {
         self.store_failed = false;
     }
 
-    pub(super) fn started(&mut self, now: Ms, known: &Known) {
+    pub(super) fn started(&mut self, now: Ms, known: &Known, stored: bool) {
+        self.before_start = (!stored).then(|| self.remembered.clone());
         self.undisturbed = now;
         self.configured(known);
     }

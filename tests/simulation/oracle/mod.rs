@@ -96,6 +96,9 @@ impl Oracle {
     pub(crate) fn step(&mut self, now: Ms, heard: &Heard<'_>, stored: bool) -> crate::Step {
         if stored {
             self.stored = None;
+            if heard.event.is_some() {
+                self.jobs.stored();
+            }
         } else if self.stored.is_none() {
             self.stored = Some(Stored {
                 known: self.known.remembered(),
@@ -167,10 +170,10 @@ impl Oracle {
         believed.map_err(|words| violated("R4", words))
     }
 
-    /// vai starts with this registry.
-    pub(crate) fn started(&mut self, now: Ms, watchlist: &Watchlist) {
+    /// vai starts with this registry; whether that it does is `stored`.
+    pub(crate) fn started(&mut self, now: Ms, watchlist: &Watchlist, stored: bool) {
         self.known.watchlist = watchlist.clone();
-        self.jobs.started(now, &self.known);
+        self.jobs.started(now, &self.known, stored);
         self.looks.from(now);
     }
 
@@ -187,7 +190,7 @@ impl Oracle {
         self.restarts.crashed(restarts);
         self.alerts.crashed(alerts);
         self.arrivals.crashed(debts);
-        self.jobs.crashed(jobs);
+        self.jobs.crashed(jobs, lossy);
     }
 
     /// vai looks at the clock, and this is what its schedules say.

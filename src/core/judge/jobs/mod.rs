@@ -46,10 +46,10 @@ impl Jobs {
     }
 
     fn values_mut(&mut self) -> impl Iterator<Item = &mut JobMachine> {
-        self.machines.values_mut().map(|machine| {
+        for machine in self.machines.values_mut() {
             machine.touched = true;
-            machine
-        })
+        }
+        self.machines.values_mut()
     }
 
     /// Those that have to be looked at now.

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+mod when;
 
 pub mod config;
 pub mod schedule;
@@ -13,6 +14,7 @@ pub mod probe;
 
 pub mod docker;
 
+pub mod crontabs;
 pub mod heal;
 pub mod job;
 

@@ -35,6 +35,11 @@ pub(crate) struct Line {
 impl Daemon {
     /// Runs the binary that `VAI_STATIC_BIN` names.
     pub(crate) fn run(registry: &Value) -> Self {
+        Self::run_with(registry, &[])
+    }
+
+    /// The same with these arguments as well.
+    pub(crate) fn run_with(registry: &Value, arguments: &[&str]) -> Self {
         let folder = TempDir::new().expect("a folder for the registry");
         let path = folder.path().join("system-config.json");
         fs::write(&path, registry.to_string()).expect("the folder can be written");
@@ -46,6 +51,7 @@ impl Daemon {
             .arg(path)
             .arg("--state-dir")
             .arg(folder.path().join("state"))
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -78,6 +84,12 @@ impl Daemon {
                 Err(error) => panic!("no line /{pattern}/ came: {error}"),
             }
         }
+    }
+
+    /// The text of every line that it printed since the last one that was waited
+    /// for.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.lines.try_iter().map(|line| line.text).collect()
     }
 
     /// From SIGTERM to its exit.

@@ -2,31 +2,37 @@
 //! engine, a real redis. `tests/figures` makes what this needs; see there.
 //!
 //! Arguments pick figures by name: `healing`, `engine`, `footprint`,
-//! `state`.
+//! `jobs`, `state`, `alerts`, `storms`.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a figure that cannot be measured ends the run with what went wrong"
 )]
 
+mod alerts;
 mod daemon;
 mod engine;
 mod footprint;
 mod healing;
+mod jobs;
 #[path = "../../tests/e2e/lab/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
 mod lab;
 mod processes;
 mod state;
+mod storms;
 mod table;
 
 use std::env;
 
-const FIGURES: [(&str, fn()); 4] = [
+const FIGURES: [(&str, fn()); 7] = [
     ("healing", healing::measure),
     ("engine", engine::measure),
     ("footprint", footprint::measure),
+    ("jobs", jobs::measure),
     ("state", state::measure),
+    ("alerts", alerts::measure),
+    ("storms", storms::measure),
 ];
 
 fn main() {

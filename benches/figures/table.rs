@@ -12,13 +12,22 @@ pub(crate) fn row(name: &str, value: impl Display) {
 }
 
 /// Times as p50 and p95.
-pub(crate) fn spread(mut times: Vec<Duration>) -> String {
+pub(crate) fn spread(times: Vec<Duration>) -> String {
+    percentiles(times, [50, 95])
+}
+
+/// Times by how many percent of them are no longer.
+pub(crate) fn percentiles<const N: usize>(
+    mut times: Vec<Duration>,
+    percents: [usize; N],
+) -> String {
     times.sort_unstable();
-    let shown = |percent: usize| {
+    let shown = percents.map(|percent| {
         let rank = (times.len() * percent).div_ceil(100).max(1);
-        times.get(rank - 1).map_or_else(|| "-".to_owned(), |&time| millis(time))
-    };
-    format!("p50 {}, p95 {}", shown(50), shown(95))
+        let time = times.get(rank - 1).map_or_else(|| "-".to_owned(), |&time| millis(time));
+        format!("p{percent} {time}")
+    });
+    shown.join(", ")
 }
 
 /// A time in milliseconds, with the digits that mean something.

@@ -20,14 +20,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 use tracing::{debug, error, info, warn};
-use vai_core::dispatch::{Dispatch, Parcel, Plan, Refusal, Sending, SinkId, Told};
+use vai_core::dispatch::{Dispatch, FallenBack, Parcel, Plan, Refusal, Sending, SinkId, Told};
 use vai_core::model::{EvidenceDetail, Notice, Redactor, Time, Wall};
+use vai_core::vitals::BEAT;
 
 /// A sink that has not answered by then counts as failed.
 const SEND_DEADLINE: Duration = Duration::from_secs(15);
-
-/// How often it shows that it is alive when nothing happens.
-const BEAT: Duration = Duration::from_secs(2);
 
 /// How a sink stands, for `vai status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,15 +265,28 @@ impl Delivery {
             // The loop is gone only when vai stops.
             _ = self.reports.send(told);
         }
-        for (sink, instead) in self.dispatch.take_fallen_back() {
-            let name = self.name(sink);
-            let others: Vec<String> = instead.into_iter().map(|sink| self.name(sink)).collect();
-            match others.as_slice() {
-                [] => warn!("{name} did not take it, and no fallback channel has anybody else"),
-                others => warn!("{} is told instead of {name}", others.join(", ")),
-            }
+        for fallen_back in self.dispatch.take_fallen_back() {
+            self.say_who_is_told_instead(&fallen_back);
         }
         self.show();
+    }
+
+    fn say_who_is_told_instead(&self, fallen_back: &FallenBack) {
+        let FallenBack { sink, notice, told_to, known_to } = fallen_back;
+        let name = self.name(*sink);
+        let names = |sinks: &[SinkId]| {
+            sinks.iter().map(|sink| self.name(*sink)).collect::<Vec<_>>().join(", ")
+        };
+        let title = self.title(std::slice::from_ref(notice)).unwrap_or_default();
+        match (told_to.as_slice(), known_to.as_slice()) {
+            ([], []) => {
+                warn!("{name} did not take it, and no fallback channel has anybody else: {title}");
+            }
+            ([], known) => {
+                info!("{name} did not take it, {} has it already: {title}", names(known))
+            }
+            (told, _) => warn!("{} is told instead of {name}: {title}", names(told)),
+        }
     }
 
     fn show(&self) {

@@ -4,28 +4,30 @@
 use super::message;
 use super::sinks::{self, ping};
 use crate::clock;
-use crate::config::{Config, Heartbeat};
+use crate::config::{self, Config};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use vai_core::model::Time;
+use vai_core::vitals::Heartbeat;
 
-/// A `vai` that starts again and again has to be missed, too.
-const SETTLED_AFTER: Duration = Duration::from_secs(60);
 /// A server that has not answered by then is tried again at the next ping.
 const PING_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Pings the heartbeat's address of the registry in force while `is_well`,
+/// Pings the heartbeat's address of the registry in force where `beat` says so,
 /// until `shutdown`.
 pub async fn heartbeat(
     mut registries: watch::Receiver<Arc<Config>>,
-    is_well: impl Fn() -> bool + Send,
+    beat: impl Fn(&mut Heartbeat, Time, Duration) -> bool + Send,
     shutdown: CancellationToken,
 ) {
     let Ok(http) = sinks::client() else { return };
-    let mut due = clock::instant() + SETTLED_AFTER;
+    let epoch = clock::instant();
+    let now = || Time::default() + clock::instant().saturating_duration_since(epoch);
+    let mut pings = Heartbeat::new(now());
     let mut missed = false;
     loop {
         let config = Arc::clone(&registries.borrow_and_update());
@@ -34,10 +36,8 @@ pub async fn heartbeat(
         tokio::select! {
             () = shutdown.cancelled() => return,
             Ok(()) = registries.changed() => {}
-            Some(heartbeat) = at(due, usable) => {
-                due = clock::instant() + heartbeat.interval;
-                // It is missed, which is what it is for.
-                if !is_well() {
+            Some(heartbeat) = due(&pings, usable, epoch) => {
+                if !beat(&mut pings, now(), heartbeat.interval) {
                     continue;
                 }
                 let sent = timeout(PING_DEADLINE, ping(&http, &heartbeat.url)).await;
@@ -57,11 +57,17 @@ pub async fn heartbeat(
     }
 }
 
-/// Waits until `due`; never ends where there is nothing to ping.
-async fn at(due: Instant, heartbeat: Option<&Heartbeat>) -> Option<&Heartbeat> {
-    match heartbeat {
-        Some(_) => sleep_until(due).await,
+/// Waits until a ping is due; never ends where there is nothing to ping.
+async fn due<'a>(
+    pings: &Heartbeat,
+    wanted: Option<&'a config::Heartbeat>,
+    epoch: Instant,
+) -> Option<&'a config::Heartbeat> {
+    match wanted {
+        Some(wanted) => {
+            sleep_until(epoch + pings.due(wanted.interval).since(Time::default())).await
+        }
         None => std::future::pending().await,
     }
-    heartbeat
+    wanted
 }

@@ -2,6 +2,8 @@
 //! everything in reverse.
 
 mod commands;
+mod crontabs;
+mod jobs;
 mod keep;
 mod reach;
 mod registry;
@@ -19,15 +21,16 @@ use crate::clock;
 use crate::config::Config;
 use crate::docker::EngineError;
 use crate::heal::Healer;
-use crate::schedule::{Digest, Windows};
-use crate::show::{self, Control, Health, LockError, Snapshot, StateLock, Vitals};
+use crate::job::Runner;
+use crate::schedule::{Digest, Due, Windows};
+use crate::show::{self, Control, LockError, Snapshot, StateLock, Vitals};
 use crate::store::{Opened, Shown, Store, StoreError};
-use async_trait::async_trait;
+use crate::when;
 use futures_util::FutureExt;
-use jiff::tz::TimeZone;
+use jobs::RunOutputs;
 use keep::Keeping;
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -39,7 +42,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use turn::{Inputs, Turn};
 use vai_core::judge::{Core, Memory};
-use vai_core::model::{Instance, TryId, Watchlist};
+use vai_core::model::{Instance, Watchlist};
+use vai_core::vitals::Heartbeat;
 use watchdog::Watchdog;
 
 /// Events that wait for the loop. It takes them in microseconds; a full
@@ -131,7 +135,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let (alerter, reports) = Alerter::start(
         &config.notifications,
         config.redactor.clone(),
-        time_zone(),
+        when::zone(),
         commands::commands(&options, &reach.directory),
         Before { plan: before.map(|before| before.notifications.plan), told },
     )?;
@@ -139,11 +143,19 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         Arc::clone(&reach.engine),
         Arc::clone(&reach) as _,
         Arc::clone(&registry) as _,
+        mark.clone(),
+    ));
+    let runner = Arc::new(Runner::new(
+        Arc::clone(&reach.engine),
+        Arc::clone(&reach) as _,
+        Arc::clone(&registry) as _,
         mark,
+        local_instance(),
     ));
     let shown = Shown::new(as_remembered(options.observe, &memory));
     let vitals = Vitals { deliveries: alerter.pulse(), ..Vitals::default() };
-    let requests = serve_operators(&options, &shown, &vitals, &mut tasks, &shutdown)?;
+    let outputs = Arc::new(RunOutputs(Arc::clone(&runner)));
+    let requests = serve_operators(&options, &shown, &vitals, outputs, &mut tasks, &shutdown)?;
     let watchdog = Watchdog::start(vitals.clone(), {
         let state_dir = options.state_dir.clone();
         move |reason| watchdog::end(&state_dir, &reason)
@@ -153,9 +165,18 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let (registries, registry_inbox) = watch::channel(Arc::clone(&config));
     tasks.spawn({
         let (vitals, snapshot) = (vitals.clone(), shown.subscribe());
-        let is_well = move || Health::judge(&vitals, &snapshot.borrow()).healthy;
-        alert::heartbeat(registry_inbox.clone(), is_well, shutdown.clone())
+        let beat = move |heartbeat: &mut Heartbeat, now, interval| {
+            heartbeat.beat(now, interval, &vitals.parts_shown(&snapshot.borrow()))
+        };
+        alert::heartbeat(registry_inbox.clone(), beat, shutdown.clone())
     });
+    tasks.spawn(crontabs::follow(
+        Arc::clone(&reach),
+        registry_inbox.clone(),
+        events.clone(),
+        shown.clone(),
+        shutdown.clone(),
+    ));
     let (forced, force_inbox) = mpsc::channel(1);
     tasks.spawn({
         let (registry, shutdown) = (Arc::clone(&registry), shutdown.clone());
@@ -177,7 +198,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let failing_sinks = core.failing_sinks();
     let failing_sinks =
         failing_sinks.map(|(name, why)| (name.to_owned(), why.to_owned())).collect();
-    let turn = Turn {
+    let mut turn = Turn {
         registry_trouble: core.registry_failure().map(str::to_owned),
         failing_sinks,
         core,
@@ -190,12 +211,17 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         registry,
         events,
         observe: options.observe,
-        windows: Windows::new(config.maintenance.clone(), time_zone()),
+        windows: Windows::new(config.maintenance.clone(), when::zone()),
         unlisted: BTreeSet::new(),
-        digest: Digest::new(config.notifications.digest.clone(), time_zone()),
+        due: Due::new(when::zone()),
+        runner,
+        trying: BTreeMap::new(),
+        digest: Digest::new(config.notifications.digest.clone(), when::zone()),
         looks: JoinSet::new(),
         acts: JoinSet::new(),
+        runs: JoinSet::new(),
     };
+    turn.follow_schedules(&config);
     let inputs = Inputs {
         events: event_inbox,
         reports,
@@ -233,6 +259,7 @@ fn serve_operators(
     options: &Options,
     shown: &Shown,
     vitals: &Vitals,
+    outputs: Arc<dyn show::Outputs>,
     tasks: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) -> Result<mpsc::Receiver<show::ControlRequest>, AppError> {
@@ -241,28 +268,10 @@ fn serve_operators(
         source,
     })?;
     let (requests, inbox) = mpsc::channel(16);
-    let control = Control {
-        snapshot: shown.subscribe(),
-        vitals: vitals.clone(),
-        requests,
-        outputs: Arc::new(NoOutputs),
-    };
+    let control =
+        Control { snapshot: shown.subscribe(), vitals: vitals.clone(), requests, outputs };
     tasks.spawn(show::run(listener, control, shutdown.clone()));
     Ok(inbox)
-}
-
-/// Of jobs that are not run.
-struct NoOutputs;
-
-#[async_trait]
-impl show::Outputs for NoOutputs {
-    async fn read(&self, _: TryId, _: u64, _: usize) -> show::Piece {
-        show::Piece::default()
-    }
-
-    fn redact(&self, text: &str) -> String {
-        text.to_owned()
-    }
 }
 
 /// What can be shown before anything was looked at.
@@ -276,7 +285,7 @@ fn as_remembered(observe: bool, memory: &Memory) -> Snapshot {
 /// The part of the registry that is judged.
 fn watchlist(config: &Config, observe: bool) -> Watchlist {
     Watchlist {
-        jobs: std::collections::BTreeMap::new(),
+        jobs: config.jobs.clone(),
         services: config.services.clone(),
         parallel_actions: config.limits.parallel_actions,
         host_max_restarts: config.limits.host_max_restarts,
@@ -297,11 +306,6 @@ fn local_instance() -> Instance {
         id: boot.trim().to_owned(),
         started_at: started.map_or(0, |stat| stat.starttime).to_string(),
     }
-}
-
-/// `TZ`, else the system's zone, else UTC.
-fn time_zone() -> TimeZone {
-    TimeZone::system()
 }
 
 /// What a panic said.

@@ -1,9 +1,13 @@
 use super::AppError;
 use crate::config::Config;
+use crate::crontabs;
 use crate::docker::{Address, Bollard, Directory, Engine, Follower, Own, keys_of};
-use crate::heal::Places;
+use crate::heal;
+use crate::job;
 use crate::probe::Prober;
-use crate::probe::wire::{Answer, Op};
+use crate::probe::client::ProbeError;
+use crate::probe::run::RunHints;
+use crate::probe::wire::{Answer, Crontabs, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +18,9 @@ use vai_core::model::{ContainerKey, ContainerView, Event, Place};
 /// A socket file that was replaced under our mount refuses for ever; by then it
 /// is no restart of the engine any more (docker-facts: "Engine gone").
 const DEAD_SOCKET_AFTER: Duration = Duration::from_secs(60);
+
+/// For the crontabs of a place, an agent that has to be placed first included.
+const CRONTABS_WITHIN: Duration = Duration::from_secs(15);
 
 /// The engine, the containers, and the ways to look into them.
 pub struct Reach {
@@ -64,12 +71,41 @@ impl Reach {
 }
 
 #[async_trait]
-impl Places for Reach {
+impl heal::Places for Reach {
     fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
         self.directory.view(key)
     }
 
     async fn ask(&self, place: &Place, op: Op, deadline: Duration) -> Result<Answer, String> {
         self.prober.ask(place, None, op, deadline).await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl crontabs::Places for Reach {
+    async fn crontabs(&self, place: &Place) -> Result<Crontabs, String> {
+        let reading = self.prober.crontabs(place, CRONTABS_WITHIN);
+        reading.await.map_err(|error| error.to_string())
+    }
+}
+
+#[async_trait]
+impl job::Places for Reach {
+    fn view(&self, key: &ContainerKey) -> Option<ContainerView> {
+        self.directory.view(key)
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        user: Option<&str>,
+        op: Op,
+        deadline: Duration,
+    ) -> Result<Answer, ProbeError> {
+        self.prober.ask(place, user, op, deadline).await
+    }
+
+    fn run_hints(&self) -> &RunHints {
+        self.prober.run_hints()
     }
 }

@@ -7,6 +7,7 @@ use crate::config::{
 };
 use crate::docker::keys_of;
 use crate::heal;
+use crate::job;
 use crate::show::Answer;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use vai_core::model::{ContainerKey, OperatorError, Redactor, Service};
+use vai_core::model::{ContainerKey, Job, OperatorError, Redactor, Service};
 
 /// An act waits no longer than this for an edit to settle.
 const EDIT_SETTLES: Duration = Duration::from_secs(3);
@@ -248,6 +249,24 @@ impl heal::Registry for Registry {
 
     fn shares_container(&self, service: &Service) -> bool {
         self.current().shares_container(service)
+    }
+
+    fn redactor(&self) -> Redactor {
+        self.current().redactor.clone()
+    }
+}
+
+#[async_trait]
+impl job::Registry for Registry {
+    async fn still_wanted(&self, job: &Job) -> Result<(), String> {
+        self.settle().await;
+        match self.current().jobs.get(&job.name) {
+            None => Err("it was removed from the registry a moment ago".into()),
+            Some(now) if **now != *job => {
+                Err("its entry in the registry was changed a moment ago".into())
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     fn redactor(&self) -> Redactor {

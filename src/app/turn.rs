@@ -8,7 +8,8 @@ use crate::clock;
 use crate::config::Config;
 use crate::docker::keys_of;
 use crate::heal::Healer;
-use crate::schedule::{Digest, Windows};
+use crate::job::Runner;
+use crate::schedule::{Digest, Due, Windows};
 use crate::show::{
     Answer, ControlRequest, Demand, EngineState, SinkView, Vitals, narrate, narrate_report,
 };
@@ -27,9 +28,10 @@ use vai_core::dispatch::Told;
 use vai_core::judge::{Core, Delta};
 use vai_core::model::{
     ActOutcome, ActReport, ActRequest, Action, ContainerChange, ContainerKey, ContainerView, Duty,
-    Event, Evidence, MessageId, Notice, OperatorError, Outcome, Place, Report, Service,
-    ServiceKind, Ticket, Time,
+    Event, Evidence, MessageId, Notice, OperatorError, Outcome, Place, Report, RunReport,
+    RunRequest, Service, ServiceKind, Ticket, Time, TryId,
 };
+use vai_core::vitals::BEAT;
 
 /// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
 /// what follows it is 8 s: the engine kills after 10.
@@ -37,9 +39,6 @@ const ACTS_END_WITHIN: Duration = Duration::from_millis(6500);
 
 /// For the messages that are left then.
 const MESSAGES_LEAVE_WITHIN: Duration = Duration::from_millis(1500);
-
-/// How often the loop turns when nothing happens.
-const BEAT: Duration = Duration::from_secs(2);
 
 /// Everything that the loop waits for.
 pub(super) struct Inputs {
@@ -76,8 +75,14 @@ pub(super) struct Turn {
     pub(super) failing_sinks: BTreeMap<String, String>,
     /// When the daily digest is due.
     pub(super) digest: Digest,
+    /// When jobs are due.
+    pub(super) due: Due,
+    pub(super) runner: Arc<Runner>,
+    /// The tries of runs that are under way.
+    pub(super) trying: BTreeMap<TryId, Arc<RunRequest>>,
     pub(super) looks: JoinSet<()>,
     pub(super) acts: JoinSet<()>,
+    pub(super) runs: JoinSet<()>,
 }
 
 impl Turn {
@@ -102,12 +107,14 @@ impl Turn {
         }
         self.keep_maintenance();
         self.step(Event::Wake);
+        self.keep_schedules();
         let ended = loop {
             self.follow_registry();
             if stop_by.is_some_and(|by| self.acts.is_empty() || clock::boot_time() >= by) {
                 break Ok(());
             }
             let wake = self.core.next_wake(clock::now());
+            let instant = self.next_instant();
             tokio::select! {
                 Some(event) = inputs.events.recv() => self.event(event),
                 Some(told) = inputs.reports.recv() => self.told(told),
@@ -122,7 +129,9 @@ impl Turn {
                 Some(_) = inputs.hangup.recv() => reload(&inputs.forced),
                 Some(_) = self.looks.join_next() => {}
                 Some(_) = self.acts.join_next() => {}
+                Some(_) = self.runs.join_next() => {}
                 () = sleep_until(wake) => self.step(Event::Wake),
+                () = sleep_until(instant) => self.keep_schedules(),
                 () = sleep_until(stop_by) => {}
                 () = sleep_until(self.keeping.next_wake()) => self.follow_store(),
                 _ = beat.tick() => {
@@ -131,6 +140,7 @@ impl Turn {
                         break Err(AppError::DeadSocket(refused));
                     }
                     self.keep_maintenance();
+                    self.keep_schedules();
                     self.follow_sinks();
                     if self.digest.is_due(clock::wall()) {
                         self.step(Event::Digest);
@@ -160,6 +170,10 @@ impl Turn {
             Event::Container { key, change: ContainerChange::Seen(view) } => {
                 self.listed(key, view);
             }
+            &Event::Ran { id, report: RunReport::Ended(_) } => {
+                let written = self.step_stored(event);
+                return self.try_over(id, written);
+            }
             _ => {}
         }
         self.step(event);
@@ -185,6 +199,11 @@ impl Turn {
     }
 
     pub(super) fn step(&mut self, event: Event) {
+        let _stored_in_its_time = self.step_stored(event);
+    }
+
+    /// Lets the core decide and dispatches; tells when it is stored.
+    pub(super) fn step_stored(&mut self, event: Event) -> Written {
         let (delta, actions) = self.core.handle(clock::now(), event);
         // Let go before the change: what is shared has to be copied for it.
         narrate(&delta, &self.shown.snapshot());
@@ -193,10 +212,12 @@ impl Turn {
             match action {
                 Action::Look { ticket, service } => self.look(ticket, service),
                 Action::Act(request) => self.act(*request, written.clone()),
-                Action::Run(_) | Action::EndRun(_) => {}
+                Action::Run(request) => self.run_job(*request, written.clone()),
+                Action::EndRun(id) => self.end_run(id),
                 Action::Tell(id, notice) => self.keeping.hold(written.clone(), id, *notice),
             }
         }
+        written
     }
 
     fn look(&mut self, ticket: Ticket, service: Arc<Service>) {
@@ -250,8 +271,9 @@ impl Turn {
                 // Whoever asked may have gone.
                 let _ = reply.send(answer.map(Answer::Said));
             }
-            Demand::Job(_) => {
-                let _ = reply.send(Err(OperatorError("this version runs no jobs".into())));
+            Demand::Job(request) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.ask_job(request));
             }
             Demand::Operator(request) => {
                 let answer = self.core.answer(&request);
@@ -270,6 +292,7 @@ impl Turn {
         self.windows.replace(config.maintenance.clone());
         self.digest.replace(config.notifications.digest.clone());
         self.step(Event::Configured(watchlist(config, self.observe)));
+        self.follow_schedules(config);
         self.keep_maintenance();
         self.registry_changed();
     }
@@ -337,6 +360,8 @@ impl Turn {
             error!("{unfinished} act(s) did not end in time and are left to the engine");
         }
         self.acts.shutdown().await;
+        self.runner.stop().await;
+        self.runs.shutdown().await;
         self.looks.shutdown().await;
         self.follow_store();
         self.alerter.stop(MESSAGES_LEAVE_WITHIN).await;

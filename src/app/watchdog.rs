@@ -56,7 +56,7 @@ impl Watchdog {
 
 /// What is stuck, as seen by somebody who has watched for so long.
 fn stuck(vitals: &Vitals, watched: Duration) -> Option<String> {
-    let (part, age) = vitals.stuck(GIVEN_UP_AFTER).next()?;
+    let (part, age) = vitals.parts().stuck(GIVEN_UP_AFTER).next()?;
     (watched >= GIVEN_UP_AFTER)
         .then(|| format!("{part} had been stuck for {}", words::duration(age)))
 }

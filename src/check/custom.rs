@@ -11,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tokio::time::sleep;
 use vai_core::model::{CustomCheck, Fault, FaultKind, Outcome};
 
@@ -65,13 +65,14 @@ struct Running {
 
 impl Running {
     fn start(check: &CustomCheck) -> Result<Self, String> {
-        let mut command = ShellCommand {
+        let command = ShellCommand {
             text: &check.command,
             user: check.user.as_deref(),
             working_dir: check.working_dir.as_deref(),
             environment: &check.environment,
         }
         .prepare()?;
+        let mut command = Command::from(command);
         let failed = |error: io::Error| format!("could not run it: {}", words::plain(&error));
         // One pipe for both streams keeps their lines in order.
         let (reader, writer) = io::pipe().map_err(failed)?;

@@ -6,6 +6,7 @@ use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use vai_core::model::ProcId;
 
@@ -16,7 +17,38 @@ static LAST_SEEN: LazyLock<Mutex<HashMap<(String, u16), Seen>>> = LazyLock::new(
 #[derive(Clone, Debug, Default)]
 struct Seen {
     sockets: HashSet<u64>,
-    owners: Vec<ProcId>,
+    owners: Vec<Owner>,
+}
+
+impl Seen {
+    fn processes(&self) -> Vec<ProcId> {
+        self.owners.iter().map(|owner| owner.process.clone()).collect()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Owner {
+    process: ProcId,
+    /// Where it has one of the sockets: it may have thousands of other files.
+    descriptor: PathBuf,
+}
+
+impl Owner {
+    /// The process, if it has one of the sockets open.
+    fn find(process: ProcId, sockets: &HashSet<u64>) -> Option<Self> {
+        let _identity = FsIdentity::of_process(process.pid);
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", process.pid)).ok()?;
+        let mut paths = descriptors.filter_map(|entry| Some(entry.ok()?.path()));
+        let descriptor = paths.find(|path| leads_to(path, sockets))?;
+        Some(Self { process, descriptor })
+    }
+
+    fn still_holds(&self, sockets: &HashSet<u64>) -> bool {
+        is_living(&self.process) && {
+            let _identity = FsIdentity::of_process(self.process.pid);
+            leads_to(&self.descriptor, sockets)
+        }
+    }
 }
 
 /// As [`listening`], but as long as the owners seen last still live and hold
@@ -27,10 +59,8 @@ pub(super) fn still_listening(host: &str, port: u16) -> Vec<ProcId> {
         last_seen.get(&(host.to_owned(), port)).cloned()
     };
     match seen {
-        Some(Seen { sockets, owners })
-            if owners.iter().all(|owner| is_living(owner) && holds(owner.pid, &sockets)) =>
-        {
-            owners
+        Some(seen) if seen.owners.iter().all(|owner| owner.still_holds(&seen.sockets)) => {
+            seen.processes()
         }
         Some(_) | None => listening(host, port),
     }
@@ -41,7 +71,7 @@ pub(super) fn still_listening(host: &str, port: u16) -> Vec<ProcId> {
 /// that cannot be seen. Blocks.
 pub(super) fn listening(host: &str, port: u16) -> Vec<ProcId> {
     let seen = look(host, port);
-    let owners = seen.owners.clone();
+    let owners = seen.processes();
     let mut last_seen = LAST_SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     if owners.is_empty() {
         last_seen.remove(&(host.to_owned(), port));
@@ -69,8 +99,8 @@ fn look(host: &str, port: u16) -> Seen {
     let owners = processes
         .living
         .into_iter()
-        .filter(|each| !ours.contains(&each.id.pid) && holds(each.id.pid, &sockets))
-        .map(|each| each.id)
+        .filter(|each| !ours.contains(&each.id.pid))
+        .filter_map(|each| Owner::find(each.id, &sockets))
         .collect();
     Seen { sockets, owners }
 }
@@ -98,19 +128,13 @@ fn takes(socket: &TcpNetEntry, host: &str, port: u16) -> bool {
     }
 }
 
-/// Whether a process has one of the sockets open.
-fn holds(pid: i32, sockets: &HashSet<u64>) -> bool {
-    let _identity = FsIdentity::of_process(pid);
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
-        return false;
+/// Whether a descriptor of a process is one of the sockets.
+fn leads_to(descriptor: &Path, sockets: &HashSet<u64>) -> bool {
+    let inode = || {
+        let target = fs::read_link(descriptor).ok()?;
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     };
-    descriptors
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .filter_map(|target| {
-            let inode = target.to_str()?.strip_prefix("socket:[")?;
-            inode.strip_suffix(']')?.parse::<u64>().ok()
-        })
-        .any(|inode| sockets.contains(&inode))
+    inode().is_some_and(|inode: u64| sockets.contains(&inode))
 }
 
 #[cfg(test)]

@@ -105,8 +105,19 @@ impl Processes {
 
 /// Whether exactly this process still lives.
 pub(crate) fn is_living(id: &ProcId) -> bool {
-    let stat = Process::new(id.pid).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| !is_dead(&stat) && stat.starttime == id.start_ticks)
+    living(id.pid).is_some_and(|now| now.start_ticks == id.start_ticks)
+}
+
+/// The process of this number, if it is dead and was not taken away.
+pub(crate) fn dead(pid: i32) -> Option<ProcId> {
+    let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
+    is_dead(&stat).then(|| identity(stat))
+}
+
+/// The process of this number, if one lives.
+pub(crate) fn living(pid: i32) -> Option<ProcId> {
+    let stat = Process::new(pid).and_then(|process| process.stat()).ok()?;
+    (!is_dead(&stat)).then(|| identity(stat))
 }
 
 fn is_dead(stat: &Stat) -> bool {

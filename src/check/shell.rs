@@ -4,8 +4,9 @@
 use super::words;
 use rustix::process::{getegid, geteuid};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use tokio::process::Command;
+use std::process::Command;
 use vai_core::model::Secret;
 
 /// Where shells are; `bash` first (registry.md, `restart_cmd`).

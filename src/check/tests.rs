@@ -137,7 +137,7 @@ async fn a_command_that_leaves_something_in_the_background_is_not_waited_for() {
 
 #[tokio::test]
 async fn an_overdue_command_is_killed_with_all_that_it_started() {
-    crate::probe::agent::adopt_orphans();
+    crate::probe::orphans::adopt();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap().to_owned();
     let script = folder.path().join("child.sh");

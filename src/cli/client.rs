@@ -66,74 +66,22 @@ async fn exchange(stream: UnixStream, command: Command) -> Result<Reply> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::fixture::{self, Silent, service};
+    use crate::cli::testing::Daemon;
     use crate::show::{
-        self, Answer, Control, ControlRequest, Demand, Health, JobOutput, OutputAt, RunProgress,
-        Snapshot, Vitals,
+        self, Answer, ControlRequest, Demand, Health, JobOutput, OutputAt, RunProgress, Snapshot,
     };
-    use crate::store::Shown;
     use std::os::unix::fs::PermissionsExt;
-    use std::sync::Arc;
-    use tempfile::TempDir;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::mpsc;
-    use tokio::task::JoinHandle;
-    use tokio_util::sync::CancellationToken;
-    use vai_core::judge::{Change, Delta};
-    use vai_core::model::{
-        JobRequest, OperatorError, OperatorRequest, RunId, ServiceName, StateLabel, Wall,
-    };
+    use vai_core::model::{JobRequest, OperatorError, OperatorRequest, RunId, ServiceName};
 
-    /// A daemon of which only the socket is real.
-    struct Daemon {
-        dir: TempDir,
-        shown: Shown,
-        requests: mpsc::Receiver<ControlRequest>,
-        shutdown: CancellationToken,
-        serving: JoinHandle<()>,
-    }
-
-    impl Daemon {
-        fn start() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let listener = show::bind(dir.path()).unwrap();
-            let shown = Shown::new(Snapshot::new(Wall::default(), false));
-            shown.apply(&Delta {
-                changes: vec![
-                    Change::Service(Box::new(service("redis", StateLabel::Healthy))),
-                    Change::Job(Box::new(fixture::job("backup"))),
-                ],
-            });
-            let (sender, requests) = mpsc::channel(1);
-            let control = Control {
-                snapshot: shown.subscribe(),
-                vitals: Vitals::default(),
-                requests: sender,
-                outputs: Arc::new(Silent),
-            };
-            let shutdown = CancellationToken::new();
-            let serving = tokio::spawn(show::run(listener, control, shutdown.clone()));
-            Self { dir, shown, requests, shutdown, serving }
-        }
-
-        fn state(&self) -> StateDir {
-            StateDir { state_dir: self.dir.path().to_owned() }
-        }
-
-        async fn raw(&self, line: &[u8]) -> String {
-            let mut stream = UnixStream::connect(self.dir.path().join(SOCKET)).await.unwrap();
-            // A daemon that has read enough hangs up in the middle of a line.
-            let _ = stream.write_all(line).await;
-            let _ = stream.shutdown().await;
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer).await;
-            String::from_utf8(answer).unwrap()
-        }
-
-        async fn stop(self) {
-            self.shutdown.cancel();
-            self.serving.await.unwrap();
-        }
+    async fn raw(daemon: &Daemon, line: &[u8]) -> String {
+        let mut stream = UnixStream::connect(daemon.socket()).await.unwrap();
+        // A daemon that has read enough hangs up in the middle of a line.
+        let _ = stream.write_all(line).await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
     }
 
     fn redis() -> ServiceName {
@@ -264,11 +212,11 @@ mod tests {
             ),
         ];
         for (line, expected) in table {
-            let answer = daemon.raw(line).await;
+            let answer = raw(&daemon, line).await;
             assert!(answer.starts_with(expected), "{answer}");
             assert!(answer.ends_with("}\n"), "{answer}");
         }
-        daemon.raw(&[b'x'; 1 << 20]).await;
+        raw(&daemon, &[b'x'; 1 << 20]).await;
         let health: Health = ask(&daemon.state(), Command::Health).await.unwrap();
         assert!(health.healthy);
         daemon.stop().await;
@@ -279,8 +227,7 @@ mod tests {
         let daemon = Daemon::start();
         let mut idle = Vec::new();
         for _ in 0..15 {
-            let path = daemon.dir.path().join(SOCKET);
-            idle.push(UnixStream::connect(path).await.unwrap());
+            idle.push(UnixStream::connect(daemon.socket()).await.unwrap());
         }
         let health: Health = ask(&daemon.state(), Command::Health).await.unwrap();
         assert!(health.healthy);

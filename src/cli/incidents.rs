@@ -1,15 +1,13 @@
 //! `vai incidents`.
 
-use super::{StateDir, client, plain_table, print};
+use super::{StateDir, client, json, plain_table, print, span};
 use crate::clock;
 use crate::show::{Command, Snapshot, utc};
 use crate::store;
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 use vai_core::model::{Incident, IncidentPhase, Wall};
-use vai_core::words;
 
 /// What is wrong now, or what was.
 #[derive(Clone, Debug, clap::Args)]
@@ -36,11 +34,7 @@ pub async fn run(args: IncidentsArgs) -> Result<ExitCode> {
             snapshot.incidents.into_values().collect()
         }
     };
-    let text = if args.json {
-        serde_json::to_string_pretty(&incidents)? + "\n"
-    } else {
-        table(&incidents, clock::wall())
-    };
+    let text = if args.json { json(&incidents)? } else { table(&incidents, clock::wall()) };
     print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -71,12 +65,6 @@ fn table(incidents: &[Incident], now: Wall) -> String {
         ]);
     }
     format!("{}\n", table.trim_fmt())
-}
-
-/// The wall clock may have been set back in between.
-fn span(from: Wall, to: Wall) -> String {
-    let millis = u64::try_from(to.as_millis() - from.as_millis()).unwrap_or(0);
-    words::duration(Duration::from_secs(millis / 1000))
 }
 
 #[cfg(test)]

@@ -2,17 +2,22 @@
 
 pub mod agent;
 pub mod check;
+pub mod crontab;
 pub mod health;
 pub mod incidents;
+pub mod jobs;
 pub mod operate;
 pub mod reload;
 pub mod run;
 pub mod silence;
 pub mod status;
+pub mod supervise;
 pub mod test_alert;
 pub mod validate;
 
 mod client;
+#[cfg(test)]
+mod testing;
 
 use crate::config::{Context, Environment, Loaded, Source, load_snapshot, locate};
 use anyhow::Result;
@@ -21,6 +26,9 @@ use comfy_table::{Table, presets};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+use vai_core::model::Wall;
+use vai_core::words;
 
 /// Threads of the daemon: one for the loop and what it dispatches, one so that
 /// a slow file system holds up nothing.
@@ -50,11 +58,26 @@ pub struct StateDir {
 /// that must not speak to the reader's terminal. Whoever reads it may stop
 /// early (`vai status | head`).
 fn print(text: &str) -> io::Result<()> {
-    let harmless = text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}");
+    let harmless = text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}");
     let mut out = io::stdout().lock();
     match out.write_all(harmless.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
+    }
+}
+
+/// For scripts.
+fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// From one moment to another in words; the wall clock may have been set back
+/// in between.
+fn span(from: Wall, to: Wall) -> String {
+    let millis = u64::try_from(to.as_millis() - from.as_millis()).unwrap_or(0);
+    match millis / 1000 {
+        0 => "0 s".to_owned(),
+        seconds => words::duration(Duration::from_secs(seconds)),
     }
 }
 
@@ -75,6 +98,7 @@ enum Verb {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Validate(validate::ValidateArgs),
+    Cron(crontab::CronArgs),
     Status(status::StatusArgs),
     Health(health::HealthArgs),
     /// Go on checking a service, but act no more.
@@ -86,6 +110,7 @@ enum Verb {
     /// End a stop and start the service.
     Start(operate::ServiceArgs),
     Incidents(incidents::IncidentsArgs),
+    Jobs(jobs::JobsArgs),
     TestAlert(test_alert::TestAlertArgs),
     Ack(silence::AckArgs),
     Silence(silence::SilenceArgs),
@@ -94,6 +119,9 @@ enum Verb {
     /// Serve an orchestrator from inside a container; not for people.
     #[command(hide = true)]
     Agent,
+    /// Watch over a run of a job; not for people.
+    #[command(hide = true)]
+    Supervise,
 }
 
 impl Cli {
@@ -102,8 +130,10 @@ impl Cli {
     /// # Errors
     /// What the verb could not do, for standard error.
     pub fn run(self) -> Result<ExitCode> {
-        if matches!(self.verb, Verb::Agent) {
-            return Ok(agent::run());
+        match self.verb {
+            Verb::Agent => return Ok(agent::run()),
+            Verb::Supervise => return Ok(supervise::run()),
+            _ => {}
         }
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -118,6 +148,7 @@ impl Cli {
             Verb::Run(args) => run::run(args, config).await,
             Verb::Check(args) => check::run(args, config).await,
             Verb::Validate(args) => validate::run(&args, config).await,
+            Verb::Cron(args) => crontab::run(&args),
             Verb::Status(args) => status::run(args).await,
             Verb::Health(args) => health::run(args).await,
             Verb::Pause(args) => operate::pause(args).await,
@@ -126,11 +157,13 @@ impl Cli {
             Verb::Start(args) => operate::start(args).await,
             Verb::TestAlert(args) => test_alert::run(args, config).await,
             Verb::Incidents(args) => incidents::run(args).await,
+            Verb::Jobs(args) => jobs::run(args).await,
             Verb::Ack(args) => silence::acknowledge(args).await,
             Verb::Silence(args) => silence::silence(args).await,
             Verb::Unsilence(args) => silence::unsilence(args).await,
             Verb::Reload(args) => reload::run(args).await,
             Verb::Agent => Ok(agent::run()),
+            Verb::Supervise => Ok(supervise::run()),
         }
     }
 }

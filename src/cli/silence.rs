@@ -12,10 +12,10 @@ use vai_core::model::SilenceScope;
 #[derive(Clone, Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct Scope {
-    /// The service, as the registry names it.
+    /// The service or job, as the registry names it.
     #[arg(value_name = "NAME")]
     service: Option<String>,
-    /// Every service in this container, as the registry names it.
+    /// Every service and job in this container, as the registry names it.
     #[arg(long, value_name = "CONTAINER")]
     container: Option<String>,
     /// Everything, messages about the engine and vai itself included.

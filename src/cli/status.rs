@@ -1,6 +1,6 @@
 //! `vai status`.
 
-use super::{StateDir, client, plain_table, print};
+use super::{StateDir, client, jobs, json, plain_table, print, span};
 use crate::clock;
 use crate::show::{Command, EngineState, Snapshot, utc};
 use anyhow::{Result, anyhow};
@@ -43,17 +43,13 @@ pub async fn run(args: StatusArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
-}
-
 fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
     let mut out = String::new();
     writeln!(
         out,
         "vai {}, up {}, {}",
         snapshot.version,
-        ago(snapshot.started_at, now),
+        span(snapshot.started_at, now),
         engine(&snapshot.engine, now)
     )?;
     if snapshot.observe {
@@ -64,6 +60,9 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
         writeln!(out, "no services yet")?;
     } else {
         writeln!(out, "{}", services(snapshot, now).trim_fmt())?;
+    }
+    if let Some(jobs) = jobs::summary(snapshot, now) {
+        writeln!(out, "\n{jobs}; `vai jobs` shows them")?;
     }
     section(&mut out, "Open incidents", snapshot.incidents.values().map(|it| incident(it, now)))?;
     let silences = snapshot.silences.iter().map(|it| {
@@ -84,7 +83,8 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
         .store
         .iter()
         .map(|why| format!("nothing can be stored, so nothing is started or restarted: {why}"));
-    section(&mut out, "Warnings", store.chain(snapshot.warnings.iter().cloned()))?;
+    let registry = snapshot.warnings.iter().chain(&snapshot.crontabs).cloned();
+    section(&mut out, "Warnings", store.chain(registry))?;
     Ok(out)
 }
 
@@ -95,7 +95,7 @@ fn services(snapshot: &Snapshot, now: Wall) -> Table {
             service.name.as_str(),
             container(service),
             service.state.label(),
-            &ago(service.since, now),
+            &span(service.since, now),
             &service.reason,
         ]);
     }
@@ -107,7 +107,7 @@ fn detail(service: &ServiceView, snapshot: &Snapshot, now: Wall) -> Result<Strin
     let mut facts = plain_table(["SERVICE", service.name.as_str()]);
     facts.add_row(["container", container(service)]);
     facts.add_row(["state", service.state.label()]);
-    facts.add_row(["since", &format!("{} ({})", utc(service.since), ago(service.since, now))]);
+    facts.add_row(["since", &format!("{} ({})", utc(service.since), span(service.since, now))]);
     if !service.reason.is_empty() {
         facts.add_row(["reason", &service.reason]);
     }
@@ -137,7 +137,7 @@ fn detail(service: &ServiceView, snapshot: &Snapshot, now: Wall) -> Result<Strin
 
 fn check_row(check: &CheckView, now: Wall) -> [String; 5] {
     let (took, at) = match check.at {
-        Some(at) => (words::duration(Duration::from_millis(check.took_ms)), ago(at, now)),
+        Some(at) => (words::duration(Duration::from_millis(check.took_ms)), span(at, now)),
         None => (String::new(), String::new()),
     };
     [check.name.clone(), check.last.clone(), took, at, check.detail.clone()]
@@ -148,7 +148,7 @@ fn incident(incident: &Incident, now: Wall) -> String {
         "{}: {} for {}: {}",
         incident.severity.label(),
         incident.root,
-        ago(incident.since, now),
+        span(incident.since, now),
         incident.reason
     );
     let names: Vec<&str> = incident.failing_with_it().map(|it| it.name.as_str()).collect();
@@ -185,17 +185,8 @@ fn engine(state: &EngineState, now: Wall) -> String {
         EngineState::Unused => "no container engine asked".to_owned(),
         EngineState::Up { version } => version.clone(),
         EngineState::Gone { reason, since } => {
-            format!("the container engine does not answer for {}: {reason}", ago(*since, now))
+            format!("the container engine does not answer for {}: {reason}", span(*since, now))
         }
-    }
-}
-
-/// The wall clock may have been set back since.
-fn ago(then: Wall, now: Wall) -> String {
-    let millis = u64::try_from(now.as_millis() - then.as_millis()).unwrap_or(0);
-    match millis / 1000 {
-        0 => "0 s".to_owned(),
-        seconds => words::duration(Duration::from_secs(seconds)),
     }
 }
 
@@ -237,12 +228,16 @@ mod tests {
             held: Some("${NTFY_TOKEN} is not set".to_owned()),
         });
         snapshot.warnings.push("the registry is a single mounted file".to_owned());
+        snapshot.crontabs.push("container services: /etc/crontab:3 looks like a healer".to_owned());
+        snapshot.jobs.insert("backup".into(), fixture::job("backup"));
         let expected = "\
 vai 1.2.3, up 1 h, Docker Engine 20.10.24 (API 1.41)
 
 SERVICE  CONTAINER  STATE    FOR        REASON
 redis    services   down     2 min 5 s  connection refused on 127.0.0.1:6379
 web-api  local      blocked  1 h
+
+1 job; `vai jobs` shows them
 
 Open incidents:
   critical: redis for 1 h: connection refused on 127.0.0.1:6379 (also fails: web-api)
@@ -252,6 +247,7 @@ Messages go to:
 
 Warnings:
   the registry is a single mounted file
+  container services: /etc/crontab:3 looks like a healer
 ";
         assert_eq!(overview(&snapshot, NOW).unwrap(), expected);
     }

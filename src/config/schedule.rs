@@ -1,9 +1,9 @@
 //! Schedules and time zones as they stand in the registry.
 
-use super::names::{nearest, one_of};
+use super::names::nearest;
 use super::node::Node;
 use super::reader::Problem;
-use crate::schedule::{Crontab, CrontabError, MACROS};
+use crate::schedule::{Crontab, CrontabError};
 use jiff::tz::{self, TimeZone};
 
 /// Reads a crontab schedule, and says what of it is wrong.
@@ -28,27 +28,10 @@ pub(super) fn schedule(node: &Node<'_>) -> Option<Crontab> {
 }
 
 fn problem(error: &CrontabError) -> Problem {
-    let problem = Problem::error(error.to_string());
-    match error {
-        CrontabError::Count(count) => problem
-            .expected(if *count == 6 {
-                "crontab's five fields, without seconds"
-            } else {
-                "crontab's five fields"
-            })
-            .help("minute, hour, day of month, month, day of week; such as \"0 3 * * *\""),
-        CrontabError::Field { field, .. } => problem
-            .expected(format!("{}: {}", field.name, field.allowed))
-            .help("also *, lists 1,2, ranges 1-5 and steps */10"),
-        CrontabError::Macro(text) => {
-            let lower = text.to_ascii_lowercase();
-            let problem = problem.expected(one_of(&MACROS));
-            if lower == "@reboot" {
-                problem.help("what has to run at every start is a service with a `restart_cmd`")
-            } else {
-                problem.did_you_mean(nearest(&lower, MACROS))
-            }
-        }
+    let problem = Problem::error(error.to_string()).expected(error.expected());
+    match error.help() {
+        Some(help) => problem.help(help),
+        None => problem,
     }
 }
 

@@ -8,4 +8,5 @@ pub mod dispatch;
 pub mod judge;
 pub mod model;
 pub mod plan;
+pub mod vitals;
 pub mod words;

@@ -150,6 +150,13 @@ impl ExecSpec {
             r#"command -v bash >/dev/null 2>&1 && exec bash -c "$0"; exec sh -c "$0""#;
         Self { argv: ["sh", "-c", BASH_OR_SH, command].map(Into::into).into(), ..Self::default() }
     }
+
+    /// Exits 0 if there is a file `path`.
+    #[must_use]
+    pub fn exists(path: &str) -> Self {
+        const EXISTS: &str = r#"test -e "$0""#;
+        Self { argv: ["sh", "-c", EXISTS, path].map(Into::into).into(), ..Self::default() }
+    }
 }
 
 /// How a command ended.
@@ -159,6 +166,19 @@ pub struct ExecEnd {
     pub exit_code: Option<i64>,
     /// The last 4 KiB that it wrote to either stream.
     pub output: String,
+}
+
+impl ExecEnd {
+    /// The container runtime's words where it could not start the command; had
+    /// it been the command's own 126 or 127, a shell would have said so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        const WORDS: [&str; 3] =
+            ["OCI runtime exec failed", "executable file not found", "unable to find user"];
+        let not_found = matches!(self.exit_code, Some(126 | 127));
+        let said = self.output.as_str();
+        (not_found && WORDS.iter().any(|words| said.contains(words))).then(|| said.trim())
+    }
 }
 
 /// A command that is spoken with. Dropping it gives the command end of file.

@@ -3,11 +3,13 @@
 
 use super::tail::Tail;
 use super::{Details, Own};
+use crate::when;
 use bollard::models::{
     ContainerConfig, ContainerInspectResponse, ContainerState, ContainerStateStatusEnum,
     HealthConfig, HealthStatusEnum, HostConfig, NetworkSettings, RestartPolicyNameEnum,
 };
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::time::Duration;
 use vai_core::model::{ContainerStatus, Health, Instance, Presence, Wall};
@@ -62,7 +64,7 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
     let started_at = state.started_at.clone().unwrap_or_default();
     let health = health(&state);
     Details {
-        facts: facts(&state, restarts),
+        facts: facts(&state, restarts, &when::zone()),
         presence: Presence {
             up_for: up_for(&status, &started_at, now),
             engine_restarts: engine_restarts(&host, &status, restarts),
@@ -183,10 +185,10 @@ fn addresses(settings: Option<NetworkSettings>) -> Vec<(String, String)> {
     addresses
 }
 
-fn facts(state: &ContainerState, restarts: i64) -> Vec<String> {
+fn facts(state: &ContainerState, restarts: i64, zone: &TimeZone) -> Vec<String> {
     let mut facts = vec![match status(state) {
         ContainerStatus::Running => {
-            format!("container running since {}", moment(state.started_at.as_deref()))
+            format!("container running since {}", moment(state.started_at.as_deref(), zone))
         }
         ContainerStatus::Paused => "container paused".to_owned(),
         ContainerStatus::Restarting => format!(
@@ -195,7 +197,8 @@ fn facts(state: &ContainerState, restarts: i64) -> Vec<String> {
         ),
         ContainerStatus::Created => "container created, never started".to_owned(),
         ContainerStatus::Exited { code, .. } => {
-            format!("container exited with code {code} at {}", moment(state.finished_at.as_deref()))
+            let at = moment(state.finished_at.as_deref(), zone);
+            format!("container exited with code {code} at {at}")
         }
         ContainerStatus::Removing => "container being removed".to_owned(),
     }];
@@ -221,13 +224,11 @@ fn facts(state: &ContainerState, restarts: i64) -> Vec<String> {
     facts
 }
 
-/// To the second, for people.
-fn moment(said: Option<&str>) -> String {
+/// As messages tell it.
+fn moment(said: Option<&str>, zone: &TimeZone) -> String {
     let at = said.and_then(|said| said.parse::<Timestamp>().ok());
-    at.map_or_else(
-        || "an unknown time".to_owned(),
-        |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-    )
+    let at = at.map(|at| Wall::from_millis(at.as_millisecond()));
+    at.map_or_else(|| "an unknown time".to_owned(), |at| when::time_and_day(at, zone))
 }
 
 #[cfg(test)]
@@ -252,6 +253,14 @@ mod tests {
     }
 
     #[test]
+    fn times_are_told_as_in_messages() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let at = moment(Some("2026-11-21T08:14:02.5Z"), &berlin);
+        assert_eq!(at, "09:14:02 on 2026-11-21 (Europe/Berlin)");
+        assert_eq!(moment(None, &berlin), "an unknown time");
+    }
+
+    #[test]
     fn a_running_container_is_read_without_its_environment() {
         let details = read(json!({
             "Id": "feed", "Name": "/services-container",
@@ -266,7 +275,8 @@ mod tests {
             } },
         }));
         assert!(!format!("{details:?}").contains("hunter2"));
-        assert_eq!(details.facts, ["container running since 2025-10-09 08:53:20 UTC"]);
+        let since = moment(Some("2025-10-09T08:53:20.5Z"), &when::zone());
+        assert_eq!(details.facts, [format!("container running since {since}")]);
         assert_eq!(details.presence.name, "services-container");
         assert_eq!(details.presence.up_for, Duration::from_millis(9500));
         assert_eq!(details.presence.status, ContainerStatus::Running);

@@ -22,4 +22,5 @@ pub use engine::{
 };
 pub use follow::Follower;
 pub use own::Own;
+pub(crate) use tail::Tail;
 pub use transport::Address;

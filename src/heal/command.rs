@@ -77,7 +77,7 @@ fn judge(end: &ExecEnd, label: &str, deadline: Duration, took: Duration) -> Comm
         Some(0) => {
             CommandEnd::Succeeded(format!("ran {label}: exit 0 in {}", words::duration(took)))
         }
-        Some(126 | 127) if runtime_refused(&end.output) => {
+        Some(_) if end.refusal().is_some() => {
             CommandEnd::Failed(not_started(label, &last_lines(&end.output)))
         }
         Some(code) => {
@@ -93,14 +93,6 @@ fn judge(end: &ExecEnd, label: &str, deadline: Duration, took: Duration) -> Comm
             words::duration(deadline)
         )),
     }
-}
-
-/// The container runtime could not start the shell; had it been the command's
-/// own 126 or 127, a shell would have said so.
-fn runtime_refused(output: &str) -> bool {
-    ["OCI runtime exec failed", "executable file not found", "unable to find user"]
-        .iter()
-        .any(|words| output.contains(words))
 }
 
 fn not_started(label: &str, said: &str) -> String {

@@ -139,7 +139,9 @@ impl Places for World {
             Op::Tail { path, .. } => ("tail", format!("tail {path}")),
             Op::Exists(path) => ("exists", format!("exists {path}")),
             Op::Facts => ("facts", "facts".to_owned()),
-            Op::Ping | Op::Check { .. } | Op::Unwatch(_) => ("other", format!("{op:?}")),
+            Op::Ping | Op::Check { .. } | Op::Unwatch(_) | Op::Run { .. } | Op::Crontabs => {
+                ("other", format!("{op:?}"))
+            }
         };
         self.called(call);
         let scripted = {

@@ -100,10 +100,7 @@ async fn exists_by_exec(healer: &Healer, scene: &Scene, path: &str) -> bool {
     let Scene::Container(details) = scene else {
         return false;
     };
-    let spec = ExecSpec {
-        argv: ["sh", "-c", "test -e \"$0\"", path].map(str::to_owned).to_vec(),
-        ..ExecSpec::default()
-    };
+    let spec = ExecSpec::exists(path);
     let id = &details.presence.instance.id;
     healer.engine.exec(id, &spec, MARKER_DEADLINE).await.is_ok_and(|end| end.exit_code == Some(0))
 }

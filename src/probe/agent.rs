@@ -2,18 +2,18 @@
 //! speaks over its standard input and output.
 
 use super::frames;
-use super::perform::perform;
+use super::perform::{Here, perform};
+use super::run::{Runs, Supervisors};
 use super::watch::{Death, Watcher};
 use super::wire::{Frame, PROTOCOL, Request};
 use crate::clock::Deadline;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use rustix::process::{getpid, set_child_subreaper};
 use std::env;
 use std::fs;
 use std::future::pending;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,11 +34,12 @@ const QUEUE: usize = 64;
 pub const FILE_PREFIX: &str = "agent-";
 
 /// Serves until `input` ends or nothing comes from it for 30 s. Whatever is at
-/// work then is abandoned; checks' commands are killed.
+/// work then is abandoned; checks' commands are killed, runs of jobs are not:
+/// their supervisors, children of this process, are returned.
 ///
 /// # Errors
 /// When a stream breaks or carries something else than requests.
-pub async fn serve<R, W>(input: R, output: W) -> io::Result<()>
+pub async fn serve<R, W>(input: R, output: W) -> (Supervisors, io::Result<()>)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -46,7 +47,11 @@ where
     serve_until_silence(input, output, LEAVE_AFTER_SILENCE).await
 }
 
-async fn serve_until_silence<R, W>(input: R, output: W, silence: Duration) -> io::Result<()>
+async fn serve_until_silence<R, W>(
+    input: R,
+    output: W,
+    silence: Duration,
+) -> (Supervisors, io::Result<()>)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -54,21 +59,28 @@ where
     let (frames, queue) = mpsc::channel(QUEUE);
     frames.send(Frame::Hello { protocol: PROTOCOL }).await.ok();
     let (deaths, died) = mpsc::channel(QUEUE);
-    let watcher = Arc::new(Watcher::new(deaths));
+    let (over, ended) = mpsc::channel(QUEUE);
+    let here = Here {
+        watcher: Watcher::new(deaths),
+        runs: Runs::new(PathBuf::from("/proc/self/exe"), over),
+    };
+    let supervisors = here.runs.supervisors();
+    let here = Arc::new(here);
     let mut at_work = JoinSet::new();
     let end = tokio::select! {
-        end = receive(input, &frames, &watcher, &mut at_work, silence) => end,
+        end = receive(input, &frames, &here, &mut at_work, silence) => end,
         end = send(output, queue) => end,
-        never = tell_deaths(died, &frames) => never,
+        never = tell(died, &frames, |Death { watch, process }| Frame::Died { watch, process }) => never,
+        never = tell(ended, &frames, |mark| Frame::Over { mark }) => never,
     };
     at_work.shutdown().await;
-    end
+    (supervisors, end)
 }
 
 async fn receive<R: AsyncRead + Unpin>(
     input: R,
     frames: &mpsc::Sender<Frame>,
-    watcher: &Arc<Watcher>,
+    here: &Arc<Here>,
     at_work: &mut JoinSet<()>,
     silence: Duration,
 ) -> io::Result<()> {
@@ -93,9 +105,9 @@ async fn receive<R: AsyncRead + Unpin>(
             None => return Ok(()),
         };
         deadline = Deadline::after(silence);
-        let (frames, watcher) = (frames.clone(), Arc::clone(watcher));
+        let (frames, here) = (frames.clone(), Arc::clone(here));
         at_work.spawn(async move {
-            let answer = perform(request.op, &watcher).await;
+            let answer = perform(request.op, &here).await;
             let id = request.id;
             // The stream is gone: then nobody waits for it.
             let _ = frames.send(Frame::Answer { id, answer }).await;
@@ -116,24 +128,18 @@ async fn send<W: AsyncWrite + Unpin>(
     Ok(())
 }
 
-async fn tell_deaths(
-    mut died: mpsc::Receiver<Death>,
+/// Tells what happens unasked.
+async fn tell<T>(
+    mut happens: mpsc::Receiver<T>,
     frames: &mpsc::Sender<Frame>,
+    frame: impl Fn(T) -> Frame,
 ) -> io::Result<()> {
-    while let Some(Death { watch, process }) = died.recv().await {
-        if frames.send(Frame::Died { watch, process }).await.is_err() {
+    while let Some(what) = happens.recv().await {
+        if frames.send(frame(what)).await.is_err() {
             break;
         }
     }
     pending().await
-}
-
-/// Makes this process the parent of what an overdue check leaves behind, so
-/// that it is collected even in a container whose first process collects
-/// nothing.
-pub fn adopt_orphans() {
-    // On a kernel without it the container's first process stays responsible.
-    let _ = set_child_subreaper(Some(getpid()));
 }
 
 /// Removes the files of other builds beside this one's, as far as it may. Does

@@ -36,6 +36,9 @@ pub enum ProbeError {
     /// The stream ended, or the agent no longer answers on it.
     #[error("the agent is lost: {0}")]
     Lost(String),
+    /// There is nobody to ask right now; why. Nothing was asked.
+    #[error("{0}")]
+    Unreached(String),
     /// The stream is there, but this answer did not come in time.
     #[error("the agent did not answer within {0:?}")]
     Deadline(Duration),
@@ -62,6 +65,11 @@ pub enum AgentHint {
         watch: String,
         /// Which.
         process: ProcId,
+    },
+    /// A run of a job is over.
+    Over {
+        /// Which.
+        mark: String,
     },
     /// The stream ended other than by dropping the link.
     Closed,
@@ -201,7 +209,7 @@ async fn expect_hello<R: AsyncRead + Unpin>(reader: &mut FrameReader<R>) -> Resu
     match hello {
         Ok(Frame::Hello { protocol: PROTOCOL }) => Ok(()),
         Ok(Frame::Hello { protocol }) => Err(ProbeError::Protocol(protocol)),
-        Ok(Frame::Answer { .. } | Frame::Died { .. }) => {
+        Ok(Frame::Answer { .. } | Frame::Died { .. } | Frame::Over { .. }) => {
             Err(ProbeError::NoHello("it spoke before its hello".to_owned()))
         }
         // The engine reports a missing executable as output of the command.
@@ -259,13 +267,18 @@ async fn receive<R: AsyncRead + Unpin>(
                 }
             }
             Ok(Frame::Died { watch, process }) => {
-                if hints.try_send(AgentHint::Died { watch, process }).is_err() {
-                    tracing::debug!("a hint was dropped: too many at once");
-                }
+                hint(hints, AgentHint::Died { watch, process });
             }
+            Ok(Frame::Over { mark }) => hint(hints, AgentHint::Over { mark }),
             Ok(Frame::Hello { .. }) => return "it started anew on the same stream".to_owned(),
             Err(error) => return format!("its stream is broken: {error}"),
         }
+    }
+}
+
+fn hint(hints: &mpsc::Sender<AgentHint>, hint: AgentHint) {
+    if hints.try_send(hint).is_err() {
+        tracing::debug!("a hint was dropped: too many at once");
     }
 }
 

@@ -61,10 +61,10 @@ pub(super) async fn end(processes: Vec<ProcId>, behind: &[CheckKind], grace: Dur
     Answer::Ended { ended: ending.ended, left: ending.left }
 }
 
-/// Ends what carries `mark` and all that came from it, and what is behind one
-/// of `behind`, began after `since` and shows no environment.
+/// Ends what has `entry` in its environment and all that came from it, and what
+/// is behind one of `behind`, began after `since` and shows no environment.
 pub(super) async fn end_started(
-    mark: String,
+    entry: String,
     since: Option<Duration>,
     behind: &[CheckKind],
     grace: Duration,
@@ -74,7 +74,7 @@ pub(super) async fn end_started(
         candidates.extend(check::behind(kind).await);
     }
     let found = blocking::run("proc", Deadline::after(FOUND_WITHIN), move || {
-        started::by(&mark, since, &candidates)
+        started::by(&entry, since, &candidates)
     });
     let found = match found.await {
         Some(Ok(found)) => found,

@@ -1,6 +1,7 @@
 //! Passes on what happens to watched processes and to agents.
 
 use super::client::AgentHint;
+use super::run::RunHints;
 use super::watch::Death;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,9 +43,11 @@ impl Watches {
     }
 }
 
-/// Turns hints into [`Event::Hint`]s, each source in a task of its own.
+/// Turns hints into [`Event::Hint`]s, each source in a task of its own, and
+/// wakes whoever waits for a run of a job.
 #[derive(Clone)]
 pub(super) struct Hints {
+    pub(super) runs: RunHints,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
@@ -58,9 +61,26 @@ impl Hints {
         watches: Arc<Watches>,
         container: String,
     ) {
+        let runs = self.runs.clone();
         self.forward(hints, move |hint| match hint {
             AgentHint::Died { watch, process } => watches.died(&watch, &process),
-            AgentHint::Closed => watches.closed(&container),
+            AgentHint::Over { mark } => {
+                runs.over(&mark);
+                Vec::new()
+            }
+            AgentHint::Closed => {
+                runs.lost();
+                watches.closed(&container)
+            }
+        });
+    }
+
+    /// Those about runs in our own place.
+    pub(super) fn of_our_runs(&self, over: mpsc::Receiver<String>) {
+        let runs = self.runs.clone();
+        self.forward(over, move |mark| {
+            runs.over(&mark);
+            Vec::new()
         });
     }
 

@@ -1,9 +1,10 @@
 //! Performs an operation where this process runs: in the agent for its
 //! container, in the orchestrator for its own place.
 
+use super::run::Runs;
 use super::watch::Watcher;
-use super::wire::{Answer, Op};
-use super::{end, evidence};
+use super::wire::{ACT_VARIABLE, Answer, Op};
+use super::{crontabs, end, evidence};
 use crate::check::words::plain;
 use crate::check::{self, blocking};
 use crate::clock::Deadline;
@@ -14,9 +15,19 @@ use vai_core::model::Outcome;
 /// How long files and `/proc` may take to answer.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
+/// What is kept from one operation to another.
+#[derive(Debug)]
+pub struct Here {
+    /// The processes that are watched.
+    pub watcher: Watcher,
+    /// The runs of jobs.
+    pub runs: Runs,
+}
+
 /// Performs `op`. A check ends by its timeout + 100 ms, an end by its grace
-/// and some seconds, everything else within 5 s.
-pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
+/// and some seconds, the beginning of a run within 20 s, everything else within
+/// 5 s.
+pub async fn perform(op: Op, here: &Here) -> Answer {
     match op {
         Op::Ping => Answer::Done,
         Op::Check { kind, timeout, watch } => {
@@ -24,17 +35,17 @@ pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
             if let Some(name) = watch
                 && matches!(report.outcome, Outcome::Pass | Outcome::Slow(_))
             {
-                watcher.watch(&name, &report.processes);
+                here.watcher.watch(&name, &report.processes);
             }
             Answer::Report(report)
         }
         Op::Unwatch(name) => {
-            watcher.unwatch(&name);
+            here.watcher.unwatch(&name);
             Answer::Done
         }
         Op::End { processes, behind, grace } => end::end(processes, &behind, grace).await,
         Op::EndStarted { mark, since, behind, grace } => {
-            end::end_started(mark, since, &behind, grace).await
+            end::end_started(format!("{ACT_VARIABLE}={mark}"), since, &behind, grace).await
         }
         Op::Behind(kinds) => {
             let mut seen = HashSet::new();
@@ -58,6 +69,10 @@ pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
             Some(facts) => Answer::Lines(facts),
             None => Answer::Failed("the file systems do not answer".to_owned()),
         },
+        Op::Crontabs => match read("crontabs", crontabs::read).await {
+            Some(crontabs) => Answer::Crontabs(crontabs),
+            None => Answer::Failed("the crontabs cannot be read in time".to_owned()),
+        },
         Op::Exists(path) => {
             let lane = format!("exists {path}");
             let tried = path.clone();
@@ -68,6 +83,7 @@ pub async fn perform(op: Op, watcher: &Watcher) -> Answer {
                 None => Answer::Failed(format!("{path} does not answer")),
             }
         }
+        Op::Run { mark, op } => here.runs.perform(mark, op).await,
     }
 }
 

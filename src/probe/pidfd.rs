@@ -8,25 +8,37 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use vai_core::model::ProcId;
 
+/// One to wait on.
 #[derive(Debug)]
 pub(super) struct PidFd(AsyncFd<OwnedFd>);
+
+/// # Errors
+/// As [`PidFd::open`].
+pub(super) fn hold(id: &ProcId) -> io::Result<OwnedFd> {
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    let pid = Pid::from_raw(id.pid).ok_or_else(gone)?;
+    let fd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| match errno {
+        rustix::io::Errno::SRCH => gone(),
+        other => other.into(),
+    })?;
+    // Only now the number cannot be given to another process any more.
+    if is_living(id) { Ok(fd) } else { Err(gone()) }
+}
+
+/// Content if the process is gone already.
+pub(super) fn send(held: &OwnedFd, signal: Signal) -> io::Result<()> {
+    match pidfd_send_signal(held, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
 
 impl PidFd {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if that very process is gone; others if the
     /// kernel has no pidfds or we no descriptors.
     pub(super) fn open(id: &ProcId) -> io::Result<Self> {
-        let gone = || io::Error::from(io::ErrorKind::NotFound);
-        let pid = Pid::from_raw(id.pid).ok_or_else(gone)?;
-        let fd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| match errno {
-            rustix::io::Errno::SRCH => gone(),
-            other => other.into(),
-        })?;
-        // Only now the number cannot be given to another process any more.
-        if !is_living(id) {
-            return Err(gone());
-        }
-        Ok(Self(wait_on(fd)?))
+        Ok(Self(wait_on(hold(id)?)?))
     }
 
     /// Waits until the process ended; a zombie has.
@@ -36,10 +48,7 @@ impl PidFd {
 
     /// Content if the process is gone already.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
-        match pidfd_send_signal(self.0.get_ref(), signal) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
+        send(self.0.get_ref(), signal)
     }
 }
 

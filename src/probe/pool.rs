@@ -20,8 +20,8 @@ use vai_core::model::{Instance, ServiceName, Time};
 /// have been all there was to it.
 const ASK_AGAIN: Duration = Duration::from_secs(300);
 
-/// Hints that wait to be passed on.
-const HINTS: usize = 32;
+/// Hints that wait to be passed on: hundreds of runs may end at once.
+const HINTS: usize = 1024;
 
 /// Why there is no agent to ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

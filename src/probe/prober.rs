@@ -5,8 +5,9 @@ use super::container::{enterable, judge, missing, present};
 use super::hints::{Hints, Watches};
 use super::network::OwnNetwork;
 use super::outside::Outside;
-use super::perform::perform;
+use super::perform::{Here, perform};
 use super::pool::{Agent, NoAgent, Pool};
+use super::run::{RunHints, Runs};
 use super::watch::Watcher;
 use super::wire::{Answer, Op};
 use crate::check;
@@ -28,7 +29,7 @@ use vai_core::model::{
 /// of that is for the way back.
 const GRACE: Duration = Duration::from_millis(80);
 
-/// Deaths of local processes that wait to be passed on.
+/// Deaths of local processes, and ends of local runs, that wait to be passed on.
 const DEATHS: usize = 32;
 
 const PLACING_IS_OFF: &str = "the registry says \"probe\": \"none\"";
@@ -40,7 +41,7 @@ pub struct Prober {
     pool: Pool,
     outside: Outside,
     network: OwnNetwork,
-    watcher: Watcher,
+    here: Here,
     watches: Arc<Watches>,
     hints: Hints,
 }
@@ -56,15 +57,23 @@ impl Prober {
         events: mpsc::Sender<Event>,
         executable: PathBuf,
     ) -> Self {
-        let hints = Hints { events, tasks: TaskTracker::new(), stopping: CancellationToken::new() };
+        let hints = Hints {
+            runs: RunHints::default(),
+            events,
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        };
         let watches = Arc::<Watches>::default();
         let (sender, deaths) = mpsc::channel(DEATHS);
         hints.of_ourselves(deaths, Arc::clone(&watches));
+        let (over, ended) = mpsc::channel(DEATHS);
+        hints.of_our_runs(ended);
+        let runs = Runs::new(executable.clone(), over);
         Self {
             pool: Pool::new(Arc::clone(&engine), executable, hints.clone()),
             outside: Outside::new(Arc::clone(&engine), directory.clone()),
             network: OwnNetwork::new(directory.clone()),
-            watcher: Watcher::new(sender),
+            here: Here { watcher: Watcher::new(sender), runs },
             watches,
             hints,
             engine,
@@ -108,13 +117,16 @@ impl Prober {
     ) -> Result<Answer, ProbeError> {
         let asking = async {
             let key = match place {
-                Place::Local => return Ok(perform(op, &self.watcher).await),
+                Place::Local => return Ok(perform(op, &self.here).await),
                 Place::Container(key) => key,
             };
-            let lost = |outcome| ProbeError::Lost(reason(outcome));
-            let container = self.container(key, None).map_err(lost)?;
+            let unreached = |outcome| ProbeError::Unreached(reason(outcome));
+            let container = self.container(key, None).map_err(unreached)?;
             let agent = self.agent(key, &container, user).await;
-            let agent = agent.map_err(|error| ProbeError::Lost(error.to_string()))?;
+            let agent = agent.map_err(|error| match error {
+                NoAgent::Refused(why) => ProbeError::NoAgent(why),
+                NoAgent::Lost(why) => ProbeError::Unreached(why),
+            })?;
             agent.ask(op, deadline).await
         };
         match timeout(deadline, asking).await {
@@ -123,10 +135,24 @@ impl Prober {
         }
     }
 
+    /// Wakes whoever waits for the end of a run of a job.
+    #[must_use]
+    pub fn run_hints(&self) -> &RunHints {
+        &self.hints.runs
+    }
+
     /// Ends the agents in containers that are followed no longer, or that the
     /// registry wants none in any more.
     pub fn prune(&self) {
         self.pool.retain(&self.directory.instances_for_agents());
+    }
+
+    pub(super) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    pub(super) fn here(&self) -> &Here {
+        &self.here
     }
 
     /// Ends all agents and everything that runs here.
@@ -147,7 +173,7 @@ impl Prober {
             (Vantage::Here, Place::Local) => {
                 let watch = watch_name(service, check);
                 self.watches.insert(&watch, &service.name);
-                let report = report_of(perform(check_op(check, watch), &self.watcher).await);
+                let report = report_of(perform(check_op(check, watch), &self.here).await);
                 self.doubt(check, report)
             }
             (Vantage::Here, Place::Container(_)) => {
@@ -214,7 +240,7 @@ impl Prober {
         }
     }
 
-    async fn agent(
+    pub(super) async fn agent(
         &self,
         key: &ContainerKey,
         container: &Details,
@@ -227,7 +253,7 @@ impl Prober {
     }
 
     /// The container behind `key` as it was last seen, if it runs.
-    fn container(
+    pub(super) fn container(
         &self,
         key: &ContainerKey,
         expected: Option<&Instance>,
@@ -297,7 +323,10 @@ fn report_of(answer: Answer) -> Report {
         | Answer::Ended { .. }
         | Answer::Processes(_)
         | Answer::Lines(_)
-        | Answer::Exists(_) => {
+        | Answer::Exists(_)
+        | Answer::Run(_)
+        | Answer::Written(_)
+        | Answer::Crontabs(_) => {
             unseen(Outcome::Unknown("the agent answered another question".to_owned()))
         }
     }
@@ -308,7 +337,8 @@ fn unseen(outcome: Outcome) -> Report {
     Report::new(outcome, Duration::ZERO)
 }
 
-fn reason(outcome: Outcome) -> String {
+/// Why an outcome is none to be glad of.
+pub(super) fn reason(outcome: Outcome) -> String {
     match outcome {
         Outcome::Fail(fault) => fault.detail,
         Outcome::Slow(why) | Outcome::Starting(why) | Outcome::Unknown(why) => why,

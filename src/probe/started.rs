@@ -1,6 +1,5 @@
-//! Which processes an act of ours started, told by their environment.
+//! Which processes an act or a run of ours started, told by their environment.
 
-use super::wire::ACT_VARIABLE;
 use crate::check::identity::FsIdentity;
 use crate::check::processes::{Living, Processes};
 use std::collections::HashSet;
@@ -23,21 +22,20 @@ enum Origin {
     Hidden,
 }
 
-/// The living processes with `mark` in their environment, and everything that
-/// came from them; of `candidates` also those that began after the uptime `since` and
-/// hide their environment. Never one of ours, nor the container's first.
+/// The living processes with `entry`, `NAME=value`, in their environment, and
+/// everything that came from them; of `candidates` also those that began after
+/// the uptime `since` and hide their environment. Never one of ours, nor the container's first.
 /// Blocks.
 ///
 /// # Errors
 /// If there is no `/proc` to read.
 pub(super) fn by(
-    mark: &str,
+    entry: &str,
     since: Option<Duration>,
     candidates: &HashSet<ProcId>,
 ) -> io::Result<Vec<ProcId>> {
     let all = Processes::read()?;
     let spared = all.ourselves();
-    let entry = format!("{ACT_VARIABLE}={mark}");
     let is_of_act = |living: &&Living| match origin(living.id.pid, entry.as_bytes()) {
         Origin::Act => true,
         Origin::Elsewhere => false,
@@ -78,6 +76,7 @@ mod tests {
     use super::*;
     use crate::check::testing::{Service, wait_until};
     use crate::clock;
+    use crate::probe::wire::ACT_VARIABLE;
     use std::process::Command;
 
     /// A shell with `mark` that waits for a child without an environment.
@@ -89,7 +88,7 @@ mod tests {
     }
 
     fn names(mark: &str) -> Vec<String> {
-        let found = by(mark, None, &HashSet::new()).unwrap();
+        let found = by(&format!("{ACT_VARIABLE}={mark}"), None, &HashSet::new()).unwrap();
         found.into_iter().map(|id| id.name).collect()
     }
 
@@ -98,7 +97,7 @@ mod tests {
         let _other = family("test-started-12");
         let shell = family("test-started-1");
         wait_until("the shell's child", || names("test-started-1").contains(&"sleep".to_owned()));
-        let found = by("test-started-1", None, &HashSet::new()).unwrap();
+        let found = by("VAI_ACT=test-started-1", None, &HashSet::new()).unwrap();
         assert_eq!(found[0].pid, shell.pid());
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!(names("test-started-3"), [""; 0]);
@@ -109,13 +108,14 @@ mod tests {
         let before = clock::uptime();
         let redis = Service::redis();
         let behind = |since: Duration, candidates: &HashSet<ProcId>| -> Vec<i32> {
-            let found = by("test-started-4", Some(since), candidates).unwrap();
+            let found = by("VAI_ACT=test-started-4", Some(since), candidates).unwrap();
             found.iter().map(|id| id.pid).collect()
         };
         let all = Processes::read().unwrap();
         let own = all.living.into_iter().find(|living| living.id.pid == redis.pid()).unwrap();
         let candidates = HashSet::from([own.id.clone()]);
-        assert_eq!(origin(redis.pid(), b"x"), Origin::Hidden);
+        // It listens a moment before it sets its title.
+        wait_until("the title of redis", || origin(redis.pid(), b"x") == Origin::Hidden);
         assert_eq!(behind(before, &candidates), [redis.pid()]);
         assert_eq!(behind(clock::uptime() + TICK, &candidates), [0; 0]);
         assert_eq!(behind(before, &HashSet::new()), [0; 0]);

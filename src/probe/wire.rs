@@ -1,12 +1,13 @@
 //! What is said between the orchestrator and an agent: length-prefixed JSON
 //! frames over the agent's standard input and output.
 
+use super::run::{RunOp, RunState, Written};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use vai_core::model::{CheckKind, ProcId, Report};
 
 /// Raised with every change that an older agent would misunderstand.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// The environment variable that everything has which an act started.
 pub const ACT_VARIABLE: &str = "VAI_ACT";
@@ -81,6 +82,15 @@ pub enum Op {
     Facts,
     /// Whether a file exists.
     Exists(String),
+    /// The lines of the crontabs that run something.
+    Crontabs,
+    /// About a run of a job.
+    Run {
+        /// Which.
+        mark: String,
+        /// What.
+        op: RunOp,
+    },
 }
 
 /// From the agent to the orchestrator.
@@ -106,6 +116,11 @@ pub enum Frame {
         /// Which.
         process: ProcId,
     },
+    /// A run that was begun or looked at here is over.
+    Over {
+        /// Which.
+        mark: String,
+    },
 }
 
 /// What came of an operation.
@@ -129,6 +144,33 @@ pub enum Answer {
     Lines(Vec<String>),
     /// To `Exists`.
     Exists(bool),
+    /// To `Crontabs`.
+    Crontabs(Crontabs),
+    /// To `Begin` and `Look` about a run.
+    Run(RunState),
+    /// To `Output` of a run.
+    Written(Written),
     /// The operation could not be performed; why.
     Failed(String),
+}
+
+/// What is scheduled at a place by somebody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crontabs {
+    /// In the order of the files.
+    pub lines: Vec<CrontabLine>,
+    /// What could not be read, or not to its end, and why: what is missing from
+    /// `lines` may stand there.
+    pub unreadable: Vec<String>,
+}
+
+/// A line of a crontab that runs something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrontabLine {
+    /// Absolute path.
+    pub file: String,
+    /// Counted from 1.
+    pub number: u32,
+    /// Schedule, user where the file has one, and command.
+    pub text: String,
 }

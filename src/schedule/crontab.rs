@@ -1,68 +1,34 @@
-//! Crontab's expressions. Each field is read by the `cron` crate, whose own
-//! dialect differs: seconds first, Sunday is 1, both day fields have to match.
+//! Crontab's expressions: what they mean for the days and minutes of a calendar.
 
-use cron::{Schedule, TimeUnitSpec};
+use super::field::{DAY, Field, HOUR, MINUTE, MONTH, WEEKDAY};
+use super::mistake::{CrontabError, MACROS};
 use jiff::civil::{Date, DateTime};
 use std::str::FromStr;
-
-/// The macros of crontab that name a time.
-pub const MACROS: [&str; 7] =
-    ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
 
 /// What each of [`MACROS`] stands for.
 const MEANINGS: [&str; 7] =
     ["0 * * * *", "0 0 * * *", "0 0 * * *", "0 0 * * 0", "0 0 1 * *", "0 0 1 1 *", "0 0 1 1 *"];
 
-const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-
-/// One of crontab's five fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name, for people.
-    pub name: &'static str,
-    /// What may stand in it, for people.
-    pub allowed: &'static str,
-}
-
-const MINUTE: Field = Field { name: "minute", allowed: "0–59" };
-const HOUR: Field = Field { name: "hour", allowed: "0–23" };
-const DAY: Field = Field { name: "day of month", allowed: "1–31" };
-const MONTH: Field = Field { name: "month", allowed: "1–12 or jan–dec" };
-const WEEKDAY: Field =
-    Field { name: "day of week", allowed: "0–7 (0 and 7 are Sunday) or sun–sat" };
-
-/// What is wrong with an expression.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CrontabError {
-    /// There are not five fields but so many.
-    #[error("a schedule has five fields, this one has {0}")]
-    Count(usize),
-    /// A field that is not what it should be.
-    #[error("\"{text}\" is not a valid {}", field.name)]
-    Field {
-        /// What stands there.
-        text: String,
-        /// Where.
-        field: Field,
-    },
-    /// Something with an `@` that is none of [`MACROS`].
-    #[error("\"{0}\" is no schedule")]
-    Macro(String),
-}
-
 /// A crontab expression: five fields, or a macro, with crontab's meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crontab {
-    /// Minutes since midnight, ascending.
+    /// Ascending, as all of these.
+    pub(super) minutes: Vec<u16>,
+    pub(super) hours: Vec<u16>,
+    pub(super) days: Vec<u16>,
+    pub(super) months: Vec<u16>,
+    /// Days after Sunday.
+    pub(super) weekdays: Vec<u16>,
+    /// Minutes since midnight: each of `minutes` in each of `hours`.
     times: Vec<u16>,
     /// Bit n: day n of the month.
-    days: u32,
+    day_set: u32,
     /// Bit n: month n.
-    months: u32,
+    month_set: u32,
     /// Bit n: n days after Sunday.
-    weekdays: u32,
+    weekday_set: u32,
     /// Both day fields are restricted: either one is enough.
-    either_day: bool,
+    pub(super) either_day: bool,
     /// Neither minute nor hour is a `*`: a job at a time of the day, which a
     /// change of the clocks neither skips nor repeats (as Debian's cron).
     pub(super) at_fixed_times: bool,
@@ -86,8 +52,8 @@ impl FromStr for Crontab {
         };
         let mut wrong = Vec::new();
         let mut read = |text: &str, field: Field| {
-            values(text, field).unwrap_or_else(|| {
-                wrong.push(CrontabError::Field { text: text.to_owned(), field });
+            field.values(text).unwrap_or_else(|mistake| {
+                wrong.push(CrontabError::Field { text: text.to_owned(), field, mistake });
                 Vec::new()
             })
         };
@@ -100,11 +66,16 @@ impl FromStr for Crontab {
         let in_hour = |hour: u16| minutes.iter().map(move |minute| hour * 60 + minute);
         Ok(Self {
             times: hours.iter().flat_map(|&hour| in_hour(hour)).collect(),
-            days: bits(&days),
-            months: bits(&months),
-            weekdays: bits(&weekdays),
+            day_set: bits(&days),
+            month_set: bits(&months),
+            weekday_set: bits(&weekdays),
             either_day: !day.starts_with('*') && !weekday.starts_with('*'),
             at_fixed_times: !minute.starts_with('*') && !hour.starts_with('*'),
+            minutes,
+            hours,
+            days,
+            months,
+            weekdays,
         })
     }
 }
@@ -117,7 +88,7 @@ impl Crontab {
     #[must_use]
     pub fn comes_true(&self) -> bool {
         let has_day = |(month, length): (u32, u32)| {
-            self.months >> month & 1 == 1 && self.days.trailing_zeros() <= length
+            self.month_set >> month & 1 == 1 && self.day_set.trailing_zeros() <= length
         };
         self.either_day || (1..).zip(LENGTHS).any(has_day)
     }
@@ -172,11 +143,16 @@ impl Crontab {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// Whether it comes true when the clock shows `at`.
+    pub(super) fn allows(&self, at: DateTime) -> bool {
+        self.is_on(at.date()) && self.times.contains(&minute_of(at))
+    }
+
     fn is_on(&self, date: Date) -> bool {
         let has = |set: u32, value: i8| u32::try_from(value).is_ok_and(|bit| set >> bit & 1 == 1);
-        let day = has(self.days, date.day());
-        let weekday = has(self.weekdays, date.weekday().to_sunday_zero_offset());
-        has(self.months, date.month())
+        let day = has(self.day_set, date.day());
+        let weekday = has(self.weekday_set, date.weekday().to_sunday_zero_offset());
+        has(self.month_set, date.month())
             && if self.either_day { day || weekday } else { day && weekday }
     }
 }
@@ -193,54 +169,6 @@ fn minute_of(time: DateTime) -> u16 {
 
 fn bits(values: &[u16]) -> u32 {
     values.iter().fold(0, |set, value| set | 1 << value)
-}
-
-/// The values that a field allows, ascending; days of the week from 0.
-fn values(text: &str, field: Field) -> Option<Vec<u16>> {
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "*,-/".contains(letter);
-    if !text.chars().all(allowed) {
-        return None;
-    }
-    let read = |expression: String| Schedule::from_str(&expression).ok();
-    let values: Vec<u32> = match field {
-        MINUTE => read(format!("0 {text} * * * *"))?.minutes().iter().collect(),
-        HOUR => read(format!("0 * {text} * * *"))?.hours().iter().collect(),
-        DAY => read(format!("0 * * {text} * *"))?.days_of_month().iter().collect(),
-        MONTH => read(format!("0 * * * {text} *"))?.months().iter().collect(),
-        _ => {
-            let schedule = read(format!("0 * * * * {}", days_of_week(text)?))?;
-            schedule.days_of_week().iter().map(|day| day - 1).collect()
-        }
-    };
-    values.into_iter().map(|value| u16::try_from(value).ok()).collect()
-}
-
-/// A day-of-week field of crontab as a list of the `cron` crate's names.
-fn days_of_week(field: &str) -> Option<String> {
-    let mut days = Vec::new();
-    for part in field.split(',') {
-        let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, step.parse().ok().filter(|&step| step > 0)?),
-            None => (part, 1),
-        };
-        let (first, last) = match range.split_once('-') {
-            Some((first, last)) => (day(first)?, day(last)?),
-            None if range == "*" => (0, 6),
-            None => (day(range)?, day(range)?),
-        };
-        if first > last {
-            return None;
-        }
-        days.extend((first..=last).step_by(step).map(|day| DAYS[day % 7]));
-    }
-    Some(days.join(","))
-}
-
-/// The number of a day, 0 to 7.
-fn day(text: &str) -> Option<usize> {
-    let lower = text.to_ascii_lowercase();
-    let named = DAYS.iter().position(|&name| name == lower);
-    named.or_else(|| text.parse().ok().filter(|&day| day <= 7))
 }
 
 #[cfg(test)]
@@ -262,6 +190,8 @@ mod tests {
             "0 0 * * mon-FRI/2",
             "0 0 * * */2",
             "59 23 31 12 6",
+            "*/100 */30 */40 2-NOV,*/12 1-sat",
+            "00 03 01 01 01",
             " @Daily ",
         ] {
             assert!(is_schedule(text), "{text}");
@@ -269,26 +199,63 @@ mod tests {
     }
 
     #[test]
-    fn what_crontab_refuses_is_refused() {
-        for text in [
-            "60 * * * *",
-            "* 24 * * *",
-            "* * 0 * *",
-            "* * 32 * *",
-            "* * * 13 *",
-            "* * * foo *",
-            "* * * * 8",
-            "* * * * fri-mon",
-            "*/0 * * * *",
-            "? * * * *",
-            "* * L * *",
-            "1, * * * *",
-            "* * * * 1,",
-            "a * * * *",
-            "@reboot",
-            "* * * *",
+    fn what_is_wrong_is_named() {
+        for (text, expected) in [
+            ("61 * * * *", r#""61" is not a valid minute: 61 is over 59"#),
+            ("* 24 * * *", r#""24" is not a valid hour: 24 is over 23"#),
+            ("* * 0 * *", r#""0" is not a valid day of month: 0 is under 1"#),
+            ("* * 32 * *", r#""32" is not a valid day of month: 32 is over 31"#),
+            ("* * * 0-3 *", r#""0-3" is not a valid month: 0 is under 1"#),
+            ("* * * * 8", r#""8" is not a valid day of week: 8 is over 7"#),
+            ("999999999999999999999 * * * *", "999999999999999999999 is over 59"),
+            ("* * * foo *", r#""foo" is not a valid month: "foo" is no month"#),
+            ("* * * * 1,fox", r#""1,fox" is not a valid day of week: "fox" is no day"#),
+            ("a * * * *", r#""a" is no number"#),
+            ("-5 * * * *", "there is nothing where a value should be"),
+            ("+5 * * * *", r#""+5" is no number"#),
+            ("1~5 * * * *", r#""1~5" is no number"#),
+            ("*-5 * * * *", r#""*" is no number"#),
+            ("1-2-3 * * * *", r#""2-3" is no number"#),
+            ("1, * * * *", "there is nothing where a value should be"),
+            ("* * * * ,1", "there is nothing where a value should be"),
+            ("*/ * * * *", "there is nothing where a value should be"),
+            ("*/0 * * * *", "a step of 0 never gets anywhere"),
+            ("*/x * * * *", r#""x" is no number"#),
+            ("0/15 * * * *", "a step needs a range before it, and 0 is none"),
+            ("* 22-2 * * *", r#""22-2" is not a valid hour: the range 22-2 runs backwards"#),
+            ("* * ? * *", r#""?" belongs to Quartz"#),
+            ("* * L * *", r#""L" belongs to Quartz"#),
+            ("* * 15W * *", r#""15W" belongs to Quartz"#),
+            ("* * LW * *", r#""LW" belongs to Quartz"#),
+            ("* * * * 5L", r#""5L" belongs to Quartz"#),
+            ("* * * * fri#2", r#""fri#2" belongs to Quartz"#),
+            ("@reboot", r#""@reboot" is no schedule"#),
+            ("* * * *", "a schedule has five fields, this one has 4"),
+            ("0 0 3 * * *", "a schedule has five fields, this one has 6"),
+            ("", "a schedule has five fields, this one has 0"),
         ] {
-            assert!(!is_schedule(text), "{text}");
+            let wrong = text.parse::<Crontab>().unwrap_err();
+            let [wrong] = &wrong[..] else { panic!("{text}: {wrong:?}") };
+            assert!(wrong.to_string().contains(expected), "{text}: {wrong}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_is_suggested() {
+        for (text, expected) in [
+            ("* 22-2 * * *", "22-23,0-2"),
+            ("* * * nov-feb *", "11-12,1-2"),
+            ("* * * * fri-sun", "5-7"),
+            ("* * * * sat-mon", "6-7,1"),
+            ("5/10 * * * *", "5-59/10"),
+            ("* * * * monday", "mon"),
+            ("* * * Sept *", "sep"),
+        ] {
+            let wrong = text.parse::<Crontab>().unwrap_err();
+            let meant = format!("did you mean \"{expected}\"?");
+            assert_eq!(wrong[0].help(), Some(meant), "{text}");
+            let mended = text.split(' ').map(|field| if field == "*" { field } else { expected });
+            assert!(is_schedule(&mended.collect::<Vec<_>>().join(" ")), "{text}");
         }
     }
 
@@ -296,14 +263,20 @@ mod tests {
     fn everything_wrong_is_told_at_once() {
         let wrong = "61 3 * * 9".parse::<Crontab>().unwrap_err();
         let names: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["\"61\" is not a valid minute", "\"9\" is not a valid day of week"]);
+        assert_eq!(
+            names,
+            [
+                "\"61\" is not a valid minute: 61 is over 59",
+                "\"9\" is not a valid day of week: 9 is over 7"
+            ]
+        );
     }
 
     #[test]
     fn sunday_is_0_and_7() {
         assert_eq!("0 0 * * 0".parse::<Crontab>(), "0 0 * * 7".parse());
-        assert_eq!(values("5-7", WEEKDAY).unwrap(), [0, 5, 6]);
-        assert_eq!(values("*/3", WEEKDAY).unwrap(), [0, 3, 6]);
+        assert_eq!(WEEKDAY.values("5-7").unwrap(), [0, 5, 6]);
+        assert_eq!(WEEKDAY.values("*/3").unwrap(), [0, 3, 6]);
     }
 
     #[test]

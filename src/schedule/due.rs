@@ -85,6 +85,12 @@ impl Due {
         self.next = Timestamp::MIN;
     }
 
+    /// When the next instant of any job comes, if ever, as far as was looked.
+    #[must_use]
+    pub fn next(&self) -> Option<Wall> {
+        (self.next < Timestamp::MAX).then(|| wall(self.next))
+    }
+
     /// What is new at `now`: the instants that came, and how a job stands that
     /// was not told of before or that a clock which was set concerns. Costs
     /// nothing until the next instant is due.
@@ -133,43 +139,44 @@ impl Followed {
             until = now;
         }
         let passed = between(crontab, zone, until, now);
-        if passed.due.is_some() {
+        if passed.is_some() {
             until = now;
         }
         self.until = Some(until);
         let standing = Standing { until, next: crontab.next_after(until.max(now), zone) };
-        if passed.due.is_none() && self.told == Some(standing) {
+        if passed.is_none() && self.told == Some(standing) {
             return None;
         }
         self.told = Some(standing);
         Some(Scheduled {
             job: name.clone(),
-            earlier: passed.earlier,
-            due: passed.due.map(wall),
+            earlier: passed.and_then(|passed| passed.earlier),
+            due: passed.map(|passed| wall(passed.last)),
             until: wall(until),
             next: standing.next.map(wall),
         })
     }
 }
 
-/// What came of a schedule: the last moment, and those before it.
-#[derive(Default)]
+/// Moments of a schedule, at least one.
+#[derive(Clone, Copy)]
 struct Passed {
+    /// All but the last, if there are more.
     earlier: Option<Instants>,
-    due: Option<Timestamp>,
+    last: Timestamp,
 }
 
 /// The moments of `crontab` after `from`, up to `now`.
-fn between(crontab: &Crontab, zone: &TimeZone, from: Timestamp, now: Timestamp) -> Passed {
-    let first = crontab.next_after(from, zone).filter(|&first| first <= now);
-    let due = crontab.previous_at_or_before(now, zone).filter(|_| first.is_some());
-    let (Some(first), Some(due)) = (first, due) else { return Passed::default() };
-    let count = crontab.count_between(from, now, zone).saturating_sub(1);
-    let before = due.checked_sub(SignedDuration::from_secs(1)).ok();
-    let last = before.and_then(|before| crontab.previous_at_or_before(before, zone));
-    let earlier = last.filter(|&last| first <= last && first < due);
-    let instants = |last| Instants { first: wall(first), last: wall(last), count };
-    Passed { earlier: earlier.map(instants), due: Some(due) }
+fn between(crontab: &Crontab, zone: &TimeZone, from: Timestamp, now: Timestamp) -> Option<Passed> {
+    let first = crontab.next_after(from, zone).filter(|&first| first <= now)?;
+    let last = crontab.previous_at_or_before(now, zone)?;
+    let before_last = last.checked_sub(SignedDuration::from_millis(1)).ok();
+    let before_last = before_last.filter(|_| first < last);
+    let earlier = before_last.and_then(|at| crontab.previous_at_or_before(at, zone)).map(|at| {
+        let count = crontab.count_between(from, at, zone);
+        Instants { first: wall(first), last: wall(at), count }
+    });
+    Some(Passed { earlier, last })
 }
 
 fn moment(wall: Wall) -> Option<Timestamp> {

@@ -5,10 +5,17 @@
 mod crontab;
 mod digest;
 mod due;
+mod explain;
+mod field;
+mod forecast;
+mod mistake;
 mod moments;
 mod windows;
 
-pub use crontab::{Crontab, CrontabError, Field, MACROS};
+pub use crontab::Crontab;
 pub use digest::Digest;
 pub use due::{Due, JobSchedule};
+pub use field::Field;
+pub use forecast::{Change, Upcoming};
+pub use mistake::{CrontabError, Mistake};
 pub use windows::{Window, Windows};

@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::codec::{Framed, LinesCodec};
 use tokio_util::sync::CancellationToken;
 use vai_core::model::{
-    AlertRequest, JobRequest, OperatorError, OperatorRequest, ServiceName, SilenceScope,
+    AlertRequest, JobName, JobRequest, OperatorError, OperatorRequest, ServiceName, SilenceScope,
 };
 
 /// Connections served at once; the rest wait in the socket's queue.
@@ -174,14 +174,13 @@ impl Control {
                 self.demand(Demand::Alerts(AlertRequest::Acknowledge(incident))).await
             }
             Command::Silence { scope, seconds, reason } => {
-                if let SilenceScope::Service(service) = &scope {
-                    self.known(service)?;
-                }
+                let scope = self.meant(scope)?;
                 let lasts = Duration::from_secs(seconds);
                 let request = AlertRequest::Silence { scope, lasts, reason };
                 self.demand(Demand::Alerts(request)).await
             }
             Command::Unsilence { scope } => {
+                let scope = self.meant(scope.clone()).unwrap_or(scope);
                 self.demand(Demand::Alerts(AlertRequest::Unsilence(scope))).await
             }
             Command::Start { service } => self.operate(OperatorRequest::Start, service).await,
@@ -214,6 +213,17 @@ impl Control {
     async fn about_job(&self, request: JobRequest) -> Result<Reply, Trouble> {
         self.current().job(request.job()).map_err(unknown)?;
         self.demand(Demand::Job(request)).await
+    }
+
+    /// A name that is no service's may be a job's.
+    fn meant(&self, scope: SilenceScope) -> Result<SilenceScope, Trouble> {
+        let SilenceScope::Service(name) = &scope else { return Ok(scope) };
+        let (snapshot, job) = (self.current(), JobName::from(name.as_str()));
+        if !snapshot.services.contains_key(name) && snapshot.jobs.contains_key(&job) {
+            return Ok(SilenceScope::Job(job));
+        }
+        self.known(name)?;
+        Ok(scope)
     }
 
     fn known(&self, service: &ServiceName) -> Result<(), Trouble> {

@@ -87,11 +87,7 @@ pub(crate) struct Silent;
 
 #[async_trait]
 impl Outputs for Silent {
-    async fn read(&self, _: TryId, _: u64, _: usize) -> Piece {
-        Piece::default()
-    }
-
-    fn redact(&self, text: &str) -> String {
-        text.to_owned()
+    async fn read(&self, _: TryId, from: u64) -> Piece {
+        Piece { text: String::new(), lost: 0, next: from }
     }
 }

@@ -2,12 +2,7 @@ use super::{EngineState, Snapshot};
 use crate::clock::Pulse;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
-use vai_core::words;
-
-/// A part that has not shown that it is alive for so long is stuck. Each does
-/// at least every 2 s, busy or not.
-const STUCK_AFTER: Duration = Duration::from_secs(10);
+use vai_core::vitals::{Parts, STUCK_AFTER};
 
 /// The parts of `vai` that must never stand still.
 #[derive(Clone, Debug, Default)]
@@ -19,11 +14,21 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// The parts that have stood still for `long` at least, and for how long.
-    pub fn stuck(&self, long: Duration) -> impl Iterator<Item = (&'static str, Duration)> {
-        let parts = [("the loop", &self.turns), ("the delivery of messages", &self.deliveries)];
-        let ages = parts.map(|(name, pulse)| (name, pulse.age()));
-        ages.into_iter().filter(move |(_, age)| *age >= long)
+    /// How these parts are at this moment, for all that they can say.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'static> {
+        let (turns, deliveries) = (self.turns.age(), self.deliveries.age());
+        Parts { turns, deliveries, ..Parts::default() }
+    }
+
+    /// The same with what is shown of the engine and the store.
+    #[must_use]
+    pub fn parts_shown<'a>(&self, snapshot: &'a Snapshot) -> Parts<'a> {
+        let engine = match &snapshot.engine {
+            EngineState::Gone { reason, .. } => Some(reason.as_str()),
+            EngineState::Unused | EngineState::Up { .. } => None,
+        };
+        Parts { engine, store: snapshot.store.as_deref(), ..self.parts() }
     }
 }
 
@@ -41,16 +46,7 @@ impl Health {
     /// At this moment.
     #[must_use]
     pub fn judge(vitals: &Vitals, snapshot: &Snapshot) -> Self {
-        let stuck = vitals.stuck(STUCK_AFTER);
-        let mut reasons: Vec<String> = stuck
-            .map(|(part, age)| format!("{part} has been stuck for {}", words::duration(age)))
-            .collect();
-        if let EngineState::Gone { reason, .. } = &snapshot.engine {
-            reasons.push(format!("the container engine does not answer: {reason}"));
-        }
-        if let Some(why) = &snapshot.store {
-            reasons.push(format!("nothing can be stored: {why}"));
-        }
+        let reasons = vitals.parts_shown(snapshot).complaints(STUCK_AFTER);
         Self { healthy: reasons.is_empty(), reasons }
     }
 }
@@ -58,6 +54,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use vai_core::model::Wall;
 
     #[test]

@@ -1,5 +1,7 @@
 //! The story in sentences: what a person reads in `docker compose logs`.
 
+mod jobs;
+
 use super::Snapshot;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,7 +21,11 @@ pub fn narrate(delta: &Delta, before: &Snapshot) {
             Change::Incident(incident) => tell_incident(incident, &known),
             Change::Silences(silences) => tell_silences(&known.silences, silences),
             Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
-            Change::Job(_) | Change::JobRemoved(_) | Change::Run(_) => {}
+            Change::Job(view) => jobs::tell_standing(view, &known),
+            Change::JobRemoved(name) => {
+                info!("{}: not scheduled any more", jobs::whose(name, &known))
+            }
+            Change::Run(run) => jobs::tell_run(run, before, &known),
             Change::Service(_) | Change::Sampled(_) | Change::Keep(_) | Change::Forget(_) => {}
         }
         let news = match change {
@@ -64,11 +70,12 @@ pub fn narrate_report(request: &ActRequest, report: &ActReport) {
 fn tell_silences(before: &[Silence], now: &[Silence]) {
     for Silence { scope, until, reason } in now.iter().filter(|it| !before.contains(it)) {
         let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        info!("no messages about {scope} until {}{reason}", super::utc(until.wall));
+        let messages = scope.messages();
+        info!("no {messages} until {}{reason}", super::utc(until.wall));
     }
     for Silence { scope, .. } in before {
         if now.iter().all(|it| it.scope != *scope) {
-            info!("messages about {scope} are sent again");
+            info!("{} are sent again", scope.messages());
         }
     }
 }
@@ -128,6 +135,9 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
                     known,
                     &format!("{place}: incident is {level} now: {next}"),
                 );
+            }
+            if incident.acknowledged.is_some() && before.acknowledged.is_none() {
+                info!("{place}: somebody looks after it: no more reminders");
             }
             let failing: BTreeSet<_> = before.failing_with_it().map(|it| &it.name).collect();
             for joined in incident.failing_with_it() {
@@ -209,7 +219,9 @@ mod tests {
         let opened = incident("redis");
         let mut joined = opened.clone();
         joined.affected.push(ServiceName::from("web").into());
-        let mut closed = joined.clone();
+        let mut acknowledged = joined.clone();
+        acknowledged.acknowledged = Some(Wall::default());
+        let mut closed = acknowledged.clone();
         closed.phase = IncidentPhase::Closed {
             at: Wall::default(),
             how: "healed by restart_cmd, 1 attempt".to_owned(),
@@ -218,8 +230,9 @@ mod tests {
             transition(StateLabel::Healthy, StateLabel::Suspect, refused),
             transition(StateLabel::Suspect, StateLabel::Down, refused),
             Change::Incident(Box::new(opened)),
-            Change::Incident(Box::new(joined.clone())),
             Change::Incident(Box::new(joined)),
+            Change::Incident(Box::new(acknowledged.clone())),
+            Change::Incident(Box::new(acknowledged)),
             transition(StateLabel::Verifying, StateLabel::Healthy, "healed in 14 s"),
             Change::Incident(Box::new(closed)),
         ]);
@@ -231,6 +244,7 @@ mod tests {
                 "DEBUG redis (services): incident opened (critical): connection refused on \
                  127.0.0.1:6379",
                 " INFO web (services): fails because of redis",
+                " INFO redis (services): somebody looks after it: no more reminders",
                 " INFO redis (services): verifying → healthy: healed in 14 s",
                 "DEBUG redis (services): incident over: healed by restart_cmd, 1 attempt",
             ]

@@ -4,34 +4,28 @@ use super::{JobOutput, OutputAt, RunProgress};
 use async_trait::async_trait;
 use vai_core::model::{JobView, RunId, TryId};
 
-/// So much is handed out at a time, in bytes.
-const PIECE: usize = 16 * 1024;
-
 /// Where the output of runs can be read: while they are under way, and for a
-/// minute at least after their end.
+/// moment after their end.
 #[async_trait]
 pub trait Outputs: Send + Sync {
-    /// What a try wrote from the byte `from` on, `most` bytes of it at most;
-    /// empty where nothing new is there, or nothing is known of the try.
-    async fn read(&self, id: TryId, from: u64, most: usize) -> Piece;
-
-    /// The text without the secrets that it quotes.
-    fn redact(&self, text: &str) -> String;
+    /// What a try wrote from the byte `from` on: whole lines while it goes on,
+    /// so that no secret is cut in two before it is taken out. Empty where
+    /// nothing new is there, or nothing is known of the try.
+    async fn read(&self, id: TryId, from: u64) -> Piece;
 }
 
 /// A piece of what a try wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
+    /// Without secrets.
+    pub text: String,
     /// Bytes that were asked for and are kept no more; it begins after them.
     pub lost: u64,
-    /// The bytes.
-    pub bytes: Vec<u8>,
+    /// Where the next piece begins.
+    pub next: u64,
 }
 
 /// The next part of what the run `run` of the job behind `view` wrote.
-///
-/// A try that goes on is read in whole lines, so that no secret is cut in two
-/// before it is looked for.
 pub(super) async fn read(
     outputs: &dyn Outputs,
     view: &JobView,
@@ -45,23 +39,18 @@ pub(super) async fn read(
     let tries = under_way.map(|it| it.attempt).or(over.map(|it| it.attempts));
 
     let id = TryId { run, attempt: from.attempt };
-    let Piece { lost, mut bytes } = outputs.read(id, from.byte, PIECE).await;
-    if goes_on && bytes.len() < PIECE {
-        let lines = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        bytes.truncate(lines);
-    }
-    let all_of_try = bytes.is_empty() && !goes_on;
+    let Piece { text, lost, next: byte } = outputs.read(id, from.byte).await;
+    let all_of_try = text.is_empty() && !goes_on;
     let next = match tries {
         Some(tries) if all_of_try && from.attempt < tries => OutputAt::beginning(from.attempt + 1),
-        _ => OutputAt { byte: from.byte + lost + bytes.len() as u64, ..from },
+        _ => OutputAt { byte, ..from },
     };
     let progress = match (under_way, over) {
         (Some(_), _) => RunProgress::UnderWay,
-        (None, _) if !bytes.is_empty() || next.attempt != from.attempt => RunProgress::UnderWay,
+        (None, _) if !text.is_empty() || next.attempt != from.attempt => RunProgress::UnderWay,
         (None, Some(over)) => RunProgress::Over(Box::new(over.clone())),
         (None, None) => RunProgress::NotKnown,
     };
-    let text = outputs.redact(&String::from_utf8_lossy(&bytes));
     JobOutput { text, lost, next, progress }
 }
 
@@ -71,21 +60,16 @@ mod tests {
     use crate::show::fixture::{job, run, running};
     use vai_core::model::RunOutcome;
 
-    /// The output of tries, and one secret.
+    /// The output of tries.
     struct Kept(Vec<(u32, &'static str)>);
 
     #[async_trait]
     impl Outputs for Kept {
-        async fn read(&self, id: TryId, from: u64, most: usize) -> Piece {
+        async fn read(&self, id: TryId, from: u64) -> Piece {
             let of_try = self.0.iter().find(|(attempt, _)| *attempt == id.attempt);
-            let bytes = of_try.map_or(&b""[..], |(_, text)| text.as_bytes());
-            let from = bytes.len().min(usize::try_from(from).unwrap());
-            let to = bytes.len().min(from + most);
-            Piece { lost: 0, bytes: bytes[from..to].to_vec() }
-        }
-
-        fn redact(&self, text: &str) -> String {
-            text.replace("hunter2", "***")
+            let all = of_try.map_or("", |(_, text)| text);
+            let text = all.get(usize::try_from(from).unwrap()..).unwrap_or_default().to_owned();
+            Piece { next: from + text.len() as u64, text, lost: 0 }
         }
     }
 
@@ -100,14 +84,14 @@ mod tests {
         let mut view = job("backup");
         view.running = vec![running(7, 1)];
         let mut at = OutputAt::beginning(1);
-        let mut outputs = Kept(vec![(1, "one\nhunt")]);
+        let mut outputs = Kept(vec![(1, "one\n")]);
         let under_way = |text: &str| (text.to_owned(), RunProgress::UnderWay);
         assert_eq!(read_on(&outputs, &view, &mut at).await, under_way("one\n"));
-        outputs.0 = vec![(1, "one\nhunter2 is wrong")];
         assert_eq!(read_on(&outputs, &view, &mut at).await, under_way(""));
+        outputs.0 = vec![(1, "one\nand more")];
 
         view.running[0].waits = true;
-        assert_eq!(read_on(&outputs, &view, &mut at).await, under_way("*** is wrong"));
+        assert_eq!(read_on(&outputs, &view, &mut at).await, under_way("and more"));
         assert_eq!(read_on(&outputs, &view, &mut at).await, under_way(""));
         assert_eq!(at.attempt, 1, "the next try has not begun");
 
@@ -125,15 +109,5 @@ mod tests {
 
         view.last = Some(run("backup", 8, RunOutcome::Succeeded));
         assert_eq!(read_on(&outputs, &view, &mut at).await.1, RunProgress::NotKnown);
-    }
-
-    #[tokio::test]
-    async fn an_endless_line_is_handed_out_in_pieces() {
-        let mut view = job("backup");
-        view.running = vec![running(7, 1)];
-        let outputs = Kept(vec![(1, Box::leak("x".repeat(PIECE + 10).into_boxed_str()))]);
-        let mut at = OutputAt::beginning(1);
-        assert_eq!(read_on(&outputs, &view, &mut at).await.0.len(), PIECE);
-        assert_eq!(read_on(&outputs, &view, &mut at).await.0, "");
     }
 }

@@ -56,8 +56,8 @@ pub enum Command {
     },
     /// Hide messages for a while.
     Silence {
-        /// About what: `"everything"`, `{"service":"redis"}`,
-        /// `{"container":"services"}`.
+        /// About what: `"everything"`, `{"service":"redis"}` (or a job's name),
+        /// `{"job":"backup"}`, `{"container":"services"}`.
         scope: SilenceScope,
         /// For how long.
         seconds: u64,

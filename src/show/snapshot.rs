@@ -37,6 +37,9 @@ pub struct Snapshot {
     pub sinks: Vec<SinkView>,
     /// What the operator should know about the registry in force.
     pub warnings: Vec<String>,
+    /// What the operator should know about the crontabs of the containers.
+    #[serde(default)]
+    pub crontabs: Vec<String>,
 }
 
 /// How the link to the container engine stands.
@@ -85,6 +88,7 @@ impl Snapshot {
             acts: BTreeMap::new(),
             sinks: Vec::new(),
             warnings: Vec::new(),
+            crontabs: Vec::new(),
         }
     }
 

@@ -18,6 +18,18 @@ const TRANSITIONS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// A transition's reason is cut to this many bytes.
 pub(super) const REASON: usize = 200;
 
+/// Runs of a job: of those that succeeded, that failed and that never ran the
+/// last ones each, for 90 days at most; older ones as counts of their days.
+pub(super) const RUNS: u32 = 300;
+const RUNS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// The end of what a run wrote is kept of the last ones that succeeded, and of
+/// the last ones that failed.
+pub(super) const TAILS: u32 = 20;
+
+/// That end is cut to this many bytes.
+pub(super) const TAIL: usize = 4 * 1024;
+
 /// Closed incidents: the last ones, for a year at most.
 const INCIDENTS: u32 = 2000;
 const INCIDENT_BYTES: u32 = 16 * 1024 * 1024;
@@ -36,6 +48,12 @@ pub const CHECK_CEILING: u64 = 196 * 1024;
 /// the least, and its record.
 pub const SERVICE_CEILING: u64 = 480 * 1024;
 
+/// The most that a job takes, in bytes: 300 runs that succeeded of at most 160
+/// bytes, 600 others of at most 360, and 546 counts of days, of at most 100, with
+/// their index, in pages that are a third full at the least; 40 ends of outputs,
+/// each of which may have a page of its own; and its record.
+pub const JOB_CEILING: u64 = 1536 * 1024;
+
 /// The most that everything else takes, in bytes: 16 MiB of closed incidents,
 /// messages under way, and the write-ahead log.
 pub const FIXED_CEILING: u64 = 32 * 1024 * 1024;
@@ -49,6 +67,10 @@ pub(super) fn sweep(db: &mut Connection, now: Wall) -> Result<()> {
     }
     transaction
         .execute("DELETE FROM transitions WHERE at < ?1", [before(now, TRANSITIONS_KEPT)])?;
+    transaction.execute("DELETE FROM runs WHERE ended < ?1", [before(now, RUNS_KEPT)])?;
+    transaction.execute("DELETE FROM run_tails WHERE id NOT IN (SELECT id FROM runs)", [])?;
+    let oldest = day(Wall::from_millis(before(now, RUNS_KEPT)));
+    transaction.execute("DELETE FROM run_days WHERE day < ?1", [oldest])?;
     transaction.execute(
         "DELETE FROM incidents WHERE closed < ?1 OR rowid IN (
              SELECT rowid FROM (

@@ -15,6 +15,7 @@ mod meta;
 mod past;
 mod pending;
 mod rollup;
+mod runs;
 mod schema;
 mod shown;
 mod write;
@@ -24,8 +25,9 @@ mod writer;
 mod tests;
 
 pub use history::{Raw, RawKind};
-pub use keep::{CHECK_CEILING, FIXED_CEILING, SERVICE_CEILING};
-pub use past::{ReadError, closed_incidents};
+pub use keep::{CHECK_CEILING, FIXED_CEILING, JOB_CEILING, SERVICE_CEILING};
+pub use past::{JobPast, ReadError, closed_incidents, job_past, job_run};
+pub use runs::{DayCount, RunDay};
 pub use shown::Shown;
 pub use writer::Progress;
 

@@ -1,18 +1,20 @@
 //! What waits to be written.
 
 use super::history::{History, cut};
-use super::keep::REASON;
+use super::keep::{REASON, TAIL};
 use super::rollup::{self, Slot, SlotKey};
 use super::write::Extent;
 use std::collections::{BTreeMap, VecDeque};
 use vai_core::dispatch::Reached;
 use vai_core::judge::{Change, Delta, RecordKey, Sample};
-use vai_core::model::{Incident, IncidentId, IncidentPhase, Now, Time, Transition, Wall};
+use vai_core::model::{Incident, IncidentId, IncidentPhase, Now, Run, Time, Transition, Wall};
 
 /// While nothing can be stored, the oldest of what is more than this is lost.
 const TRANSITIONS: usize = 10_000;
 /// The same for closed incidents.
 const CLOSED: usize = 1_000;
+/// The same for runs of jobs.
+const RUNS: usize = 1_000;
 /// The same for five minutes of a check: 100 checks for 16 hours.
 const SLOTS: usize = 20_000;
 
@@ -80,6 +82,7 @@ pub(super) struct Pending {
     pub(super) rows: BTreeMap<RowKey, Option<String>>,
     pub(super) transitions: VecDeque<Happened>,
     pub(super) closed: VecDeque<Closed>,
+    pub(super) runs: VecDeque<Run>,
     pub(super) slots: BTreeMap<SlotKey, Slot>,
     pub(super) registry: Option<String>,
     pub(super) history: Option<Box<History>>,
@@ -89,7 +92,7 @@ pub(super) struct Pending {
     pub(super) latest: Time,
     /// When the last job was.
     pub(super) wall: Wall,
-    /// How many transitions, closed incidents and slots were lost.
+    /// How many transitions, closed incidents, runs and slots were lost.
     pub(super) lost: u64,
 }
 
@@ -128,12 +131,17 @@ impl Pending {
             }
             Change::Sampled(sample) => self.sampled(&sample),
             Change::Incident(incident) => self.incident(&incident),
+            Change::Run(mut run) => {
+                run.reason.truncate(cut(&run.reason, REASON).len());
+                let over = run.tail.len().saturating_sub(TAIL);
+                run.tail.drain(..run.tail.ceil_char_boundary(over));
+                self.runs.push_back(*run);
+            }
             Change::Service(_)
             | Change::Removed(_)
             | Change::Silences(_)
             | Change::Job(_)
-            | Change::JobRemoved(_)
-            | Change::Run(_) => {}
+            | Change::JobRemoved(_) => {}
         }
     }
 
@@ -160,6 +168,9 @@ impl Pending {
         while self.closed.len() > CLOSED && self.closed.pop_front().is_some() {
             self.lost += 1;
         }
+        while self.runs.len() > RUNS && self.runs.pop_front().is_some() {
+            self.lost += 1;
+        }
         while self.slots.len() > SLOTS && self.slots.pop_first().is_some() {
             self.lost += 1;
         }
@@ -169,6 +180,7 @@ impl Pending {
     pub(super) fn is_full(&self) -> bool {
         self.transitions.len() > TRANSITIONS / 2
             || self.closed.len() > CLOSED / 2
+            || self.runs.len() > RUNS / 2
             || self.slots.len() > SLOTS / 2
     }
 
@@ -182,6 +194,7 @@ impl Pending {
         let waits = !self.rows.is_empty()
             || !self.transitions.is_empty()
             || !self.closed.is_empty()
+            || !self.runs.is_empty()
             || self.registry.is_some();
         waits.then_some(Extent::WithoutSlots)
     }
@@ -191,6 +204,7 @@ impl Pending {
         self.rows.clear();
         self.transitions.clear();
         self.closed.clear();
+        self.runs.clear();
         self.registry = None;
         if extent == Extent::All {
             self.slots.clear();
@@ -236,7 +250,9 @@ pub(super) enum Weight {
 /// What `delta` has for the store.
 pub(super) fn weight(delta: &Delta) -> Weight {
     let each = delta.changes.iter().map(|change| match change {
-        Change::Keep(_) | Change::Forget(_) | Change::Transition(_) => Weight::News,
+        Change::Keep(_) | Change::Forget(_) | Change::Transition(_) | Change::Run(_) => {
+            Weight::News
+        }
         Change::Incident(incident) if incident.is_over() => Weight::News,
         Change::Sampled(_) => Weight::Samples,
         Change::Service(_)
@@ -244,7 +260,6 @@ pub(super) fn weight(delta: &Delta) -> Weight {
         | Change::Silences(_)
         | Change::Job(_)
         | Change::JobRemoved(_)
-        | Change::Run(_)
         | Change::Incident(_) => Weight::Nothing,
     });
     each.max().unwrap_or(Weight::Nothing)

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use vai_core::judge::Sample;
 use vai_core::model::{Outcome, ServiceName, Wall};
 
-const DAY_MS: i64 = 24 * 3600 * 1000;
+/// A day, in milliseconds.
+pub(super) const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// A check's number is less than this, so that a day and a check are one key.
 const CHECKS: i64 = 1 << 20;

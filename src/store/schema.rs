@@ -39,6 +39,33 @@ const MIGRATIONS: &[&str] = &[
      CREATE TABLE fine (id INTEGER PRIMARY KEY, slots BLOB NOT NULL);
      CREATE TABLE coarse (id INTEGER PRIMARY KEY, slots BLOB NOT NULL);
      CREATE TABLE results (check_id INTEGER PRIMARY KEY, json TEXT NOT NULL);",
+    // The runs of jobs. `kind` is what has a bound of its own. What they wrote
+    // stands apart: a row that shrinks would leave its page half empty for good.
+    "CREATE TABLE runs (
+         id       INTEGER PRIMARY KEY,
+         job      TEXT NOT NULL,
+         kind     INTEGER NOT NULL,
+         run      INTEGER NOT NULL,
+         outcome  TEXT NOT NULL,
+         reason   TEXT NOT NULL,
+         began    INTEGER,
+         ended    INTEGER NOT NULL,
+         took_ms  INTEGER NOT NULL,
+         attempts INTEGER NOT NULL,
+         bytes    INTEGER NOT NULL,
+         first    INTEGER,
+         last     INTEGER,
+         instants INTEGER
+     );
+     CREATE INDEX runs_of ON runs (job, kind);
+     CREATE TABLE run_tails (id INTEGER PRIMARY KEY, tail TEXT NOT NULL);
+     CREATE TABLE run_days (
+         job     TEXT NOT NULL,
+         day     INTEGER NOT NULL,
+         outcome TEXT NOT NULL,
+         count   INTEGER NOT NULL,
+         PRIMARY KEY (job, day, outcome)
+     ) WITHOUT ROWID;",
 ];
 
 /// The number that this `vai` writes.

@@ -54,6 +54,11 @@ impl Shown {
         });
     }
 
+    /// Takes in what the crontabs of the containers have to say.
+    pub fn set_crontabs(&self, warnings: Vec<String>) {
+        self.update(|snapshot| snapshot.crontabs = warnings);
+    }
+
     fn update(&self, change: impl FnOnce(&mut Snapshot)) {
         self.current.send_modify(|current| change(Arc::make_mut(current)));
     }

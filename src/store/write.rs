@@ -4,7 +4,7 @@ use super::history::History;
 use super::keep;
 use super::meta;
 use super::pending::{Closed, Happened, Pending, RowKey};
-use super::rollup;
+use super::{rollup, runs};
 use rusqlite::{Connection, Result, params};
 use std::collections::BTreeMap;
 
@@ -22,6 +22,7 @@ pub(super) fn pending(db: &Connection, pending: &Pending, extent: Extent) -> Res
     rows(db, &pending.rows)?;
     transitions(db, pending.transitions.iter())?;
     incidents(db, pending.closed.iter())?;
+    runs::store(db, pending.runs.iter())?;
     if let Some(registry) = &pending.registry {
         meta::set(db, meta::REGISTRY, registry)?;
     }

@@ -148,7 +148,9 @@ impl Thread {
             file.commit(&self.pending, extent)?;
             let lost = self.pending.stored(extent);
             if lost > 0 {
-                warn!("{lost} transitions, closed incidents and statistics were lost meanwhile");
+                warn!(
+                    "{lost} transitions, closed incidents, runs and statistics were lost meanwhile"
+                );
             }
             self.show(None);
         }

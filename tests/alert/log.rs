@@ -69,7 +69,9 @@ async fn the_log_says_what_was_told_and_where_it_went() {
             format!("ERROR alert: {down} (to alerts[0], alerts[1])"),
             format!("ERROR not sent to alerts[1], rejected: answered 404 Not Found: {down}"),
             format!("INFO sent to alerts[0]: {down}"),
-            "WARN alerts[1] did not take it, and no fallback channel has anybody else".to_owned(),
+            format!(
+                "WARN alerts[1] did not take it, and no fallback channel has anybody else: {down}"
+            ),
         ]
     );
 }

@@ -217,6 +217,18 @@ async fn a_mail_that_was_put_off_comes_later() {
 }
 
 #[tokio::test]
+async fn a_server_that_does_not_answer_the_goodbye_has_the_mail_once() {
+    let mut catcher = Catcher::start(&["--clinging"]).await;
+    let sink = catcher.sink(SmtpTls::None, &["ops@example.com"]);
+    let alerter = alerter(&[sink]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
+    catcher.next().await;
+    let status = arrived(&alerter, 0).await;
+    assert_eq!(status.last_error, None);
+    alerter.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
 async fn one_refused_address_does_not_silence_the_others() {
     let mut catcher = Catcher::start(&[]).await;
     let to = ["refused@example.com", "ops@example.com"];

@@ -2,7 +2,8 @@
 
 Prints its port on the first line, then one JSON object for each mail that it
 accepts. Mail to refused@… is refused with 550; with --busy the first mail is
-put off with 451. Ends when its standard input is closed.
+put off with 451, with --clinging nobody is let go. Ends when its standard input
+is closed.
 """
 
 import argparse
@@ -17,8 +18,9 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Handler:
-    def __init__(self, busy):
+    def __init__(self, busy, clinging):
         self.busy = busy
+        self.clinging = clinging
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused@"):
@@ -47,6 +49,11 @@ class Handler:
         )
         return "250 OK"
 
+    async def handle_QUIT(self, server, session, envelope):
+        if self.clinging:
+            await asyncio.Event().wait()
+        return "221 2.0.0 bye"
+
 
 def authenticate(server, session, envelope, mechanism, data):
     good = (data.login, data.password) == (b"vai", b"hunter22")
@@ -58,7 +65,7 @@ async def serve(arguments):
     if arguments.cert:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(arguments.cert, arguments.key)
-    handler = Handler(arguments.busy)
+    handler = Handler(arguments.busy, arguments.clinging)
 
     def protocol():
         return SMTP(
@@ -86,4 +93,5 @@ parser.add_argument("--key")
 parser.add_argument("--implicit", action="store_true", help="TLS from the first byte")
 parser.add_argument("--auth", action="store_true", help="ask for vai's password")
 parser.add_argument("--busy", action="store_true")
+parser.add_argument("--clinging", action="store_true", help="never answer QUIT")
 asyncio.run(serve(parser.parse_args()))

@@ -1,14 +1,21 @@
 //! Messages arrive, once, whatever becomes of their ways and of vai meanwhile.
+//!
+//! `VAI_OUTAGE_SECONDS` is how much longer than the failure and its end the
+//! mail server is away, 0 where nothing is said.
 
-use crate::lab::{HttpCatcher, Mail, MailCatcher, Vai, never};
+use crate::lab::{HttpCatcher, Mail, MailCatcher, Vai, eventually, never, number_of};
 use crate::services::{flag, mendable_flag};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 use vai::clock::boot_time;
+
+/// What comes later than this says so.
+const LATE: Duration = Duration::from_secs(120);
 
 #[test]
 fn what_failed_and_healed_while_the_mail_server_was_down_comes_as_one_mail() {
@@ -46,11 +53,17 @@ fn fails_and_heals_while_the_mail_server_is_down(meanwhile: impl FnOnce(&mut Vai
     File::create(&mends).expect("it can be made");
     vai.wait_for_line(r"shop.*healed in");
     vai.wait_for_state("shop", "healthy");
+    // The fault itself.
+    let longer = number_of("VAI_OUTAGE_SECONDS").map_or(Duration::ZERO, Duration::from_secs);
+    thread::sleep(longer);
     // Nobody has heard of anything yet.
     assert_eq!(mail.mails(), []);
     mail.start_again();
 
-    vai.wait_for_line(r"sent to alerts\[0\] email.*RESOLVED shop");
+    // It is tried again about as late as it has failed already.
+    eventually("the mail", Duration::from_secs(45) + longer, || {
+        vai.lines_with(r"sent to alerts\[0\] email.*RESOLVED shop").pop()
+    });
     let of_shop = |mails: Vec<Mail>| -> Vec<Mail> {
         mails.into_iter().filter(|mail| mail.text.contains("shop")).collect()
     };
@@ -68,6 +81,8 @@ fn fails_and_heals_while_the_mail_server_is_down(meanwhile: impl FnOnce(&mut Vai
     ] {
         assert!(told.text.contains(part), "{part}: {told:#?}");
     }
+    let late = told.text.contains("This message is late");
+    assert!(late || longer < LATE, "{told:#?}");
     mail.mails()
 }
 
@@ -106,6 +121,43 @@ fn a_sink_that_never_answers_holds_up_no_other_sink_check_or_restart() {
     assert!(took < Duration::from_secs(14), "{took:?}");
     assert_eq!(vai.lines_with(r"sent to alerts\[0\] webhook"), [""; 0]);
     vai.wait_for_line(r"not sent to alerts\[0\] webhook yet.*no answer within 15 s");
+}
+
+#[test]
+fn a_rate_limit_of_the_ntfy_stand_in_is_respected_and_loses_nothing() {
+    const ASKED: Duration = Duration::from_secs(8);
+    let folder = TempDir::new().expect("a folder");
+    let (shop, till) = (flag_in(&folder, "shop"), flag_in(&folder, "till"));
+    let limit = format!("429 Too Many Requests\r\nRetry-After: {}", ASKED.as_secs());
+    let ntfy = HttpCatcher::start(&limit, r#"{"code":42901,"http":429}"#);
+    let registry = json!({
+        "services": { "shop": flag(&shop), "till": flag(&till) },
+        "notifications": {
+            "channels": { "alerts": [{ "type": "ntfy", "server": ntfy.url(""), "topic": "ops" }] },
+            "group_wait_seconds": 1,
+        },
+    });
+    let mut vai = Vai::on_host(&registry);
+    vai.wait_for_state("shop", "healthy");
+    vai.wait_for_state("till", "healthy");
+
+    lower(&shop);
+    vai.wait_for_line(r"not sent to alerts\[0\] ntfy yet.*answered 429.*DOWN shop");
+    ntfy.answer("200 OK", "{}");
+    // Without the limit this would be told within two seconds or three.
+    lower(&till);
+    vai.wait_for_line(r"sent to alerts\[0\] ntfy after 1 failed tries: 2 DOWN: shop, till");
+    let times = ntfy.times();
+    assert_eq!(times.len(), 2, "{:?}", ntfy.requests());
+    assert!(times[1].since(times[0]) >= ASKED, "{times:?}");
+    for flag in [&shop, &till] {
+        File::create(flag).expect("it can be made");
+    }
+    let all_told = |it: &String| it.contains("RESOLVED shop") && it.contains("RESOLVED till");
+    eventually("both ends", Duration::from_secs(30), || {
+        let told = ntfy.requests()[2..].join("\n");
+        all_told(&told).then_some(())
+    });
 }
 
 #[test]

@@ -91,8 +91,13 @@ fn no_secret_is_in_a_message_a_log_line_a_view_or_an_error() {
     for mail in mail.mails() {
         all.push((
             format!("the mail {}", mail.subject),
-            format!("{}\n{}", mail.subject, mail.text),
+            format!("{}\n{}\n{}", mail.subject, mail.text, mail.html),
         ));
+    }
+    // The address and the headers are where they belong.
+    for request in refuses.requests().iter().filter(|it| it.starts_with("POST")) {
+        let (_, body) = request.split_once("\r\n\r\n").expect("a head ends");
+        all.push(("what a webhook is sent".into(), body.to_owned()));
     }
     let mut broken = registry.clone();
     broken["notifications"]["channels"]["alerts"][1]["url"] = json!(WRITTEN);
@@ -102,6 +107,8 @@ fn no_secret_is_in_a_message_a_log_line_a_view_or_an_error() {
 
     let mails = all.iter().filter(|(from, _)| from.starts_with("the mail")).count();
     assert!(mails >= 2, "{all:#?}");
+    let hooks = all.iter().filter(|(from, _)| from == "what a webhook is sent").count();
+    assert!(hooks >= 2, "{all:#?}");
     for (from, text) in &all {
         for secret in [OF_THE_ENVIRONMENT, OF_A_URL, WRITTEN] {
             assert!(!text.contains(secret), "{secret} is in {from}:\n{text}");

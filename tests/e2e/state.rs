@@ -1,10 +1,12 @@
 //! What vai knows outlives it, however it ends.
 
 use crate::lab::{Image, Lab, MailCatcher, Vai, eventually, never};
-use crate::services::{hopeless, redis};
+use crate::services::{flag, hopeless, redis};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
+use std::fs::{self, File};
 use std::time::Duration;
+use tempfile::TempDir;
 
 #[test]
 fn killed_in_the_middle_of_an_outage_it_goes_on_where_it_was() {
@@ -45,6 +47,54 @@ fn killed_in_the_middle_of_an_outage_it_goes_on_where_it_was() {
     let resolved = mail.wait_for(3);
     assert!(resolved.subject.starts_with("RESOLVED licensed"), "{resolved:?}");
     assert!(opened.id.is_some() && resolved.in_reply_to == opened.id, "{opened:?} {resolved:?}");
+}
+
+#[test]
+fn one_outage_over_a_reload_a_stop_and_a_crash_is_told_once_and_so_is_its_end() {
+    let folder = TempDir::new().expect("a folder");
+    let (up, other) = (folder.path().join("up"), folder.path().join("other"));
+    for flag in [&up, &other] {
+        File::create(flag).expect("it can be made");
+    }
+    let mail = MailCatcher::start();
+    let mut registry = json!({
+        "services": { "shop": flag(&up) },
+        "notifications": mail.notifications(),
+    });
+    let mut vai = Vai::on_host(&registry);
+    vai.wait_for_state("shop", "healthy");
+    fs::remove_file(&up).expect("it is there");
+    let opened = mail.wait_for(1);
+    assert!(opened.subject.starts_with("DOWN shop"), "{opened:?}");
+    wait_until_nothing_is_to_be_sent(&vai);
+    let incident = vai.view("shop")["incident"].clone();
+    assert!(incident.is_string(), "{incident}");
+
+    registry["services"]["other"] = flag(&other);
+    vai.edit(&registry);
+    vai.wait_for_state("other", "healthy");
+    assert!(vai.terminate().success());
+    vai.start_again();
+    vai.wait_for_state("shop", "down");
+    vai.kill9();
+    vai.start_again();
+    vai.wait_for_state("shop", "down");
+    assert_eq!(vai.view("shop")["incident"], incident);
+    let restarted = mail.wait_for(2);
+    assert!(restarted.subject.starts_with("INFO vai: vai was restarted"), "{restarted:?}");
+    never("a second word about it", Duration::from_secs(5), || {
+        let mails = mail.mails();
+        (mails.len() > 2).then_some(mails)
+    });
+
+    File::create(&up).expect("it can be made");
+    let resolved = mail.wait_for(3);
+    assert!(resolved.subject.starts_with("RESOLVED shop"), "{resolved:?}");
+    assert_eq!(resolved.in_reply_to, opened.id);
+    never("a second end", Duration::from_secs(5), || {
+        let mails = mail.mails();
+        (mails.len() > 3).then_some(mails)
+    });
 }
 
 #[test]

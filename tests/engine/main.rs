@@ -3,7 +3,11 @@
 
 mod calls;
 mod copies;
+mod crontabs;
 mod directory;
+mod jobs;
+mod jobs_outside;
 mod prober;
 mod probing;
+mod running;
 mod support;

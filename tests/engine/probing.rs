@@ -2,6 +2,7 @@
 
 use crate::support::{Container, SOON, engine, expect, unique};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -18,12 +19,12 @@ use vai_core::model::{
 
 /// What a development build of the agent, which is not static, needs from the
 /// system it was built on.
-const LIBRARIES: [&str; 4] =
+pub(crate) const LIBRARIES: [&str; 4] =
     ["-v", "/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu:ro", "-v", "/lib64:/lib64:ro"];
 
 /// A prober at work on one container, by the key `box`.
 pub(crate) struct Probing {
-    pub(crate) prober: Prober,
+    pub(crate) prober: Arc<Prober>,
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) directory: Directory,
     follower: JoinHandle<()>,
@@ -47,7 +48,7 @@ impl Probing {
         expect(&mut events, "EngineBack", |event| matches!(event, Event::EngineBack).then_some(()))
             .await;
         Self {
-            prober: Prober::new(engine(), directory.clone(), sender, executable),
+            prober: Arc::new(Prober::new(engine(), directory.clone(), sender, executable)),
             events,
             directory,
             follower,

@@ -1,5 +1,6 @@
 //! Acts: carried out in the world as `heal` does it, and reported.
 
+use crate::secrets;
 use crate::target::CommandEnd;
 use crate::world::{Thing, World};
 use std::time::Duration;
@@ -156,10 +157,10 @@ impl World {
             Some(name) => self.containers.get(&name).filter(|it| it.runs()).map(|it| it.instance()),
         };
         let report = ActReport {
-            outcome,
+            outcome: secrets::acted(outcome),
             instance: instance.filter(|_| !refused),
             steps: Vec::new(),
-            evidence: Evidence::default(),
+            evidence: if refused { Evidence::default() } else { secrets::seen() },
             took: Duration::from_secs(1),
         };
         self.feed(Event::Acted { id: request.id, report })

@@ -2,7 +2,7 @@
 //! asks them.
 
 use crate::engine::Link;
-use crate::plan::{Ms, SECOND};
+use crate::plan::{MINUTE, Ms, SECOND};
 use crate::schedule::{Crontab, Due, JobSchedule};
 use crate::world::{Thing, World};
 use jiff::tz::TimeZone;
@@ -12,6 +12,13 @@ use vai_core::model::{Duty, Event, Job, JobName, Wall};
 /// How often the loop looks at the clock. Where it cannot find anything, it is
 /// not simulated.
 const BEAT: Ms = 2 * SECOND;
+
+/// The crontabs of the containers were read so long after a registry came into
+/// force.
+const CRONTABS_READ: Ms = 3 * SECOND;
+
+/// At the end nothing new comes for so long.
+const CLOSING: Ms = 90 * MINUTE;
 
 /// How far a vai is with its schedules; it is gone with it.
 #[derive(Debug, Default)]
@@ -52,17 +59,25 @@ impl World {
         let due = self.clock.due.get_or_insert_with(|| Due::new(TimeZone::UTC));
         due.replace(&schedules, |name| core.scheduled_until(name));
         self.clock.next.retain(|name, _| schedules.contains_key(name));
+        self.later(CRONTABS_READ, Thing::Crontabs { run: self.run });
         self.look_at_the_clock()
     }
 
     fn look_at_the_clock(&mut self) -> crate::Step {
         let wall = self.clock().wall;
-        let Some(due) = &mut self.clock.due else { return Ok(()) };
+        // A loop that is stuck asks for nothing.
+        let asks = self.core.is_some() && !self.is_closing();
+        let Some(due) = self.clock.due.as_mut().filter(|_| asks) else { return Ok(()) };
         let scheduled = due.changed(wall);
         self.clock.next.extend(scheduled.iter().map(|it| (it.job.clone(), it.next)));
         self.oracle.clock_shows(self.now, wall, &scheduled)?;
         self.next_beat();
         if scheduled.is_empty() { Ok(()) } else { self.feed(Event::Scheduled(scheduled)) }
+    }
+
+    /// At the end nothing new comes, so that all can have its outcome.
+    fn is_closing(&self) -> bool {
+        self.now + CLOSING > self.plan.busy + self.plan.quiet
     }
 
     /// The clock may show anything now: the next beat finds out.
@@ -90,7 +105,7 @@ impl World {
 
     /// What time alone breaks of jobs.
     pub(crate) fn audit_jobs(&mut self) -> crate::Step {
-        if self.clock.due.is_none() || self.disk.fails {
+        if self.clock.due.is_none() || self.disk.fails || self.is_closing() {
             return Ok(());
         }
         if self.link != Link::Up || !self.engine_up {

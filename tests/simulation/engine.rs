@@ -1,5 +1,6 @@
 //! The container engine: what its containers do, and what its events say.
 
+use crate::heart::Part;
 use crate::plan::{ContainerPlan, Ms};
 use crate::world::{Thing, World};
 use std::time::Duration;
@@ -264,6 +265,10 @@ impl World {
 
     pub(crate) fn engine_is(&mut self, up: bool) {
         self.engine_up = up;
+        match up {
+            true => self.heart.is_well(Part::Engine, self.now),
+            false => self.heart.goes_wrong(Part::Engine, self.now),
+        }
         let notices = self.rng.range(1, 2500);
         self.later(notices, Thing::Follow { run: self.run });
     }

@@ -1,5 +1,6 @@
 //! What befalls the world, and how all of it is mended in the end.
 
+use crate::heart::Part;
 use crate::plan::{CrashPoint, Edit, Ms, Request, SECOND, What};
 use crate::target::Life;
 use crate::world::{Thing, World};
@@ -91,19 +92,20 @@ impl World {
             What::Reboot { off } => self.reboots(off),
             What::KilledAt { point, down } => {
                 self.armed = Some((point, down));
-                if point == CrashPoint::Idle && self.core.is_some() {
+                if point == CrashPoint::Idle && self.lives() {
                     self.dies();
                 }
             }
             What::Stopped { down } => {
                 self.feed(Event::Stopping)?;
                 self.later(2 * SECOND + down, Thing::Boot);
-                if self.core.is_some() {
+                if self.lives() {
                     self.gone();
                 }
             }
             What::DiskFails { lasts } => {
                 self.disk.fails = true;
+                self.heart.goes_wrong(Part::Store, now);
                 self.later(lasts, Thing::DiskBack);
                 self.feed(Event::StoreFailed("the disk is full".into()))?;
             }
@@ -114,6 +116,7 @@ impl World {
             What::Suspended { lasts } => {
                 let lasts = lasts.min(self.plan.busy - now);
                 self.frozen_until = now + lasts;
+                self.heart.suspended(lasts);
                 self.oracle.suspended(now + lasts);
                 self.clock_was_set();
             }
@@ -128,14 +131,15 @@ impl World {
             What::Acknowledged { service } => {
                 return self.asks_about_alerts(AlertRequest::Acknowledge(service));
             }
-            What::Silenced { service, lasts } => {
-                let scope = service.map_or(SilenceScope::Everything, |name| {
-                    SilenceScope::Service(name.as_str().into())
-                });
+            What::Silenced { scope, lasts } => {
                 let lasts = Duration::from_millis(lasts);
                 let reason = String::new();
                 return self.asks_about_alerts(AlertRequest::Silence { scope, lasts, reason });
             }
+            What::Unsilenced { scope } => {
+                return self.asks_about_alerts(AlertRequest::Unsilence(scope));
+            }
+            What::Stuck { part } => self.gets_stuck(part),
             What::Digest => return self.feed(Event::Digest),
             What::Reloaded { edit } => return self.reloads(edit),
             What::Asked { service, request } => return self.asks(&service, request),
@@ -269,7 +273,7 @@ impl World {
     /// the wall's.
     fn reboots(&mut self, off: Ms) {
         self.armed = None;
-        if self.core.is_some() {
+        if self.lives() {
             self.gone();
         }
         self.wall_offset += off as i64;
@@ -292,6 +296,7 @@ impl World {
             target.arrive(self.now);
         }
         self.engine_up = true;
+        self.heart.is_well(Part::Engine, self.now);
         self.later(10 * SECOND, Thing::Boot);
     }
 

@@ -1,14 +1,17 @@
 //! What happens to whom, as data: drawn from a seed, written by hand, or shrunk.
 
+use crate::attention;
+use crate::heart::{self, Part};
 use crate::history;
 use crate::jobs::{self, JobAsk, JobEdit};
 use crate::network;
 use crate::registry;
 use crate::rng::Rng;
+use crate::secrets;
 use crate::sinks;
 use crate::sinks::{Failing, Inbox, Sinks};
 use std::sync::Arc;
-use vai_core::model::{Job, Service, Watchlist};
+use vai_core::model::{Job, Service, SilenceScope, Watchlist};
 
 /// Milliseconds of virtual time.
 pub(crate) type Ms = u64;
@@ -25,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) services: Vec<ServicePlan>,
     pub(crate) settings: Watchlist,
     pub(crate) sinks: Sinks,
+    /// How often the address outside is pinged that misses vai.
+    pub(crate) heartbeat: Ms,
     pub(crate) jobs: Vec<Arc<Job>>,
     pub(crate) faults: Vec<Fault>,
     /// The wall clock when the history begins, in milliseconds.
@@ -114,7 +119,8 @@ pub(crate) enum What {
     SinkFails { inbox: Inbox, how: Failing, lasts: Ms },
     SinksEdited { edit: sinks::Edit, lasts: Ms },
     Acknowledged { service: String },
-    Silenced { service: Option<String>, lasts: Ms },
+    Silenced { scope: SilenceScope, lasts: Ms },
+    Unsilenced { scope: SilenceScope },
     Digest,
     Reloaded { edit: Edit },
     Asked { service: String, request: Request },
@@ -126,6 +132,7 @@ pub(crate) enum What {
     JobAsked { job: String, ask: JobAsk },
     JobMaintenance { job: String, lasts: Ms },
     InCrontab { job: String, lasts: Ms },
+    Stuck { part: Part },
 }
 
 impl What {
@@ -200,7 +207,8 @@ pub(crate) enum Request {
 impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
-        jobs::scheduled(sinks::told(network::widened(Self::of_one_host(seed))))
+        let told = sinks::told(network::widened(Self::of_one_host(seed)));
+        jobs::scheduled(secrets::initiated(heart::watched(attention::attended(told))))
     }
 
     /// The history of a seed in which nobody looks further than into containers.
@@ -209,27 +217,38 @@ impl Plan {
         let (containers, services, settings) = registry::random(&mut rng);
         let busy = rng.range(3, 20) * HOUR;
         let faults = history::random(&mut rng, &containers, &services, busy);
-        Self { seed, busy, settings, faults, ..Self::bare(containers, services) }
+        Self { seed, ..Self::with(containers, services, settings, faults, busy) }
     }
 
     /// A history written by hand: services in one container named `main`.
     pub(crate) fn of(services: Vec<ServicePlan>, faults: Vec<Fault>, busy: Ms) -> Self {
         let containers = vec![registry::container("main")];
-        Self { faults, busy, ..Self::bare(containers, services) }
+        let settings = registry::settings();
+        Self::with(containers, services, settings, faults, busy)
     }
 
-    fn bare(containers: Vec<ContainerPlan>, services: Vec<ServicePlan>) -> Self {
+    fn with(
+        containers: Vec<ContainerPlan>,
+        services: Vec<ServicePlan>,
+        settings: Watchlist,
+        faults: Vec<Fault>,
+        busy: Ms,
+    ) -> Self {
+        let (sinks, heartbeat) = (sinks::plain_sinks(), MINUTE);
+        let quiet = 4 * HOUR;
+        let (jobs, epoch) = (Vec::new(), 1_700_000_000_000);
         Self {
             seed: 0,
             containers,
             services,
-            settings: registry::settings(),
-            sinks: sinks::plain_sinks(),
-            jobs: Vec::new(),
-            faults: Vec::new(),
-            epoch: 1_700_000_000_000,
-            busy: 0,
-            quiet: 4 * HOUR,
+            settings,
+            sinks,
+            jobs,
+            heartbeat,
+            faults,
+            epoch,
+            busy,
+            quiet,
         }
     }
 

@@ -1,13 +1,15 @@
 //! Messages on their way: the core's own dispatch, driven as production does,
 //! and sinks that take what they are sent, or do not.
 
+use crate::heart::Part;
 use crate::plan::{CrashPoint, Ms, SECOND};
 use crate::rng::Rng;
+use crate::secrets;
 use crate::sinks::{self, Address, Edit, Failing, Inbox, Sinks};
 use crate::world::{Thing, World};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
-use vai_core::dispatch::{Dispatch, Parcel, Reached, Refusal, Sending, SinkId, Told};
+use vai_core::dispatch::{Dispatch, FallenBack, Parcel, Reached, Refusal, Sending, SinkId, Told};
 use vai_core::model::{Event, MessageId, Notice, Time};
 
 /// A sink that has not answered by then counts as failed.
@@ -48,6 +50,7 @@ pub(crate) struct Sent {
     sink: SinkId,
     inbox: Inbox,
     notices: Vec<Notice>,
+    asked: Ms,
     result: Result<(), Refusal>,
 }
 
@@ -117,7 +120,11 @@ impl Post {
 
 impl World {
     /// The first messages of a new vai: what the one before it left.
-    pub(crate) fn post_starts(&mut self, told: Vec<Reached>, left: Vec<(MessageId, Notice)>) {
+    pub(crate) fn post_starts(
+        &mut self,
+        told: Vec<Reached>,
+        left: Vec<(MessageId, Notice)>,
+    ) -> crate::Step {
         self.post.began = self.now;
         self.post.asked.clear();
         self.post.broken.clear();
@@ -129,38 +136,44 @@ impl World {
             let age = Duration::from_millis(self.now - first);
             self.tell(Parcel { notice, ids: vec![id], age });
         }
-        self.report();
+        self.report()
+    }
+
+    /// What hands messages out, unless that is stuck.
+    fn working_dispatch(&mut self) -> Option<&mut Dispatch<Address>> {
+        let stuck = self.heart.is_wrong(Part::Delivery);
+        self.post.dispatch.as_mut().filter(|_| !stuck)
     }
 
     /// Takes a message on its way, once it is stored.
-    pub(crate) fn send(&mut self, id: MessageId, notice: Notice) {
+    pub(crate) fn send(&mut self, id: MessageId, notice: Notice) -> crate::Step {
         self.post.first.insert(id, self.now);
         self.post.held.push_back((self.now + STORED_WITHIN, id, notice));
-        self.release_stored();
+        self.release_stored()
     }
 
-    fn release_stored(&mut self) {
+    fn release_stored(&mut self) -> crate::Step {
         let stored = !self.disk.fails;
         while let Some((_, id, notice)) =
             self.post.held.pop_front_if(|(until, ..)| stored || *until <= self.now)
         {
             self.tell(Parcel { notice, ids: vec![id], age: Duration::ZERO });
         }
-        self.report();
+        self.report()
     }
 
     fn tell(&mut self, parcel: Parcel) {
         let now = self.post.time(self.now);
-        if let Some(dispatch) = &mut self.post.dispatch {
+        if let Some(dispatch) = self.working_dispatch() {
             dispatch.tell(parcel, now);
         }
     }
 
     /// Sends what is due.
     pub(crate) fn post_wakes(&mut self) -> crate::Step {
-        self.release_stored();
+        self.release_stored()?;
         let now = self.post.time(self.now);
-        let Some(dispatch) = &mut self.post.dispatch else { return Ok(()) };
+        let Some(dispatch) = self.working_dispatch() else { return Ok(()) };
         let due = dispatch.due(now);
         let mut addresses = BTreeMap::new();
         for route in dispatch.routes() {
@@ -172,28 +185,29 @@ impl World {
                 let words = format!("{address:?} asked to be left alone and is not");
                 return Err(self.violation("A5", words));
             }
+            secrets::are_not_sent(self.now, &notices)?;
             let (takes, result) = self.post.answer(address, self.now);
-            let sent = Sent { sink, inbox: address.inbox, notices, result };
+            let sent = Sent { sink, inbox: address.inbox, notices, asked: self.now, result };
             let run = self.run;
             self.later(takes, Thing::Sent { sent: Box::new(sent), run });
         }
-        self.report();
-        Ok(())
+        self.report()
     }
 
     pub(crate) fn sent(&mut self, sent: Sent, run: u32) -> crate::Step {
-        let Sent { sink, inbox, notices, result } = sent;
+        let Sent { sink, inbox, notices, asked, result } = sent;
         let lives = run == self.run;
+        let hears = lives && !self.heart.is_wrong(Part::Delivery);
         // What was on its way when vai went may have arrived.
-        if result.is_ok() && (lives || self.post.rng.chance(50)) {
+        if result.is_ok() && (hears || self.post.rng.chance(50)) {
             self.story.tell(self.now, || {
                 let of = |it: &Notice| format!("{:?} of {}", it.kind, it.incident.id.0);
                 let all: Vec<String> = notices.iter().map(of).collect();
                 format!("inbox {inbox} gets {}", all.join(", "))
             });
-            self.oracle.arrived(self.now, inbox, &notices, lives)?;
+            self.oracle.arrived(self.now, inbox, &notices, asked, lives)?;
         }
-        if !lives {
+        if !hears {
             return Ok(());
         }
         if result.is_ok() && self.armed.is_some_and(|(point, _)| point == CrashPoint::Arrived) {
@@ -215,26 +229,45 @@ impl World {
                 }
             }
         }
+        if is_there {
+            self.oracle.answered(self.now, inbox, result);
+        }
         if is_there && result == Err(Refusal::Final) {
             self.oracle.refused(inbox, &notices);
         }
         self.oracle.given_up(self.now, inbox, &aftermath.given_up)?;
-        self.report();
+        self.report()?;
         self.follow_sinks()
     }
 
     /// What became of messages is on its way to the loop.
-    fn report(&mut self) {
-        let Some(dispatch) = &mut self.post.dispatch else { return };
+    fn report(&mut self) -> crate::Step {
+        let Some(dispatch) = self.working_dispatch() else { return Ok(()) };
         let told = dispatch.take_told();
-        dispatch.take_fallen_back();
+        let fallen_back = dispatch.take_fallen_back();
+        let routes = dispatch.routes().iter();
+        let inboxes: BTreeMap<SinkId, Inbox> =
+            routes.map(|route| (route.id, route.sink.kind.inbox)).collect();
         if !told.is_empty() {
             self.later(5, Thing::Reported { told, run: self.run });
         }
+        for FallenBack { sink, notice, told_to, .. } in fallen_back {
+            let Some(inbox) = inboxes.get(&sink) else { continue };
+            let others: Vec<Inbox> =
+                told_to.iter().filter_map(|it| inboxes.get(it)).copied().collect();
+            self.story.tell(self.now, || {
+                format!("inboxes {others:?} instead of {inbox}: {}", notice.incident.id.0)
+            });
+            self.oracle.fell_back(self.now, *inbox, &notice, &others)?;
+        }
+        Ok(())
     }
 
     /// The loop stores what became of messages.
     pub(crate) fn reported(&mut self, told: Vec<Told>) -> crate::Step {
+        if self.core.is_none() {
+            return Ok(());
+        }
         let run = self.run;
         let of_message = told.iter().any(|it| matches!(it, Told::Everybody(_)));
         for (index, told) in told.into_iter().enumerate() {
@@ -262,7 +295,7 @@ impl World {
         let broken: BTreeSet<String> = broken.map(|route| route.sink.name.clone()).collect();
         let said = std::mem::replace(&mut self.post.said, broken.clone());
         for name in said.symmetric_difference(&broken) {
-            let failing = broken.contains(name).then(|| "it did not take it".to_owned());
+            let failing = broken.contains(name).then(secrets::answered);
             self.feed(Event::Sink { name: name.clone(), failing })?;
         }
         Ok(())
@@ -295,12 +328,17 @@ impl World {
 
     fn sinks_reloaded(&mut self) -> crate::Step {
         self.post.sinks = sinks::edited(&self.plan.sinks, &self.post.edits);
+        if self.core.is_none() {
+            return Ok(());
+        }
         let now = self.post.time(self.now);
-        let Some(dispatch) = &mut self.post.dispatch else { return Ok(()) };
-        dispatch.configure(self.post.sinks.clone(), now);
+        // A loop whose messages are stuck gets stuck with them.
+        let sinks = self.post.sinks.clone();
+        let Some(dispatch) = self.working_dispatch() else { return Ok(()) };
+        dispatch.configure(sinks, now);
         self.post.asked.clear();
         self.oracle.sinks_are(&self.post.sinks, None);
-        self.report();
+        self.report()?;
         self.feed(Event::Wake)?;
         self.configured()?;
         self.follow_sinks()

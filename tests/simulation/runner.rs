@@ -81,12 +81,10 @@ impl Runner {
 
     /// A try of this job that is not over.
     fn lives(&mut self, job: &JobName, now: Ms) -> Option<TryId> {
-        let mut of_it = self.begun.iter_mut().filter(|(_, it)| it.job == *job);
-        let alive = of_it.find_map(|(id, one)| {
+        self.begun.iter_mut().filter(|(_, it)| it.job == *job).find_map(|(id, one)| {
             one.goes_on(now);
             matches!(one.state, State::Alive).then_some(*id)
-        });
-        alive
+        })
     }
 
     /// Whoever hangs is ended by hand.

@@ -10,11 +10,13 @@
 )]
 
 mod acts;
+mod attention;
 mod campaign;
 mod clock;
 mod disk;
 mod engine;
 mod faults;
+mod heart;
 mod history;
 mod job_faults;
 mod jobs;
@@ -28,6 +30,7 @@ mod regressions;
 mod rng;
 mod runner;
 mod scenarios;
+mod secrets;
 mod shrink;
 mod sinks;
 mod story;

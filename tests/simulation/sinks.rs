@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use vai_core::dispatch::{self, Sink};
-use vai_core::model::{Notify, Place, Service, Severity};
+use vai_core::model::{Notify, Place, Service, Severity, SilenceScope};
 
 /// The sinks of a registry.
 pub(crate) type Sinks = dispatch::Plan<Address>;
@@ -209,8 +209,8 @@ fn what(rng: &mut Rng, inboxes: &[Inbox], services: &[ServicePlan]) -> What {
             What::KilledAt { point, down: rng.range(1, 120) * SECOND }
         }
         15..17 => What::Acknowledged { service },
-        17 => What::Silenced { service: Some(service), lasts },
-        18 => What::Silenced { service: None, lasts },
+        17 => What::Silenced { scope: SilenceScope::Service(service.as_str().into()), lasts },
+        18 => What::Silenced { scope: SilenceScope::Everything, lasts },
         _ => What::Digest,
     }
 }

@@ -4,6 +4,7 @@
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::engine::{Container, Link};
+use crate::heart::{Heart, Part};
 use crate::job_faults::People;
 use crate::look::Outside;
 use crate::oracle::{Heard, Oracle, Violation};
@@ -11,6 +12,7 @@ use crate::plan::{CrashPoint, HOUR, Ms, Plan, SECOND};
 use crate::post::{Post, Sent};
 use crate::rng::Rng;
 use crate::runner::Runner;
+use crate::secrets;
 use crate::sinks;
 use crate::story::Story;
 use crate::target::{Life, Target};
@@ -58,10 +60,13 @@ pub(crate) enum Thing {
     Acted { request: Box<ActRequest>, outcome: ActOutcome, run: u32 },
     Sent { sent: Box<Sent>, run: u32 },
     Reported { told: Vec<Told>, run: u32 },
+    Ping { run: u32 },
+    Watchdog { run: u32 },
     Beat { run: u32 },
     JobAsBefore { job: String },
     JobMaintenanceOver { job: String },
     OutOfCrontab { job: String },
+    Crontabs { run: u32 },
     RunGate { request: Box<RunRequest>, run: u32 },
     RunBegins { request: Box<RunRequest>, run: u32 },
     RunResumed { request: Box<RunRequest>, run: u32 },
@@ -91,6 +96,7 @@ pub(crate) struct World {
     pub(crate) outside: Outside,
     pub(crate) disk: Disk,
     pub(crate) post: Post,
+    pub(crate) heart: Heart,
     pub(crate) armed: Option<(CrashPoint, Ms)>,
     pub(crate) boots: u32,
     pub(crate) mended: bool,
@@ -134,6 +140,7 @@ impl World {
             outside: Outside::default(),
             disk: Disk::default(),
             post: Post::new(plan.sinks.clone(), plan.seed),
+            heart: Heart::default(),
             armed: None,
             boots: 1,
             mended: false,
@@ -191,7 +198,7 @@ impl World {
         loop {
             let wake = self.core.as_ref().and_then(|core| core.next_wake(self.clock()));
             let wake = wake.map(|at| at.as_millis().saturating_sub(BOOT));
-            let post = self.post.next_wake();
+            let post = self.post.next_wake().filter(|_| !self.heart.is_wrong(Part::Delivery));
             let next = self.queue.first_key_value().map(|(&(at, _), _)| at);
             let Some(at) = [wake, post, next].into_iter().flatten().min() else { break };
             let at = at.max(self.now).max(self.frozen_until);
@@ -234,8 +241,12 @@ impl World {
             Thing::Mended => self.release(),
             Thing::Audit => {
                 self.later(AUDIT_EVERY, Thing::Audit);
+                let up = self.link == Link::Up && self.engine_up;
+                self.is_pinged()?;
+                if self.core.is_none() || self.heart.is_stuck() {
+                    return Ok(());
+                }
                 self.audit_jobs()?;
-                let up = self.core.is_some() && self.link == Link::Up && self.engine_up;
                 self.oracle.audit(self.now, up)
             }
             Thing::Dies { service } => {
@@ -275,6 +286,7 @@ impl World {
             Thing::DiskBack => {
                 if self.disk.fails {
                     self.disk.back();
+                    self.heart.is_well(Part::Store, self.now);
                     self.feed(Event::StoreBack)?;
                 }
                 self.post_wakes()
@@ -308,10 +320,16 @@ impl World {
             Thing::Acted { request, outcome, .. } => self.act_ended(&request, outcome),
             Thing::Sent { sent, run } => self.sent(*sent, run),
             Thing::Reported { told, .. } => self.reported(told),
+            Thing::Ping { .. } => self.pings(),
+            Thing::Watchdog { .. } => {
+                self.dies();
+                Ok(())
+            }
             Thing::Beat { .. } => self.beat(),
             Thing::JobAsBefore { job } => self.job_is_as_before(&job),
             Thing::JobMaintenanceOver { job } => self.job_maintenance_over(&job),
             Thing::OutOfCrontab { job } => self.is_in_crontab(&job, false),
+            Thing::Crontabs { .. } => self.read_crontabs(),
             Thing::RunBegins { request, run } => self.run_begins(&request, run),
             Thing::Ran { id, report, .. } => self.feed(Event::Ran { id, report }),
             Thing::RunGate { request, .. } => {
@@ -362,17 +380,18 @@ impl World {
         };
         let kept = self.disk.take_kept();
         let heard = Heard {
-            wall: self.clock().wall,
             event: Some(&event),
             delta: &delta,
             kept: &kept,
             actions: &actions[..dispatched],
             outside_lost: self.outside.lost_since(self.now),
+            wall: now.wall.as_millis(),
         };
         self.note_decisions(&delta, &actions);
+        secrets::are_kept(self.now, &delta)?;
         self.oracle.step(self.now, &heard, stored)?;
         for action in actions.into_iter().take(dispatched) {
-            self.dispatch(action, stored);
+            self.dispatch(action, stored)?;
         }
         if crash.is_some() {
             self.dies();
@@ -405,11 +424,12 @@ impl World {
         due.then_some(point)
     }
 
-    fn dispatch(&mut self, action: Action, stored: bool) {
+    fn dispatch(&mut self, action: Action, stored: bool) -> crate::Step {
         let run = self.run;
         match action {
             Action::Look { ticket, service } => {
                 let (report, takes) = self.look(&service, &ticket);
+                let report = secrets::looked(report);
                 self.later(takes, Thing::Looked { ticket, report, run });
             }
             Action::Act(request) if stored => {
@@ -423,8 +443,14 @@ impl World {
             }
             Action::Run(request) => self.run_handed_out(request, stored),
             Action::EndRun(id) => self.later(20, Thing::RunIsReplaced { id, run }),
-            Action::Tell(id, notice) => self.send(id, *notice),
+            Action::Tell(id, notice) => return self.send(id, *notice),
         }
+        Ok(())
+    }
+
+    /// Whether there is a vai, stuck or not.
+    pub(crate) fn lives(&self) -> bool {
+        self.core.is_some() || self.heart.is_stuck()
     }
 
     /// vai is gone from one moment to the next.
@@ -441,13 +467,14 @@ impl World {
         self.link = Link::Unknown;
         self.clock = Clock::default();
         self.post.gone();
+        self.heart.gone(self.now);
         let lossy = self.disk.crash();
         self.oracle.crashed(lossy);
     }
 
     /// vai starts.
     pub(crate) fn boot(&mut self) -> crate::Step {
-        if self.core.is_some() {
+        if self.lives() {
             return Ok(());
         }
         let mut memory: Memory =
@@ -460,12 +487,12 @@ impl World {
         let stored = self.disk.store(&delta);
         let kept = self.disk.take_kept();
         let heard = Heard {
-            wall: self.clock().wall,
             event: None,
             delta: &delta,
             kept: &kept,
             actions: &[],
             outside_lost: None,
+            wall: self.clock().wall.as_millis(),
         };
         self.oracle.started(self.now, &self.watchlist, stored);
         self.oracle.step(self.now, &heard, true)?;
@@ -474,7 +501,8 @@ impl World {
         }
         self.oracle.sinks_are(&self.post.sinks, Some(&told));
         let left = memory.messages().iter().map(|(&id, notice)| (id, notice.clone()));
-        self.post_starts(told, left.collect());
+        self.post_starts(told, left.collect())?;
+        self.heart_starts();
         let run = self.run;
         self.maintenance_again()?;
         self.feed(Event::Wake)?;
@@ -485,7 +513,6 @@ impl World {
             self.feed(Event::StoreFailed("the disk is full".into()))?;
         }
         self.schedules_changed()?;
-        self.read_crontabs()?;
         if run != self.run {
             return Ok(());
         }
@@ -578,7 +605,10 @@ impl Thing {
             | Self::Acted { run, .. }
             | Self::Sent { run, .. }
             | Self::Reported { run, .. }
+            | Self::Ping { run }
+            | Self::Watchdog { run }
             | Self::Beat { run }
+            | Self::Crontabs { run }
             | Self::RunGate { run, .. }
             | Self::RunBegins { run, .. }
             | Self::RunResumed { run, .. }

@@ -9,7 +9,6 @@ mod story;
 mod tests;
 mod text;
 mod title;
-mod when;
 mod words;
 
 pub(crate) use clean::line;

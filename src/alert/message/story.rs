@@ -1,10 +1,11 @@
 //! From notices to what a message says: the one place that finds the words.
 
+use super::Context;
 use super::causes::affected;
 use super::sheet::{Part, Sheet, Story, Tone};
-use super::title::headline;
+use super::title::{headline, sorts};
 use super::words::{begun, condition, listed, named};
-use super::{Context, when};
+use crate::when;
 use std::slice;
 use std::time::Duration;
 use vai_core::model::{
@@ -84,10 +85,11 @@ fn many(notices: &[Notice], context: &Context<'_>) -> Vec<Part> {
     let (told, left) = notices.split_at(notices.len().min(IN_LINES));
     let label = format!("{} at once, the worst first", notices.len());
     let mut parts = vec![Part::List(label, told.iter().map(line).collect())];
-    if !left.is_empty() {
-        let names: Vec<&str> = left.iter().map(|notice| notice.incident.root.as_str()).collect();
-        parts.push(Part::Fact("And".to_owned(), listed(&names, NAMES_SHOWN)));
-    }
+    parts.extend(sorts(left).into_iter().map(|(word, alike)| {
+        let mut names: Vec<&str> = alike.iter().map(|it| it.incident.root.as_str()).collect();
+        names.sort_unstable();
+        Part::Fact(format!("And {word}"), listed(&names, NAMES_SHOWN))
+    }));
     parts
 }
 
@@ -95,7 +97,7 @@ fn many(notices: &[Notice], context: &Context<'_>) -> Vec<Part> {
 fn story(notice: &Notice, context: &Context<'_>) -> Vec<Part> {
     let incident = &notice.incident;
     if notice.kind == NoticeKind::Info {
-        return vec![Part::Said(news(incident, context))];
+        return news(incident, context);
     }
     let over = notice.incident.is_over();
     let mut parts = vec![Part::Said(opening(notice, context))];
@@ -113,8 +115,9 @@ fn story(notice: &Notice, context: &Context<'_>) -> Vec<Part> {
 }
 
 /// What is good to know, and when it was.
-fn news(incident: &Incident, context: &Context<'_>) -> Vec<String> {
-    let mut said = vec![format!("{}: {}.", named(incident), incident.reason)];
+fn news(incident: &Incident, context: &Context<'_>) -> Vec<Part> {
+    let (what, details) = incident.reason.split_once('\n').unwrap_or((&incident.reason, ""));
+    let mut said = vec![format!("{}: {what}.", named(incident))];
     let since = when::time_and_day(incident.since, context.zone);
     let took = match incident.phase {
         IncidentPhase::Open => Duration::ZERO,
@@ -125,7 +128,9 @@ fn news(incident: &Incident, context: &Context<'_>) -> Vec<String> {
     } else {
         format!("It began at {since} and took {}.", when::span(took))
     });
-    said
+    let details: Vec<String> = details.lines().map(str::to_owned).collect();
+    let list = (!details.is_empty()).then(|| Part::List("In detail".to_owned(), details));
+    [Part::Said(said)].into_iter().chain(list).collect()
 }
 
 fn opening(notice: &Notice, context: &Context<'_>) -> Vec<String> {
@@ -211,7 +216,7 @@ fn steps(incident: &Incident) -> Option<Part> {
         return Some(Part::List(label, steps));
     };
     let mut shown = steps[..FIRST_STEPS].to_vec();
-    shown.push(format!("… {left} steps more …"));
+    shown.push("…".to_owned());
     shown.extend_from_slice(&steps[FIRST_STEPS + left..]);
     Some(Part::List(label, shown))
 }

@@ -50,7 +50,7 @@ fn redis() -> Incident {
         acknowledged: None,
         evidence: Evidence {
             facts: vec![
-                "container running since 2026-11-21T09:14:02Z".to_owned(),
+                "container running since 09:14:02 on 2026-11-21 (Europe/Berlin)".to_owned(),
                 "disk /: 12 MiB of 40 GiB free (0 %)".to_owned(),
                 "memory: 1.2 GiB of 8 GiB available".to_owned(),
             ],

@@ -2,8 +2,8 @@
 
 use super::sheet::{Headline, Tone};
 use super::story::tone;
-use super::when;
 use super::words::{OUT_OF_SIGHT, condition, listed, named, shortened};
+use crate::when;
 use jiff::tz::TimeZone;
 use vai_core::model::{IncidentPhase, Notice, NoticeKind, StateLabel, Subject};
 
@@ -58,14 +58,7 @@ fn rest(notice: &Notice, zone: &TimeZone) -> String {
 
 /// `3 DOWN: redis, nginx, web · RESOLVED worker`.
 fn several(notices: &[Notice]) -> String {
-    let mut sorts: Vec<(String, Vec<&Notice>)> = Vec::new();
-    for notice in notices {
-        let word = word(notice);
-        match sorts.iter_mut().find(|(sort, _)| *sort == word) {
-            Some((_, alike)) => alike.push(notice),
-            None => sorts.push((word, vec![notice])),
-        }
-    }
+    let sorts = sorts(notices);
     let parts = sorts.iter().enumerate().map(|(index, (word, alike))| match alike.as_slice() {
         [one] if index == 0 && !one.incident.is_over() => {
             let reason = shortened(&one.incident.reason, SHORT_REASON);
@@ -78,6 +71,19 @@ fn several(notices: &[Notice]) -> String {
         }
     });
     parts.collect::<Vec<_>>().join(" · ")
+}
+
+/// What stands alike together, by its first word.
+pub(super) fn sorts(notices: &[Notice]) -> Vec<(String, Vec<&Notice>)> {
+    let mut sorts: Vec<(String, Vec<&Notice>)> = Vec::new();
+    for notice in notices {
+        let word = word(notice);
+        match sorts.iter_mut().find(|(sort, _)| *sort == word) {
+            Some((_, alike)) => alike.push(notice),
+            None => sorts.push((word, vec![notice])),
+        }
+    }
+    sorts
 }
 
 /// The first word: how the root stands, in capitals.

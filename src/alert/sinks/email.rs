@@ -5,15 +5,22 @@ use async_trait::async_trait;
 use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder, MultiPart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::transport::smtp::{AsyncSmtpTransport, Error as SmtpError};
-use lettre::{AsyncTransport, Tokio1Executor};
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
+};
+use lettre::transport::smtp::extension::ClientId;
+use std::io;
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tracing::warn;
 
-/// For one command of the dialogue; the whole send has its own deadline.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until the connection stands; the whole send has its own deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the goodbye, once the server has the mail.
+const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Mail by SMTP.
 pub(super) struct Email {
@@ -32,16 +39,14 @@ impl Email {
 impl Transport for Email {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let mail = self.mail(message)?;
-        let server = self.server().await?;
         let bytes = mail.formatted();
         let envelope = mail.envelope();
-        match server.send_raw(envelope, &bytes).await {
-            Ok(_) => Ok(()),
+        match self.hand_over(envelope, &bytes).await {
             // One bad address must not keep the others from being told.
-            Err(error) if error.is_permanent() && self.to.len() > 1 => {
-                one_by_one(&server, envelope, &bytes, error).await
+            Err(together @ SendError::Rejected(_)) if self.to.len() > 1 => {
+                self.one_by_one(envelope, &bytes, together).await
             }
-            Err(error) => Err(failure(&error)),
+            result => result,
         }
     }
 }
@@ -71,22 +76,63 @@ impl Email {
             .map_err(|error| SendError::Rejected(format!("cannot be written as mail: {error}")))
     }
 
-    async fn server(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, SendError> {
-        let smtp = &self.smtp;
-        let tls = match smtp.tls {
-            SmtpTls::StartTls => Tls::Required(self.tls().await?),
-            SmtpTls::Tls => Tls::Wrapper(self.tls().await?),
-            SmtpTls::None => Tls::None,
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
-            .port(smtp.port)
-            .timeout(Some(COMMAND_TIMEOUT))
-            .tls(tls);
-        if let (Some(username), Some(password)) = (&smtp.username, &smtp.password) {
-            builder = builder
-                .credentials(Credentials::new(username.clone(), password.expose().to_owned()));
+    /// Hands the mail over for each recipient alone: well if at least one is
+    /// accepted, else what was wrong with all of them together.
+    async fn one_by_one(
+        &self,
+        envelope: &Envelope,
+        bytes: &[u8],
+        together: SendError,
+    ) -> Result<(), SendError> {
+        let mut accepted = false;
+        for to in envelope.to() {
+            let alone = Envelope::new(envelope.from().cloned(), vec![to.clone()])
+                .map_err(|error| SendError::Rejected(error.to_string()))?;
+            match self.hand_over(&alone, bytes).await {
+                Ok(()) => accepted = true,
+                Err(SendError::Rejected(why)) => warn!("mail to {to} is refused: {why}"),
+                Err(passing @ SendError::Passing { .. }) => return Err(passing),
+            }
         }
-        Ok(builder.build())
+        if accepted { Ok(()) } else { Err(together) }
+    }
+
+    async fn hand_over(&self, envelope: &Envelope, bytes: &[u8]) -> Result<(), SendError> {
+        let mut connection = self.connect().await?;
+        let Smtp { username, password, .. } = &self.smtp;
+        if let (Some(username), Some(password)) = (username, password) {
+            let credentials = Credentials::new(username.clone(), password.expose().to_owned());
+            connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(|it| failure(&it))?;
+        }
+        connection.send(envelope, bytes).await.map_err(|error| failure(&error))?;
+        // A server that is slow to part must not be sent the mail again.
+        _ = timeout(QUIT_TIMEOUT, connection.quit()).await;
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+        let Smtp { host, port, tls, .. } = &self.smtp;
+        let server = (host.as_str(), *port);
+        let hello = ClientId::default();
+        let connection = match tls {
+            SmtpTls::None => {
+                let stream = Box::new(connected(server).await?);
+                AsyncSmtpConnection::connect_with_transport(stream, &hello).await
+            }
+            SmtpTls::StartTls => {
+                let tls = self.tls().await?;
+                let stream = Box::new(connected(server).await?);
+                match AsyncSmtpConnection::connect_with_transport(stream, &hello).await {
+                    Ok(mut plain) => plain.starttls(tls, &hello).await.map(|()| plain),
+                    refused => refused,
+                }
+            }
+            SmtpTls::Tls => {
+                let (limit, tls) = (Some(CONNECT_TIMEOUT), Some(self.tls().await?));
+                AsyncSmtpConnection::connect_tokio1(server, limit, &hello, tls, None).await
+            }
+        };
+        connection.map_err(|error| failure(&error))
     }
 
     async fn tls(&self) -> Result<TlsParameters, SendError> {
@@ -114,25 +160,14 @@ fn threaded(mail: MessageBuilder, follows: &[String]) -> MessageBuilder {
     }
 }
 
-/// Hands the mail over for each recipient alone: well if at least one is
-/// accepted, else what was wrong with all of them together.
-async fn one_by_one(
-    server: &AsyncSmtpTransport<Tokio1Executor>,
-    envelope: &Envelope,
-    bytes: &[u8],
-    together: SmtpError,
-) -> Result<(), SendError> {
-    let mut accepted = false;
-    for to in envelope.to() {
-        let alone = Envelope::new(envelope.from().cloned(), vec![to.clone()])
-            .map_err(|error| SendError::Rejected(error.to_string()))?;
-        match server.send_raw(&alone, bytes).await {
-            Ok(_) => accepted = true,
-            Err(error) if error.is_permanent() => warn!("mail to {to} is refused: {error}"),
-            Err(error) => return Err(failure(&error)),
-        }
-    }
-    if accepted { Ok(()) } else { Err(failure(&together)) }
+/// A connection that sends the end of a mail without waiting until its beginning
+/// has been acknowledged, which takes some systems 40 ms (Nagle's algorithm and
+/// delayed acknowledgements).
+async fn connected(server: (&str, u16)) -> Result<TcpStream, SendError> {
+    let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(server)).await;
+    let stream = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let prompt = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+    prompt.map_err(|error| SendError::passing(format!("Connection error: {error}")))
 }
 
 fn mailbox(address: &str) -> Result<Mailbox, SendError> {

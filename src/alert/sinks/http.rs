@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use std::error::Error as _;
+use std::error::Error;
 use std::time::Duration;
 use vai_core::model::{Secret, Wall};
 
@@ -107,16 +107,15 @@ pub(super) fn duration_at(json: &Value, pointer: &str, unit: Duration) -> Option
 }
 
 /// A request that got no answer, in words without its URL, which may hold a
-/// token.
+/// token: what is at the bottom of it, and not all that was built on that.
 fn unsent(error: reqwest::Error) -> SendError {
-    let unusable = error.is_builder();
+    let (unusable, unreached) = (error.is_builder(), error.is_connect());
     let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
+    let mut cause: &dyn Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
     }
+    let reason = if unreached { format!("cannot connect: {cause}") } else { cause.to_string() };
     if unusable { SendError::Rejected(reason) } else { SendError::passing(reason) }
 }
 

@@ -10,7 +10,7 @@ mod router;
 #[cfg(test)]
 mod tests;
 
-pub use outbox::{Parcel, Reached, Told};
+pub use outbox::{FallenBack, Parcel, Reached, Told};
 pub use router::{Route, SinkId};
 
 use crate::model::{MessageId, Notice, NoticeKind, Severity, Time};
@@ -89,8 +89,7 @@ pub struct Dispatch<K> {
     /// What sinks are known to have been told, as it is stored.
     known: Vec<Reached>,
     told: Vec<Told>,
-    /// What the fallback was given, and instead of whom.
-    fallen_back: Vec<(SinkId, Vec<SinkId>)>,
+    fallen_back: Vec<FallenBack>,
 }
 
 #[derive(Debug)]
@@ -213,9 +212,8 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         std::mem::take(&mut self.told)
     }
 
-    /// Instead of which sink others were told since this was last asked; no
-    /// others: there is no fallback.
-    pub fn take_fallen_back(&mut self) -> Vec<(SinkId, Vec<SinkId>)> {
+    /// What fell back since this was last asked.
+    pub fn take_fallen_back(&mut self) -> Vec<FallenBack> {
         std::mem::take(&mut self.fallen_back)
     }
 
@@ -352,11 +350,12 @@ impl<K: Clone + PartialEq> Dispatch<K> {
     /// Tells the fallback what `sink` was not told.
     fn fall_back(&mut self, sink: SinkId, parcel: Parcel, now: Time) {
         let candidates = self.router.fallback(&parcel.notice, sink);
-        let mut instead = Vec::new();
+        let (mut told_to, mut known_to) = (Vec::new(), Vec::new());
         for other in candidates {
             let Some(desk) = self.desks.get_mut(&other) else { continue };
             let handed = self.outbox.was_handed(&parcel.ids, other);
             if handed || desk.queue.knows(&parcel.notice) {
+                known_to.push(other);
                 continue;
             }
             let mut parcel = parcel.clone();
@@ -372,9 +371,9 @@ impl<K: Clone + PartialEq> Dispatch<K> {
                 self.outbox.hand_out(*id, &[other]);
             }
             desk.queue.push_now(parcel, now);
-            instead.push(other);
+            told_to.push(other);
         }
-        self.fallen_back.push((sink, instead));
+        self.fallen_back.push(FallenBack { sink, notice: parcel.notice, told_to, known_to });
     }
 
     fn settle(&mut self, sink: SinkId, ids: &[MessageId]) {

@@ -84,6 +84,19 @@ pub enum Told {
     Everybody(MessageId),
 }
 
+/// What a sink does not get, or not in time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FallenBack {
+    /// That sink.
+    pub sink: SinkId,
+    /// What there was to tell.
+    pub notice: Notice,
+    /// Who is told instead.
+    pub told_to: Vec<SinkId>,
+    /// Who of the fallback channel has it already.
+    pub known_to: Vec<SinkId>,
+}
+
 /// Which message is still with which sink.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {

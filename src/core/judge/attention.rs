@@ -1,5 +1,6 @@
 //! What an operator wants to hear of: acknowledgements and silences.
 
+use super::jobs::JobMachine;
 use super::*;
 use crate::model::{AlertRequest, Silence, SilenceScope};
 use crate::words;
@@ -38,16 +39,27 @@ impl Core {
                 }
                 let lasts = words::duration(*lasts);
                 Ok(format!(
-                    "no messages about {scope} for {lasts}; vai goes on checking and healing, and \
-                     tells afterwards what is still wrong"
+                    "no {} for {lasts}; vai goes on checking and healing, and tells afterwards \
+                     what is still wrong",
+                    scope.messages()
                 ))
             }
             AlertRequest::Unsilence(scope) => {
-                let is_it = |it: &&Silence| it.scope == *scope && it.is_in_force(now);
-                match self.host.silences.iter().find(is_it) {
-                    Some(_) => Ok(format!("messages about {scope} are sent again")),
-                    None => Err(OperatorError(format!("{scope} is not silenced"))),
+                let in_force = || self.host.silences.iter().filter(|it| it.is_in_force(now));
+                if !in_force().any(|it| it.scope == *scope) {
+                    return Err(OperatorError(match scope {
+                        SilenceScope::Everything => "messages are not silenced".to_owned(),
+                        scope => format!("{scope} is not silenced"),
+                    }));
                 }
+                let mut wider = in_force().filter(|it| self.covers(&it.scope, scope));
+                Ok(match wider.next() {
+                    None => format!("{} are sent again", scope.messages()),
+                    Some(Silence { scope: wider, .. }) => format!(
+                        "{scope} by itself is not silenced any more; {wider} still is, and it with \
+                         that"
+                    ),
+                })
             }
         }
     }
@@ -104,6 +116,22 @@ impl Core {
                         "no service or job of the registry is in container {key}"
                     )))
                 }
+            }
+        }
+    }
+
+    /// Whether a silence of `wide` hides what one of `narrow` hides, and more.
+    fn covers(&self, wide: &SilenceScope, narrow: &SilenceScope) -> bool {
+        match (wide, narrow) {
+            (SilenceScope::Everything, narrow) => *narrow != SilenceScope::Everything,
+            (SilenceScope::Container(key), SilenceScope::Service(name)) => {
+                self.services.get(name).and_then(Machine::container) == Some(key)
+            }
+            (SilenceScope::Container(key), SilenceScope::Job(name)) => {
+                self.jobs.get(name).and_then(JobMachine::container) == Some(key)
+            }
+            (SilenceScope::Container(_) | SilenceScope::Service(_) | SilenceScope::Job(_), _) => {
+                false
             }
         }
     }

@@ -1,4 +1,4 @@
-use super::{Place, Secret};
+use super::{Place, Secret, wire};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -243,59 +243,6 @@ pub struct DiskCheck {
     pub path: String,
     /// Percent of the blocks that must be available, 0–100.
     pub min_free_percent: u8,
-}
-
-/// How secrets cross the stream to an agent, the one place they are written
-/// out. Nothing else may serialise a check.
-mod wire {
-    use super::Secret;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error> {
-        secret.expose().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
-        Ok(Secret::from(String::deserialize(from)?.as_str()))
-    }
-
-    pub(super) mod option {
-        use super::*;
-
-        pub(crate) fn serialize<S: Serializer>(
-            secret: &Option<Secret>,
-            to: S,
-        ) -> Result<S::Ok, S::Error> {
-            secret.as_ref().map(Secret::expose).serialize(to)
-        }
-
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            from: D,
-        ) -> Result<Option<Secret>, D::Error> {
-            Ok(Option::<String>::deserialize(from)?.map(|text| Secret::from(text.as_str())))
-        }
-    }
-
-    pub(super) mod pairs {
-        use super::*;
-
-        pub(crate) fn serialize<S: Serializer>(
-            pairs: &[(String, Secret)],
-            to: S,
-        ) -> Result<S::Ok, S::Error> {
-            to.collect_seq(pairs.iter().map(|(name, value)| (name, value.expose())))
-        }
-
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            from: D,
-        ) -> Result<Vec<(String, Secret)>, D::Error> {
-            let pairs = Vec::<(String, String)>::deserialize(from)?;
-            Ok(pairs
-                .into_iter()
-                .map(|(name, value)| (name, Secret::from(value.as_str())))
-                .collect())
-        }
-    }
 }
 
 #[cfg(test)]

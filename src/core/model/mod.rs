@@ -14,6 +14,7 @@ mod service;
 mod silence;
 mod time;
 mod view;
+pub mod wire;
 
 pub use action::{Act, ActId, ActOutcome, ActReport, ActRequest, Action, Rung};
 pub use check::{

@@ -17,6 +17,19 @@ pub enum SilenceScope {
     Container(ContainerKey),
 }
 
+impl SilenceScope {
+    /// The messages that it hides, in words.
+    #[must_use]
+    pub fn messages(&self) -> String {
+        match self {
+            Self::Everything => "messages".to_owned(),
+            Self::Service(_) | Self::Job(_) | Self::Container(_) => {
+                format!("messages about {self}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for SilenceScope {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,7 +19,8 @@ struct Agent {
 fn started(silence: Duration) -> (DuplexStream, DuplexStream, AbortOnDropHandle<io::Result<()>>) {
     let (input, agent_input) = duplex(1 << 16);
     let (agent_output, output) = duplex(1 << 16);
-    let served = tokio::spawn(serve_until_silence(agent_input, agent_output, silence));
+    let serving = serve_until_silence(agent_input, agent_output, silence);
+    let served = tokio::spawn(async { serving.await.1 });
     (input, output, AbortOnDropHandle::new(served))
 }
 

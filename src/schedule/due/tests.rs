@@ -26,16 +26,6 @@ fn due(of: &[(&str, &str)]) -> Due {
     due
 }
 
-/// Everything that came, the last of it as well.
-fn all(it: &Scheduled) -> Option<Instants> {
-    let last = it.due?;
-    let Some(earlier) = it.earlier else {
-        return Some(Instants { first: last, last, count: 1 });
-    };
-    assert!(earlier.first <= earlier.last && earlier.last < last, "{it:?}");
-    Some(Instants { first: earlier.first, last, count: earlier.count + 1 })
-}
-
 /// `3 from 11-23 03:00 to 11-23 05:00` for what passed, `-` for nothing, and
 /// nothing at all where nothing is told.
 fn passed(due: &mut Due, now: &str) -> Option<String> {
@@ -44,13 +34,25 @@ fn passed(due: &mut Due, now: &str) -> Option<String> {
         assert!(changed.is_empty(), "{changed:?}");
         return None;
     };
-    Some(match all(only) {
+    Some(match all_of(only) {
         None => "-".to_owned(),
         Some(it) if it.count == 1 => {
             assert_eq!(it.first, it.last);
             shown(it.first)
         }
         Some(it) => format!("{} from {} to {}", it.count, shown(it.first), shown(it.last)),
+    })
+}
+
+/// All instants that came.
+fn all_of(scheduled: &Scheduled) -> Option<Instants> {
+    let last = scheduled.due?;
+    Some(match scheduled.earlier {
+        None => Instants { first: last, last, count: 1 },
+        Some(earlier) => {
+            assert!(earlier.last < last);
+            Instants { first: earlier.first, last, count: earlier.count + 1 }
+        }
     })
 }
 
@@ -184,7 +186,7 @@ fn a_gap_of_decades_costs_nothing() {
     let mut due = Due::new(TimeZone::UTC);
     due.replace(&schedules(&[("job", "* * * * *")]), |_| Some(Wall::from_millis(0)));
     let changed = due.changed(at("01-01 00:00"));
-    assert_eq!(all(&changed[0]).unwrap().count, 20_454 * 24 * 60);
+    assert_eq!(all_of(&changed[0]).unwrap().count, 20_454 * 24 * 60);
 }
 
 #[test]
@@ -228,7 +230,7 @@ fn a_schedule_has_its_own_zone_or_that_of_vai() {
     }
     due.replace(&schedules, NOBODY);
     let counts = |due: &mut Due, now| -> Vec<u32> {
-        due.changed(at(now)).iter().map(|it| all(it).map_or(0, |it| it.count)).collect()
+        due.changed(at(now)).iter().map(|it| all_of(it).map_or(0, |it| it.count)).collect()
     };
     counts(&mut due, "10-24 12:00");
     assert_eq!(counts(&mut due, "10-25 12:00"), [4, 1]);

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::store::history::Raw;
-use crate::store::pending::{Job, Pending};
 use crate::store::rollup::{COARSE, FINE, Slot, day};
-use crate::store::write::Extent;
 use crate::store::{CHECK_CEILING, FIXED_CEILING, RawKind, SERVICE_CEILING};
 use vai_core::judge::Sample;
 use vai_core::model::{Fault, FaultKind, IncidentPhase, Outcome, StateLabel, Transition};
@@ -47,28 +45,6 @@ fn closed(id: &str, at: i64, words: usize) -> Change {
     let at = wall(at).wall;
     incident.phase = IncidentPhase::Closed { at, how: "healed".to_owned() };
     Change::Incident(Box::new(incident))
-}
-
-fn add(pending: &mut Pending, now: Now, changes: Vec<Change>) {
-    let number = pending.number + 1;
-    pending.take_in(Job { number, now, news: News::Delta(Delta { changes }) });
-}
-
-fn commit(file: &mut StateFile, now: Now, changes: Vec<Change>) {
-    let mut pending = Pending::default();
-    add(&mut pending, now, changes);
-    file.commit(&pending, Extent::All).unwrap();
-}
-
-fn state() -> (TempDir, StateFile) {
-    let dir = tempfile::tempdir().unwrap();
-    let (file, _) = StateFile::open(dir.path(), boot("a", 0)).unwrap();
-    (dir, file)
-}
-
-fn count(file: &StateFile, table: &str) -> u32 {
-    let sql = format!("SELECT count(*) FROM {table}");
-    file.db().query_row(&sql, [], |row| row.get(0)).unwrap()
 }
 
 #[test]

@@ -2,9 +2,12 @@
 //! over time has a file of its own.
 
 mod kept;
+mod runs;
 mod trouble;
 
 use super::file::StateFile;
+use super::pending::{Job, Pending};
+use super::write::Extent;
 use super::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +15,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use vai_core::dispatch::Reached;
 use vai_core::judge::{Change, Record, RecordKey};
-use vai_core::model::{MessageId, Notice, Severity, Wall};
+use vai_core::model::{MessageId, Notice, RunOutcome, Severity, Wall};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -56,6 +59,28 @@ fn reached(incident: &str, sink: &str) -> Reached {
         opening: "vai-1".to_owned(),
         severity: Severity::Critical,
     }
+}
+
+fn state() -> (TempDir, StateFile) {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, _) = StateFile::open(dir.path(), boot("a", 0)).unwrap();
+    (dir, file)
+}
+
+fn add(pending: &mut Pending, now: Now, changes: Vec<Change>) {
+    let number = pending.number + 1;
+    pending.take_in(Job { number, now, news: News::Delta(Delta { changes }) });
+}
+
+fn commit(file: &mut StateFile, now: Now, changes: Vec<Change>) {
+    let mut pending = Pending::default();
+    add(&mut pending, now, changes);
+    file.commit(&pending, Extent::All).unwrap();
+}
+
+fn count(file: &StateFile, table: &str) -> u32 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    file.db().query_row(&sql, [], |row| row.get(0)).unwrap()
 }
 
 fn state_file(dir: &TempDir) -> PathBuf {
@@ -151,15 +176,18 @@ fn the_clock_goes_on_and_never_back() {
     assert_eq!(seconds(&set_back), (1520, false), "not before what was seen");
 }
 
+fn opened_copy_of(name: &str) -> (TempDir, StateFile, load::Loaded) {
+    let dir = tempfile::tempdir().unwrap();
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state").join(name);
+    fs::copy(old, state_file(&dir)).unwrap();
+    let (file, loaded) = StateFile::open(dir.path(), boot("another", 5)).unwrap();
+    assert_eq!(schema::version(file.db()).unwrap(), schema::VERSION);
+    (dir, file, loaded)
+}
+
 #[test]
 fn a_file_of_version_1_is_brought_up_to_date_with_all_that_it_holds() {
-    let dir = tempfile::tempdir().unwrap();
-    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state/v1.db");
-    fs::copy(old, state_file(&dir)).unwrap();
-
-    let (file, loaded) = StateFile::open(dir.path(), boot("another", 5)).unwrap();
-
-    assert_eq!(schema::version(file.db()).unwrap(), schema::VERSION);
+    let (_dir, file, loaded) = opened_copy_of("v1.db");
     assert_eq!((file.continued().rebooted, file.continued().base.as_millis()), (true, 2_828_052));
     let memory = loaded.memory;
     let open: Vec<&str> = memory.incidents().map(|it| it.root.as_str()).collect();
@@ -172,4 +200,20 @@ fn a_file_of_version_1_is_brought_up_to_date_with_all_that_it_holds() {
     assert!(keys.contains(&RecordKey::Act(vai_core::model::ActId(4))), "{keys:?}");
     assert_eq!(loaded.told.len(), 1);
     assert_eq!(loaded.told[0].sink, "alerts[1] webhook");
+}
+
+#[test]
+fn a_file_of_version_2_is_brought_up_to_date_with_what_was_and_takes_runs() {
+    let (dir, mut file, loaded) = opened_copy_of("v2.db");
+
+    let open: Vec<&str> = loaded.memory.incidents().map(|it| it.root.as_str()).collect();
+    assert_eq!((open, loaded.memory.messages().len()), (vec!["worker"], 3));
+    assert!(loaded.registry.is_some());
+    assert!(loaded.history.of(&"redis".into(), "tcp").count() > 5);
+    assert_eq!((count(&file, "transitions"), count(&file, "checks")), (20, 2));
+    assert_eq!(closed_incidents(dir.path(), 9).unwrap()[0].root, "redis");
+
+    let run = crate::show::fixture::run("backup", 7, RunOutcome::Failed);
+    commit(&mut file, at(9), vec![Change::Run(Box::new(run.clone()))]);
+    assert_eq!(job_run(dir.path(), &run.job, run.id).unwrap(), Some(run));
 }

@@ -1,8 +1,6 @@
 //! Damaged, newer and unwritable files.
 
 use super::*;
-use crate::store::pending::{Job, Pending};
-use crate::store::write::Extent;
 use rusqlite::Connection;
 
 #[tokio::test]

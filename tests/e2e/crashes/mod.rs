@@ -10,10 +10,14 @@
 //! decides when.
 
 mod commands;
-mod random;
+mod deliveries;
+pub(crate) mod random;
 mod state;
 
-use crate::lab::{Container, Image, Lab, Mail, MailCatcher, Vai, eventually, never, until};
+use crate::lab::{
+    Container, Image, Lab, Mail, MailCatcher, Vai, eventually, never, number_of, until,
+};
+use deliveries::Deliveries;
 use random::Random;
 use regex::Regex;
 use serde_json::{Value, json};
@@ -44,8 +48,9 @@ fn killed_again_and_again_it_does_nothing_twice_and_forgets_nothing() {
     }
 
     scene.end();
-    scene.judge_mails();
     scene.tell(rounds);
+    scene.judge_mails();
+    scene.deliveries.judge();
 }
 
 #[test]
@@ -88,6 +93,7 @@ fn after_three_unclean_starts_in_ten_minutes_it_watches_only_and_says_so() {
 struct Scene {
     vai: Vai,
     mail: MailCatcher,
+    deliveries: Deliveries,
     services: Container,
     /// Where the commands write down that they ran.
     acts: TempDir,
@@ -110,6 +116,7 @@ impl Scene {
     /// All is well, and vai has seen it.
     fn set() -> Self {
         let (lab, mail) = (Lab::new(), MailCatcher::start());
+        let mut deliveries = Deliveries::new();
         let acts = TempDir::new().expect("a folder for what the commands write");
         let services = lab
             .container("services", Image::Tiny)
@@ -122,6 +129,9 @@ impl Scene {
         }
         let mut registry = lab.registry(registry());
         registry["notifications"] = mail.notifications();
+        let sinks = registry["notifications"]["channels"]["alerts"].as_array_mut();
+        sinks.expect("sinks").push(deliveries.sink());
+        deliveries.begin();
         let began = vec![boot_time().as_millis()];
         let vai = Vai::on_host_with(&registry, environment(0));
         for service in ["dying", "hopeless", "stable"] {
@@ -131,6 +141,7 @@ impl Scene {
         Self {
             vai,
             mail,
+            deliveries,
             services,
             acts,
             ahead: 0,
@@ -163,13 +174,14 @@ impl Scene {
     fn start(&mut self, more: u64) {
         self.ahead += more;
         self.began.push(boot_time().as_millis());
+        self.deliveries.begin();
         self.vai.start_again_ahead(self.ahead, environment(self.ahead));
     }
 
     /// A moment by chance: any, or close behind one at which something is
     /// stored, begun or sent.
     fn wait_for_death(&self, random: &mut Random) {
-        let (ran, came) = (self.commands().len(), self.mail.mails().len());
+        let (ran, came) = (self.commands().len(), self.mail.count());
         match random.below(4) {
             0 => thread::sleep(random.millis(2000)),
             1 => {
@@ -183,7 +195,7 @@ impl Scene {
                 thread::sleep(random.millis(300));
             }
             _ => {
-                until(LONGEST_LIFE, || (self.mail.mails().len() > came).then_some(()));
+                until(LONGEST_LIFE, || (self.mail.count() > came).then_some(()));
                 thread::sleep(random.millis(20));
             }
         }
@@ -207,6 +219,7 @@ impl Scene {
             self.admitted.entry(service.clone()).or_default().extend(spent);
         }
         self.amid_an_act += usize::from(kept.acts > 0);
+        self.deliveries.owe(&kept);
         self.kept = Some(kept);
 
         let commands = self.commands();
@@ -234,7 +247,7 @@ impl Scene {
         });
         assert!(self.vai.terminate().success());
         let kept = Kept::read(&self.vai.state_dir());
-        assert_eq!((kept.acts, kept.messages), (0, 0), "something is left");
+        assert_eq!((kept.acts, kept.messages.len()), (0, 0), "something is left");
         assert_eq!(self.services.living("database"), self.stable);
     }
 
@@ -256,18 +269,25 @@ impl Scene {
 
     fn tell(&self, rounds: u64) {
         let (commands, mails) = (self.commands(), self.mail.mails());
+        let deliveries = self.deliveries.count();
         let names: BTreeSet<_> = mails.iter().map(|mail| &mail.id).collect();
         let fullest = commands::none_is_over_its_ceiling(&commands, MAX_RESTARTS, WINDOW);
         println!(
             "killed {rounds} times, {} of them in the middle of an act; {} commands ran, at most \
-             {fullest:?} of {MAX_RESTARTS} in an hour; {} mails, {} of them again after a crash",
+             {fullest:?} of {MAX_RESTARTS} in an hour; {} times in the middle of a delivery; {} \
+             mails, {} of them again after a crash; {} messages at the webhook, {} of them again \
+             after a crash",
             self.amid_an_act,
             commands.len(),
+            deliveries.amid_a_delivery,
             mails.len(),
             mails.len() - names.len(),
+            deliveries.came,
+            deliveries.again(),
         );
         assert!(self.amid_an_act > 0, "no act was interrupted: nothing is shown");
         assert!(commands.len() as u64 > rounds / 10, "next to nothing happened: nothing is shown");
+        assert!(deliveries.amid_a_delivery > 0, "no delivery was interrupted: nothing is shown");
     }
 }
 
@@ -303,15 +323,10 @@ fn environment(ahead: u64) -> Vec<(String, String)> {
     vec![("VAI_TEST_AHEAD".to_owned(), format!("ahead-{ahead}"))]
 }
 
-/// The mails with this headline, a regular expression, alone or beside other
-/// news.
+/// The mails with this headline, a regular expression, alone or beside few other
+/// news or many.
 fn told(mail: &MailCatcher, headline: &str) -> Vec<Mail> {
-    let headline = Regex::new(&format!("(?m)^(== )?{headline}")).expect("it is one");
+    let headline = Regex::new(&format!("(?m)^(== |  - )?{headline}")).expect("it is one");
     let tells = |mail: &Mail| headline.is_match(&mail.subject) || headline.is_match(&mail.text);
     mail.mails().into_iter().filter(tells).collect()
-}
-
-fn number_of(variable: &str) -> Option<u64> {
-    let value = std::env::var(variable).ok()?;
-    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {value:?}")))
 }

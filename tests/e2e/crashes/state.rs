@@ -8,6 +8,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
+use vai_core::model::Notice;
 
 /// What a state file says, as far as it must not go backwards.
 pub(super) struct Kept {
@@ -23,7 +24,7 @@ pub(super) struct Kept {
     /// Acts that were admitted and have not ended.
     pub(super) acts: usize,
     /// Messages that have not reached everybody.
-    pub(super) messages: usize,
+    pub(super) messages: Vec<Notice>,
 }
 
 impl Kept {
@@ -56,7 +57,7 @@ impl Kept {
             spent: BTreeMap::new(),
             incidents: BTreeMap::new(),
             acts: 0,
-            messages: 0,
+            messages: Vec::new(),
         };
         let mut records = db.prepare("SELECT json FROM records").expect("it has records");
         let records = records.query_map([], |row| row.get::<_, String>(0)).expect("they are read");
@@ -80,9 +81,11 @@ impl Kept {
         } else if let Some([id, it]) = pair(&record["incident"]) {
             let incident = &it["incident"];
             self.incidents.insert(text(id), (number(&incident["since"]), text(&incident["root"])));
+        } else if let Some([_, notice]) = pair(&record["message"]) {
+            let notice = serde_json::from_value(notice.clone());
+            self.messages.push(notice.expect("a message is a notice"));
         }
         self.acts += usize::from(record["act"].is_array());
-        self.messages += usize::from(record["message"].is_array());
     }
 
     /// The open incident of this service: its name, and since when.

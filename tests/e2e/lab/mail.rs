@@ -27,6 +27,8 @@ pub(crate) struct Mail {
     pub(crate) at: u64,
     /// The plain text.
     pub(crate) text: String,
+    /// The same for who reads HTML.
+    pub(crate) html: String,
 }
 
 impl MailCatcher {
@@ -73,32 +75,48 @@ impl MailCatcher {
 
     /// All mails so far, oldest first.
     pub(crate) fn mails(&self) -> Vec<Mail> {
-        let lines = self.lines.all();
-        let mails = lines.iter().filter(|line| line.starts_with('{'));
-        mails
-            .map(|line| serde_json::from_str(line).expect("the catcher prints a mail a line"))
-            .collect()
+        self.lines.look(|lines| mails_in(lines).map(read).collect())
+    }
+
+    /// How many mails have come so far.
+    pub(crate) fn count(&self) -> usize {
+        self.lines.look(|lines| mails_in(lines).count())
     }
 
     /// Waits until there are `count` mails, and hands back the last of them.
     pub(crate) fn wait_for(&self, count: usize) -> Mail {
         eventually(&format!("mail {count}"), Duration::from_secs(60), || {
-            self.mails().into_iter().nth(count - 1)
+            self.lines.look(|lines| mails_in(lines).nth(count - 1).map(read))
         })
     }
 }
 
+/// The catcher prints a mail a line.
+fn mails_in(lines: &[String]) -> impl Iterator<Item = &str> {
+    lines.iter().map(String::as_str).filter(|line| line.starts_with('{'))
+}
+
+fn read(line: &str) -> Mail {
+    serde_json::from_str(line).expect("the catcher prints JSON")
+}
+
 fn run(port: u16, lines: &Lines) -> Child {
-    let python = std::env::var_os("VAI_E2E_PYTHON")
-        .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
-    let mut child = Command::new(python)
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/lab/mail_catcher.py"))
+    let mut child = python("mail_catcher.py")
         .arg(port.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .expect("Python can be run");
     lines.follow(child.stdout.take().expect("stdout is piped"));
     child
+}
+
+/// What runs a script of the lab's own.
+pub(super) fn python(script: &str) -> Command {
+    let python = std::env::var_os("VAI_E2E_PYTHON")
+        .expect("VAI_E2E_PYTHON names a Python with aiosmtpd; tests/run makes it");
+    let mut command = Command::new(python);
+    command.arg(format!("{}/tests/e2e/lab/{script}", env!("CARGO_MANIFEST_DIR")));
+    command
 }
 
 impl Drop for MailCatcher {

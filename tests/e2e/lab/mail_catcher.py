@@ -14,6 +14,7 @@ class Catcher:
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         text = mail.get_body(("plain",))
+        html = mail.get_body(("html",))
         caught = {
             "to": envelope.rcpt_tos,
             "subject": mail["Subject"],
@@ -21,6 +22,7 @@ class Catcher:
             "in_reply_to": mail["In-Reply-To"],
             "at": time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
             "text": text.get_content().replace("\r\n", "\n") if text else "",
+            "html": html.get_content() if html else "",
         }
         print(json.dumps(caught), flush=True)
         return "250 caught"
@@ -28,7 +30,7 @@ class Catcher:
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Catcher()), "127.0.0.1", int(sys.argv[1]))
+    server = await loop.create_server(lambda: SMTP(Catcher(), hostname="localhost"), "127.0.0.1", int(sys.argv[1]))
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -4,6 +4,7 @@
 pub(crate) mod calls;
 mod container;
 mod docker;
+mod doors;
 mod http_catcher;
 mod image;
 mod mail;
@@ -16,6 +17,7 @@ mod wait;
 
 pub(crate) use container::{Container, Spec};
 pub(crate) use docker::Engine;
+pub(crate) use doors::Doors;
 pub(crate) use http_catcher::HttpCatcher;
 pub(crate) use image::Image;
 pub(crate) use mail::{Mail, MailCatcher};
@@ -38,6 +40,12 @@ fn vai_binary() -> PathBuf {
     std::env::var_os("VAI_STATIC_BIN")
         .map(PathBuf::from)
         .expect("VAI_STATIC_BIN names the static binary; tests/run builds it and sets this")
+}
+
+/// What the environment sets by this name for a longer run than usual.
+pub(crate) fn number_of(variable: &str) -> Option<u64> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {value:?}")))
 }
 
 /// The containers and the network of one test. Dropping it removes them.

@@ -25,6 +25,11 @@ impl Lines {
         self.lock().clone()
     }
 
+    /// What `look` sees in all lines so far.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&[String]) -> T) -> T {
+        look(&self.lock())
+    }
+
     /// The first line from number `from` on that matches, and the number of
     /// the line after it.
     ///

@@ -1,27 +1,27 @@
-//! A1–A4 and A6: incidents and what is told of them.
+//! A1–A4 and A6: incidents and what is told of them, or not to be told.
 
 use super::known::Known;
+use super::silences::{Silences, is_left_alone};
 use super::{Heard, Violation};
-use crate::plan::Ms;
+use crate::plan::{MINUTE, Ms};
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::judge::{Change, Record, RecordKey};
 use vai_core::model::{
     AlertRequest, Event, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
-    ServiceName, ServiceView, StateLabel, Subject,
+    ServiceName, ServiceView, Severity, StateLabel, Subject,
 };
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Alerts {
-    /// The open ones and what they are about.
-    open: BTreeMap<IncidentId, (String, bool)>,
+    /// The open ones, as they were last recorded.
+    open: BTreeMap<IncidentId, Incident>,
     began: BTreeMap<IncidentId, Ms>,
     closed: BTreeSet<IncidentId>,
     told: BTreeMap<IncidentId, Told>,
     outbox: BTreeSet<MessageId>,
     /// Somebody looks after these.
     acknowledged: BTreeSet<IncidentId>,
-    /// Somebody wanted to hear nothing for a while, once.
-    silenced: bool,
+    silences: Silences,
 }
 
 /// What was told of an incident.
@@ -42,6 +42,13 @@ impl Alerts {
     }
 
     pub(crate) fn follow(&mut self, now: Ms, heard: &Heard<'_>, known: &Known) -> crate::Step {
+        if let Some(event) = heard.event {
+            self.silences.hear(now, heard.wall, event);
+        }
+        if let Some(Event::Alerts(AlertRequest::Acknowledge(name))) = heard.event {
+            let open = self.open.iter().filter(|(id, it)| id.0 == *name || it.root == *name);
+            self.acknowledged.extend(open.map(|(id, _)| id.clone()));
+        }
         for change in &heard.delta.changes {
             match change {
                 Change::Incident(incident) => self.recorded(now, incident)?,
@@ -55,13 +62,15 @@ impl Alerts {
                 _ => {}
             }
         }
-        self.silenced |= matches!(heard.event, Some(Event::Alerts(AlertRequest::Silence { .. })));
         // At a start the first step opens what is missing.
         let steps = heard.event.is_some();
         for change in heard.delta.changes.iter().filter(|_| steps) {
             if let Change::Service(view) = change {
                 self.belongs(now, view)?;
             }
+        }
+        if steps {
+            self.told_in_time(now, known)?;
         }
         match heard.event {
             Some(Event::Checked { ticket, .. }) => confirmed(now, &ticket.service, known),
@@ -71,9 +80,6 @@ impl Alerts {
     }
 
     fn recorded(&mut self, now: Ms, incident: &Incident) -> crate::Step {
-        if incident.acknowledged.is_some() {
-            self.acknowledged.insert(incident.id.clone());
-        }
         let violated = |words: String| {
             let words = format!("{}: {words}", incident.id.0);
             Err(Violation { invariant: "A2", at: now, words })
@@ -83,15 +89,16 @@ impl Alerts {
         }
         match &incident.phase {
             IncidentPhase::Open => {
-                let about = (incident.root.clone(), is_unstable(incident));
-                let twin =
-                    self.open.iter().find(|(id, root)| **id != incident.id && **root == about);
+                let is_twin = |it: &Incident| {
+                    it.root == incident.root && is_unstable(it) == is_unstable(incident)
+                };
+                let twin = self.open.iter().find(|(id, it)| **id != incident.id && is_twin(it));
                 if let Some((id, _)) = twin {
                     let words = format!("{} and {} are both open", id.0, incident.id.0);
                     return Err(Violation { invariant: "A1", at: now, words });
                 }
                 self.began.entry(incident.id.clone()).or_insert(now);
-                self.open.insert(incident.id.clone(), about);
+                self.open.insert(incident.id.clone(), incident.clone());
                 Ok(())
             }
             IncidentPhase::Closed { .. } => {
@@ -133,6 +140,7 @@ impl Alerts {
 
     /// Something is told: the bound of messages.
     fn told(&mut self, now: Ms, notice: &Notice, known: &Known) -> crate::Step {
+        self.may_be_told(now, notice, known)?;
         // Good news is about no incident that was ever open.
         if notice.kind == NoticeKind::Info {
             return Ok(());
@@ -172,9 +180,45 @@ impl Alerts {
         Ok(())
     }
 
-    /// Whether people know of it, or somebody wanted to hear nothing.
-    pub(crate) fn knows(&self, id: &IncidentId) -> bool {
-        self.silenced || self.told.get(id).is_some_and(|told| told.opened)
+    /// Nobody is told what is silenced; but whoever was told of a beginning is
+    /// told of its end.
+    fn may_be_told(&self, now: Ms, notice: &Notice, known: &Known) -> crate::Step {
+        let hidden = match notice.kind {
+            NoticeKind::Resolved => false,
+            NoticeKind::Info
+            | NoticeKind::Opened
+            | NoticeKind::Escalated
+            | NoticeKind::Joined
+            | NoticeKind::Reminder(_) => self.silences.hide(&notice.incident, known),
+        };
+        if hidden {
+            let words = format!("{:?} of {} is told", notice.kind, notice.incident.id.0);
+            return Err(Violation { invariant: "Silence", at: now, words });
+        }
+        Ok(())
+    }
+
+    /// What is not healed within a minute is told, and what is critical at once,
+    /// unless somebody wants to hear nothing of it; what is acknowledged is
+    /// recorded as that.
+    fn told_in_time(&self, now: Ms, known: &Known) -> crate::Step {
+        for (id, incident) in &self.open {
+            let violated = |invariant, words: &str| {
+                let words = format!("{} {words}", id.0);
+                Err(Violation { invariant, at: now, words })
+            };
+            if self.acknowledged.contains(id) && incident.acknowledged.is_none() {
+                return violated("A4", "is acknowledged, and nothing is known of it");
+            }
+            let since = self.began.get(id).copied().unwrap_or(now);
+            let is_time = incident.severity == Severity::Critical || now - since >= MINUTE;
+            let is_told = self.told.get(id).is_some_and(|told| told.opened);
+            let wanted = || !self.silences.hide(incident, known) && !is_left_alone(incident, known);
+            if is_time && !is_told && wanted() {
+                return violated("A2", "has to be told, and nobody is");
+            }
+        }
+        Ok(())
     }
 
     /// All but the incidents of unreliable services are over and told.
@@ -184,7 +228,7 @@ impl Alerts {
         if let Some((id, _)) = self
             .open
             .iter()
-            .find(|(id, (_, unstable))| !unstable && !unreliable.contains(&Some(id.0.clone())))
+            .find(|(id, it)| !is_unstable(it) && !unreliable.contains(&Some(id.0.clone())))
         {
             return violated("L1", format!("{} is still open", id.0));
         }
@@ -204,7 +248,7 @@ impl Alerts {
 }
 
 /// Whether it says that a service had to be healed too often.
-fn is_unstable(incident: &Incident) -> bool {
+pub(super) fn is_unstable(incident: &Incident) -> bool {
     incident.reason.starts_with("it had to be healed")
 }
 

@@ -344,7 +344,7 @@ impl Arrivals {
 }
 
 /// Every sink that can be used, and its channel.
-fn usable(sinks: &Sinks) -> impl Iterator<Item = (&str, &Sink<crate::sinks::Address>)> {
+pub(super) fn usable(sinks: &Sinks) -> impl Iterator<Item = (&str, &Sink<crate::sinks::Address>)> {
     sinks
         .channels
         .iter()
@@ -353,7 +353,7 @@ fn usable(sinks: &Sinks) -> impl Iterator<Item = (&str, &Sink<crate::sinks::Addr
 }
 
 /// Who has to be told, as the registry says.
-fn wanted(sinks: &Sinks, notice: &Notice) -> BTreeSet<Inbox> {
+pub(super) fn wanted(sinks: &Sinks, notice: &Notice) -> BTreeSet<Inbox> {
     let is_default = |channel: &str| sinks.default.iter().any(|it| it == channel);
     let is_named = |channel: &str, name: &str| match &notice.notify {
         Notify::Nobody => false,

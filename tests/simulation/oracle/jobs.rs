@@ -44,8 +44,8 @@ pub(super) struct Remembered {
     in_crontabs: BTreeSet<JobName>,
     in_flight: BTreeMap<TryId, Flight>,
     runs: BTreeMap<RunId, Note>,
-    /// Jobs whose last run failed, and since when.
-    failing: BTreeMap<JobName, Ms>,
+    /// Jobs whose last run failed.
+    failing: BTreeSet<JobName>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ impl Jobs {
         let scheduled = |name: &JobName| {
             jobs.get(name).is_some_and(|it| it.duty == vai_core::model::Duty::Scheduled)
         };
-        self.remembered.failing.retain(|name, _| scheduled(name));
+        self.remembered.failing.retain(scheduled);
     }
 
     pub(super) fn clock_shows(&mut self, now: Ms, wall: Wall, told: &[Scheduled]) -> crate::Step {
@@ -135,7 +135,7 @@ impl Jobs {
 
     pub(super) fn follow(&mut self, now: Ms, heard: &Heard<'_>, known: &Known) -> crate::Step {
         if let Some(event) = heard.event {
-            self.hear(now, heard.wall, event, known);
+            self.hear(now, Wall::from_millis(heard.wall), event, known);
         }
         for change in &heard.delta.changes {
             match change {
@@ -218,7 +218,7 @@ impl Jobs {
             }
             RunOutcome::Succeeded => _ = failing.remove(&run.job),
             RunOutcome::Failed | RunOutcome::TimedOut if run.scheduled.is_some() => {
-                failing.entry(run.job.clone()).or_insert(now);
+                failing.insert(run.job.clone());
             }
             _ => {}
         }
@@ -230,7 +230,7 @@ impl Jobs {
         for change in &heard.delta.changes {
             let Change::Run(run) = change else { continue };
             let Some(view) = self.views.get(&run.job) else { continue };
-            let failing = self.remembered.failing.contains_key(&run.job);
+            let failing = self.remembered.failing.contains(&run.job);
             if failing && view.incident.is_none() && heard.event.is_some() {
                 let words = format!("{} failed and is in no incident: {run:?}", run.job);
                 return Err(Violation { invariant: "A1", at: now, words });
@@ -323,14 +323,8 @@ impl Jobs {
         }
     }
 
-    /// What time alone breaks. `told` says whether people know of an incident.
-    pub(super) fn audit(
-        &mut self,
-        now: Ms,
-        clock: Now,
-        known: &Known,
-        told: impl Fn(&str) -> bool,
-    ) -> crate::Step {
+    /// What time alone breaks.
+    pub(super) fn audit(&mut self, now: Ms, clock: Now, known: &Known) -> crate::Step {
         if self.store_failed || now < self.undisturbed + HEARD_BY {
             return Ok(());
         }
@@ -344,14 +338,6 @@ impl Jobs {
             let view = self.views.get(&flight.job);
             if now > since && view.is_some_and(|it| it.incident.is_none()) {
                 return Err(violated(now, format!("{id:?} does not end, in no incident")));
-            }
-        }
-        for (name, &since) in &self.remembered.failing {
-            let id = self.views.get(name).and_then(|it| it.incident.as_deref());
-            let known = id.is_some_and(&told);
-            if now > since.max(self.undisturbed) + HEARD_BY && !known {
-                let words = format!("{name} failed, and nobody was told: {id:?}");
-                return Err(Violation { invariant: "A2", at: now, words });
             }
         }
         Ok(())
@@ -377,6 +363,14 @@ impl Jobs {
             }
         }
         Ok(())
+    }
+
+    /// All that came has its outcome.
+    pub(super) fn at_the_end(&self, now: Ms) -> crate::Step {
+        match self.remembered.timetable.owed().next() {
+            None => Ok(()),
+            Some((name, at, _)) => Err(violated(now, format!("{at:?} of {name} has no outcome"))),
+        }
     }
 
     pub(super) fn is_in_trouble(&self, name: &str) -> bool {

@@ -8,6 +8,8 @@ mod known;
 mod looks;
 mod network;
 mod restarts;
+mod routing;
+mod silences;
 mod tally;
 mod timetable;
 
@@ -19,9 +21,10 @@ use jobs::Jobs;
 use known::{Known, Remembered};
 use looks::Looks;
 use restarts::Restarts;
+use routing::{News, Routing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use vai_core::dispatch::Reached;
+use vai_core::dispatch::{Reached, Refusal};
 use vai_core::judge::Delta;
 use vai_core::model::{
     Act, ActRequest, Action, Event, IncidentId, Notice, Now, Run, RunRequest, Scheduled,
@@ -46,7 +49,6 @@ impl fmt::Display for Violation {
 /// One step of the core: what it was told, what it said, and which of its
 /// actions were dispatched.
 pub(crate) struct Heard<'a> {
-    pub(crate) wall: Wall,
     pub(crate) event: Option<&'a Event>,
     pub(crate) delta: &'a Delta,
     /// The outcomes of runs that were stored since the step before.
@@ -54,6 +56,8 @@ pub(crate) struct Heard<'a> {
     pub(crate) actions: &'a [Action],
     /// Since when nothing outside the host can really be reached.
     pub(crate) outside_lost: Option<Ms>,
+    /// The wall clock.
+    pub(crate) wall: i64,
 }
 
 /// All checks.
@@ -63,6 +67,7 @@ pub(crate) struct Oracle {
     looks: Looks,
     alerts: Alerts,
     arrivals: Arrivals,
+    routing: Routing,
     jobs: Jobs,
     /// What was stored last, from the first step on that could not be.
     stored: Option<Stored>,
@@ -74,6 +79,7 @@ struct Stored {
     restarts: Restarts,
     alerts: Alerts,
     debts: BTreeMap<IncidentId, Debt>,
+    news: News,
     jobs: jobs::Remembered,
 }
 
@@ -88,6 +94,7 @@ impl Oracle {
             looks: Looks::default(),
             alerts: Alerts::default(),
             arrivals: Arrivals::new(plan.sinks.clone(), repeat),
+            routing: Routing::new(plan.sinks.clone()),
             stored: None,
         }
     }
@@ -105,6 +112,7 @@ impl Oracle {
                 restarts: self.restarts.clone(),
                 alerts: self.alerts.clone(),
                 debts: self.arrivals.debts.clone(),
+                news: self.routing.news.clone(),
                 jobs: self.jobs.remembered(),
             });
         }
@@ -126,6 +134,7 @@ impl Oracle {
         self.restarts.follow(now, heard.delta, &self.known);
         self.alerts.follow(now, heard, &self.known)?;
         self.arrivals.follow(now, heard.delta);
+        self.routing.follow(now, heard.delta);
         self.jobs.follow(now, heard, &self.known)?;
         for action in heard.actions {
             match action {
@@ -179,17 +188,19 @@ impl Oracle {
 
     /// vai is gone, and if `lossy`, what it had not stored with it.
     pub(crate) fn crashed(&mut self, lossy: bool) {
-        let (known, restarts, alerts, debts, jobs) = match self.stored.take().filter(|_| lossy) {
-            Some(Stored { known, restarts, alerts, debts, jobs }) => {
-                (Some(known), Some(restarts), Some(alerts), Some(debts), Some(jobs))
-            }
-            None => (None, None, None, None, None),
-        };
+        let (known, restarts, alerts, debts, news, jobs) =
+            match self.stored.take().filter(|_| lossy) {
+                Some(Stored { known, restarts, alerts, debts, news, jobs }) => {
+                    (Some(known), Some(restarts), Some(alerts), Some(debts), Some(news), Some(jobs))
+                }
+                None => (None, None, None, None, None, None),
+            };
         self.known.crashed(known);
         self.looks.crashed();
         self.restarts.crashed(restarts);
         self.alerts.crashed(alerts);
         self.arrivals.crashed(debts);
+        self.routing.crashed(news);
         self.jobs.crashed(jobs, lossy);
     }
 
@@ -214,8 +225,7 @@ impl Oracle {
     }
 
     pub(crate) fn audit_jobs(&mut self, now: Ms, clock: Now) -> crate::Step {
-        let told = |id: &str| self.alerts.knows(&IncidentId(id.to_owned()));
-        self.jobs.audit(now, clock, &self.known, told)
+        self.jobs.audit(now, clock, &self.known)
     }
 
     pub(crate) fn is_job_in_trouble(&self, job: &str) -> bool {
@@ -230,24 +240,48 @@ impl Oracle {
     pub(crate) fn suspended(&mut self, until: Ms) {
         self.looks.from(until);
         self.known.suspended();
+        self.routing.suspended(until);
     }
 
-    /// `lives`: whoever sent it is there to know.
+    /// What was sent at `asked`. `lives`: whoever sent it is there to know.
     pub(crate) fn arrived(
         &mut self,
         now: Ms,
         inbox: Inbox,
         notices: &[Notice],
+        asked: Ms,
         lives: bool,
     ) -> crate::Step {
+        self.routing.arrived(now, inbox, notices, asked)?;
         self.arrivals.arrived(now, inbox, notices, lives)
+    }
+
+    /// How the sender knows that a sink answered.
+    pub(crate) fn answered(&mut self, now: Ms, inbox: Inbox, result: Result<(), Refusal>) {
+        match result {
+            Ok(()) | Err(Refusal::Final) => self.routing.takes(inbox),
+            Err(Refusal::Passing(_)) => self.routing.fails(now, inbox),
+        }
     }
 
     pub(crate) fn refused(&mut self, inbox: Inbox, notices: &[Notice]) {
         self.arrivals.refused(inbox, notices);
+        self.routing.refused(inbox, notices);
+    }
+
+    /// Others are told instead of a sink.
+    pub(crate) fn fell_back(
+        &mut self,
+        now: Ms,
+        inbox: Inbox,
+        notice: &Notice,
+        others: &[Inbox],
+    ) -> crate::Step {
+        self.routing.fell_back(now, inbox, notice, others)
     }
 
     pub(crate) fn given_up(&mut self, now: Ms, inbox: Inbox, notices: &[Notice]) -> crate::Step {
+        self.routing.refused(inbox, notices);
         self.arrivals.given_up(now, inbox, notices)
     }
 
@@ -258,10 +292,12 @@ impl Oracle {
     /// The registry has these sinks now; `told` is what a new vai knows.
     pub(crate) fn sinks_are(&mut self, sinks: &Sinks, told: Option<&[Reached]>) {
         self.arrivals.sinks_are(sinks, told);
+        self.routing.sinks_are(sinks, told);
     }
 
-    /// What time alone breaks.
+    /// What time alone breaks, while vai lives. `up`: and sees everything.
     pub(crate) fn audit(&mut self, now: Ms, up: bool) -> crate::Step {
+        self.routing.audit(now)?;
         if up { self.looks.audit(now, &self.known, &self.restarts) } else { Ok(()) }
     }
 
@@ -287,6 +323,7 @@ impl Oracle {
         if undelivered > 0 {
             return violated(format!("{undelivered} incidents have news that is still to be sent"));
         }
+        self.jobs.at_the_end(now)?;
         self.arrivals.at_the_end(now)?;
         self.alerts.at_the_end(now, &unreliable)
     }

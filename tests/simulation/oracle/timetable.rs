@@ -130,6 +130,8 @@ pub(super) struct Timetable {
     came: BTreeMap<(JobName, String), BTreeMap<Wall, Came>>,
     /// What the clock showed when this vai last looked at it.
     shown: Option<Wall>,
+    /// How far that was set back then.
+    back: Duration,
     pub(super) counted: u64,
 }
 
@@ -155,19 +157,20 @@ impl Timetable {
 
     /// vai looks at the clock, and this is what its schedules say.
     pub(super) fn clock_shows(&mut self, wall: Wall, told: &[Scheduled]) -> Result<(), String> {
-        let back = self.shown.replace(wall).map_or(Duration::ZERO, |shown| shown.since(wall));
-        for (name, row) in &mut self.rows {
-            row.correct(wall, back);
-            let expected = row.until.map_or_else(Vec::new, |it| row.clockwork.within(it, wall));
+        self.back = self.shown.replace(wall).map_or(Duration::ZERO, |shown| shown.since(wall));
+        for (name, row) in &self.rows {
+            let until = row.corrected(wall, self.back);
+            let expected = until.map_or_else(Vec::new, |it| row.clockwork.within(it, wall));
             let told = told.iter().find(|it| it.job == *name);
             let said = told.map_or_else(Vec::new, |it| row.expand(it));
-            let count = told.map_or(0, |it| {
-                it.earlier.map_or(0, |it| it.count as usize) + usize::from(it.due.is_some())
-            });
+            let earlier = told.and_then(|it| it.earlier).map_or(0, |it| it.count as usize);
+            let count = earlier + usize::from(told.is_some_and(|it| it.due.is_some()));
             if said != expected || count != expected.len() {
-                let words =
-                    format!("{name} ({}): {expected:?} came, told was {told:?}", row.schedule);
-                return Err(words);
+                let (first, last, all) = (expected.first(), expected.last(), expected.len());
+                return Err(format!(
+                    "{name} ({}): {all} came, from {first:?} to {last:?}; told was {told:?}",
+                    row.schedule
+                ));
             }
         }
         Ok(())
@@ -178,10 +181,9 @@ impl Timetable {
         for told in told {
             let Some(row) = self.rows.get_mut(&told.job) else { continue };
             let came = row.expand(told);
-            if !came.is_empty() || row.until.is_none() {
-                row.until = Some(wall);
-                row.next = row.clockwork.next(wall);
-            }
+            let until = row.corrected(wall, self.back).filter(|_| came.is_empty());
+            row.until = Some(until.unwrap_or(wall));
+            row.next = row.until.and_then(|until| row.clockwork.next(until));
             self.counted += came.len() as u64;
             let key = (told.job.clone(), row.schedule.clone());
             let all = self.came.entry(key).or_default();
@@ -233,16 +235,12 @@ impl Timetable {
 }
 
 impl Row {
-    /// A clock that was set back by much lets things come again.
-    fn correct(&mut self, wall: Wall, back: Duration) {
-        let correction = self.clockwork.correction();
-        if let Some(until) = self.until
-            && until > wall
-            && back.max(until.since(wall)) > correction
-        {
-            self.until = Some(wall);
-            self.next = self.clockwork.next(wall);
-        }
+    /// From where on instants are new: a clock that was set back by much lets
+    /// things come again.
+    fn corrected(&self, wall: Wall, back: Duration) -> Option<Wall> {
+        let comes_again =
+            |until: Wall| until > wall && back.max(until.since(wall)) > self.clockwork.correction();
+        self.until.map(|until| if comes_again(until) { wall } else { until })
     }
 
     fn expand(&self, told: &Scheduled) -> Vec<Wall> {

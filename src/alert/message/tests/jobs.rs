@@ -64,7 +64,7 @@ fn every_other_kind_in_a_line() {
         backup(StateLabel::Unknown, "2 runs were missed: vai was not running"),
         backup(StateLabel::Blocked, skipped),
         backup(StateLabel::Degraded, "it runs for 1 min already, usually it takes 20 s"),
-        backup(StateLabel::Held, "held: also in /etc/cron.d/backup:3"),
+        backup(StateLabel::Held, "also in /etc/cron.d/backup:3"),
     ];
     let lines = table
         .map(|incident| composed(&[notice(incident, OPENED, 5)], EvidenceDetail::Full, 6).title);
@@ -80,7 +80,7 @@ fn missed() {
 #[test]
 fn held_by_another_scheduler() {
     let next = "vai does not run it until one of the two is gone".to_owned();
-    let held = backup(StateLabel::Held, "held: also in /etc/cron.d/backup:3");
+    let held = backup(StateLabel::Held, "also in /etc/cron.d/backup:3");
     assert_snapshot!(shown(&[notice(Incident { next, ..held }, OPENED, 5)], 6));
 }
 

@@ -337,3 +337,23 @@ fn a_storm_is_a_line_each_then_names_then_a_number() {
     assert!(message.body.contains(" and 680 more\n"), "{}", message.body);
     assert_snapshot!(composed(&storm(24), EvidenceDetail::Full, 70).body);
 }
+
+#[test]
+fn the_names_at_the_end_of_a_storm_say_how_each_stands() {
+    let named = |name: String| Incident { id: IncidentId(name.clone()), root: name, ..redis() };
+    let down = (0..22).rev().map(|n| notice(named(format!("down-{n:02}")), OPENED, 60));
+    let over = (0..3).rev().map(|n| over(named(format!("over-{n}")), 65, ""));
+    let message = composed(&down.chain(over).collect::<Vec<_>>(), EvidenceDetail::Full, 70);
+    assert_eq!(
+        message.title,
+        "22 DOWN: down-21, down-20, down-19 and 19 more \
+                               · 3 RESOLVED: over-2, over-1, over-0"
+    );
+    assert!(
+        message
+            .body
+            .contains("\nAnd DOWN: down-00, down-01\nAnd RESOLVED: over-0, over-1, over-2\n"),
+        "{}",
+        message.body
+    );
+}

@@ -233,7 +233,20 @@ fn without_a_fallback_a_rejection_is_the_end_and_is_said() {
     assert_eq!(world.done, [1]);
     let fallen_back = world.dispatch.take_fallen_back();
     assert_eq!(fallen_back.len(), 1);
-    assert!(fallen_back[0].1.is_empty());
+    assert!(fallen_back[0].told_to.is_empty() && fallen_back[0].known_to.is_empty());
+}
+
+#[test]
+fn a_fallback_that_has_it_already_is_no_fallback_that_is_missing() {
+    let mut both = plan();
+    both.default = vec!["mail".to_owned(), "pager".to_owned()];
+    let mut world = World::new(both);
+    world.answers("mail", Err(Refusal::Final));
+    world.tell("redis", Opened, Critical);
+    world.run_to(60);
+    let fallen_back = world.dispatch.take_fallen_back().remove(0);
+    assert_eq!((fallen_back.told_to.len(), fallen_back.known_to.len()), (0, 1));
+    assert_eq!(fallen_back.notice.incident.root, "redis");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::{QUIET_HEALING, Root, Scene, WARNING_REPEAT, is_silenced};
 use crate::judge::gate::Gate;
 use crate::judge::jobs::JobMachine;
-use crate::judge::machine::{Machine, OutageKind};
+use crate::judge::machine::{Machine, Outage, OutageKind};
 use crate::model::{
     Affected, Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice,
     NoticeKind, Notify, Now, Place, ServiceName, Severity, SilenceScope, StateLabel, Time,
@@ -150,11 +150,12 @@ impl IncidentMemory {
             self.incident.evidence.clone_from(&outage.evidence);
         }
         self.incident.history = match root {
-            Some(_) => main.kept.outage.as_ref().map_or_else(Vec::new, |it| it.history.clone()),
+            Some(_) => main.kept.outage.as_ref().map_or_else(Vec::new, Outage::history),
             None => members()
                 .filter_map(|machine| Some((machine, machine.kept.outage.as_ref()?)))
                 .flat_map(|(machine, it)| {
-                    it.history.iter().map(move |line| format!("{}: {line}", machine.service.name))
+                    let name = &machine.service.name;
+                    it.history().into_iter().map(move |line| format!("{name}: {line}"))
                 })
                 .collect(),
         };

@@ -164,13 +164,13 @@ impl Core {
             let duty = job.duty;
             match self.jobs.get_mut(&name) {
                 Some(machine) => {
-                    machine.job = job;
+                    machine.replace_job(job);
                     machine.kept.gone = None;
                     machine.keep_to_schedule();
                 }
                 None => {
                     let kept = self.remembered.jobs.get(&name).cloned().unwrap_or_default();
-                    self.jobs.machines.insert(name.clone(), JobMachine::new(job, kept));
+                    self.jobs.machines.insert(name.clone(), JobMachine::new(now, job, kept));
                 }
             }
             if duty != Duty::Scheduled {
@@ -236,6 +236,7 @@ impl Core {
     pub(in crate::judge) fn found_in_crontabs(&mut self, now: Now, found: Vec<TwoSchedulers>) {
         for TwoSchedulers { job, found } in found {
             let Some(machine) = self.jobs.get_mut(&job) else { continue };
+            machine.kept.looked_elsewhere = true;
             if machine.kept.elsewhere != found {
                 machine.kept.elsewhere = found;
                 self.hold(now, &job);

@@ -1,11 +1,10 @@
 //! What came of a try, and of a run: its one outcome.
 
-use super::due::ON_TIME;
 use super::memory::{OpenRun, Stage};
 use crate::judge::{Change, Core, EngineLink, Out, backoff};
 use crate::model::{
-    HowEnded, Instants, JobName, Notify, Now, Run, RunEnd, RunId, RunOutcome, RunReport, Subject,
-    Time, TryId,
+    HowEnded, Instants, Job, JobName, Notify, Now, Place, Run, RunEnd, RunId, RunOutcome,
+    RunReport, SilenceScope, Subject, Time, TryId,
 };
 use crate::words;
 use std::sync::Arc;
@@ -50,7 +49,6 @@ impl Core {
     }
 
     fn try_ended(&mut self, now: Now, name: &JobName, run: &OpenRun, end: RunEnd, out: &mut Out) {
-        let resumed = run.under_way().is_some_and(|it| it.resumed);
         match &end.how {
             HowEnded::Exited(0) => {
                 self.conclude(now, name, run.id, RunOutcome::Succeeded, Some(end), out);
@@ -70,36 +68,35 @@ impl Core {
                 let skip = Skip::NotAsked("a newer run came first".to_owned());
                 self.skip(now, name, run.id, skip, out);
             }
-            HowEnded::NotBegun(_) if self.may_begin_later(run, now, name) => {
-                self.change_stage(name, run.id, Stage::Pending { until: self.latest(run, name) });
-            }
-            HowEnded::NotBegun(why) if resumed && !run.failures.is_empty() => {
-                self.no_further_try(now, name, run.id, &why.clone(), out);
-            }
-            HowEnded::NotBegun(why) if resumed => {
+            HowEnded::NotBegun(why) => {
+                let resumed = run.under_way().is_some_and(|it| it.resumed);
                 let why = why.clone();
-                self.miss_run(now, name, run.id, why, out);
+                if let Some(until) = self.may_begin_until(run, now, name) {
+                    self.change_stage(name, run.id, Stage::Pending { until });
+                } else if resumed && !run.failures.is_empty() {
+                    self.no_further_try(now, name, run.id, &why, out);
+                } else if resumed {
+                    self.miss_run(now, name, run.id, why, out);
+                } else {
+                    self.try_failed(now, name, run.id, end, out);
+                }
             }
             HowEnded::Exited(_)
             | HowEnded::Signalled(_)
             | HowEnded::TimedOut { .. }
-            | HowEnded::NotBegun(_)
             | HowEnded::Lost(_) => self.try_failed(now, name, run.id, end, out),
         }
     }
 
-    /// Whether a try that certainly was not begun may still be begun in time:
-    /// the engine went away just now, or `vai` ended just before it.
-    fn may_begin_later(&self, run: &OpenRun, now: Now, name: &JobName) -> bool {
+    /// Until when a run may still begin of which certainly no try was begun,
+    /// because the engine went away just now or `vai` ended just before it;
+    /// `None` if that is not so, or not any more.
+    fn may_begin_until(&self, run: &OpenRun, now: Now, name: &JobName) -> Option<Time> {
         let resumed = run.under_way().is_some_and(|it| it.resumed);
         let gone = matches!(self.engine, EngineLink::Gone { .. });
-        (resumed || gone) && run.failures.is_empty() && now.mono < self.latest(run, name)
-    }
-
-    /// Until when it may begin.
-    fn latest(&self, run: &OpenRun, name: &JobName) -> Time {
-        let catch_up = self.jobs.get(name).map_or(Duration::ZERO, |it| it.job.catch_up);
-        run.decided.mono + catch_up.max(ON_TIME)
+        let machine = self.jobs.get(name)?;
+        let left = machine.time_left(run, now);
+        ((resumed || gone) && run.failures.is_empty() && !left.is_zero()).then(|| now.mono + left)
     }
 
     fn change_stage(&mut self, name: &JobName, id: RunId, stage: Stage) {
@@ -232,7 +229,11 @@ impl Core {
         if settled {
             let took = words::duration(record.took);
             self.job_settled(name, &format!("it ran again and succeeded in {took}"));
-        } else if outcome == RunOutcome::Succeeded && job.notify_on_success && !by_hand {
+        } else if outcome == RunOutcome::Succeeded
+            && job.notify_on_success
+            && !by_hand
+            && !self.is_job_silenced(&job, now)
+        {
             self.tell_success(now, &record, job.notify.clone(), out);
         }
     }
@@ -244,6 +245,17 @@ impl Core {
             machine.kept.last = Some(Run { tail: String::new(), ..record.clone() });
         }
         out.changes.push(Change::Run(Box::new(record)));
+    }
+
+    /// Whether an operator wants to hear nothing of it.
+    fn is_job_silenced(&self, job: &Job, now: Now) -> bool {
+        let mut silences = self.host.silences.iter().filter(|it| it.is_in_force(now));
+        silences.any(|it| match &it.scope {
+            SilenceScope::Everything => true,
+            SilenceScope::Job(name) => *name == job.name,
+            SilenceScope::Container(key) => job.place == Place::Container(key.clone()),
+            SilenceScope::Service(_) => false,
+        })
     }
 
     fn tell_success(&mut self, now: Now, record: &Run, notify: Notify, out: &mut Out) {

@@ -36,6 +36,10 @@ impl Core {
                 self.job_dependency(dependency)?;
             }
         }
+        if machine.waits_for_crontabs(run).is_some_and(|until| now.mono < until) {
+            let why = "the crontabs of its container were not read yet".to_owned();
+            return Err(JobGate::Wait(Skip::NotAsked(why)));
+        }
         if machine.overlaps(run) {
             let why = "another run of it is still under way".to_owned();
             return Err(JobGate::Wait(Skip::NotAsked(why)));

@@ -1,3 +1,4 @@
+use super::due::ON_TIME;
 use super::memory::{JobMemory, OpenRun, Stage};
 use crate::model::{ContainerKey, Duty, Job, Now, Overlap, Place, Time, Wall};
 use std::sync::Arc;
@@ -6,6 +7,9 @@ use std::time::Duration;
 /// A try that has not ended so long after its time-out never will by itself:
 /// ending it takes 12 s at most.
 pub(super) const OVERDUE_AFTER: Duration = Duration::from_secs(60);
+
+/// Crontabs that nobody could read by then hold up no run.
+const CRONTABS_WITHIN: Duration = Duration::from_secs(15);
 
 /// One job.
 #[derive(Clone, Debug)]
@@ -24,7 +28,7 @@ pub(crate) struct JobMachine {
 }
 
 impl JobMachine {
-    pub(super) fn new(job: Arc<Job>, mut kept: JobMemory) -> Self {
+    pub(super) fn new(now: Now, job: Arc<Job>, mut kept: JobMemory) -> Self {
         kept.gone = None;
         for run in &mut kept.open {
             if let Stage::Running(mut under_way) = run.stage.clone() {
@@ -33,8 +37,23 @@ impl JobMachine {
             }
         }
         let mut machine = Self { job, kept, next: None, heard: false, window: None, touched: true };
+        machine.wait_anew(now);
         machine.keep_to_schedule();
         machine
+    }
+
+    /// Its entry in the registry is read anew.
+    pub(super) fn replace_job(&mut self, job: Arc<Job>) {
+        if self.job.place != job.place || self.job.command != job.command {
+            self.kept.looked_elsewhere = false;
+        }
+        self.job = job;
+    }
+
+    /// Until when a run of it waits for the crontabs of its container to be
+    /// read: that it is in none of them is not known yet.
+    pub(super) fn waits_for_crontabs(&self, run: &OpenRun) -> Option<Time> {
+        (!self.kept.looked_elsewhere).then_some(run.decided.mono + CRONTABS_WITHIN)
     }
 
     /// Another schedule is another beginning: what was due by the one before is
@@ -45,6 +64,24 @@ impl JobMachine {
             self.next = None;
         }
         self.kept.schedule.clone_from(&self.job.schedule);
+    }
+
+    /// Runs that could not begin yet: how long they may still wait is told by
+    /// the wall clock, as their instant is.
+    fn wait_anew(&mut self, now: Now) {
+        let left: Vec<Duration> =
+            self.kept.open.iter().map(|run| self.time_left(run, now)).collect();
+        for (run, left) in self.kept.open.iter_mut().zip(left) {
+            if let Stage::Pending { until } = &mut run.stage {
+                *until = now.mono + left;
+            }
+        }
+    }
+
+    /// How long a run may still wait to begin.
+    pub(super) fn time_left(&self, run: &OpenRun, now: Now) -> Duration {
+        let since = run.scheduled.unwrap_or(run.decided.wall);
+        ON_TIME.max(self.job.catch_up).saturating_sub(now.wall.since(since))
     }
 
     pub(super) fn is_scheduled(&self) -> bool {
@@ -90,7 +127,7 @@ impl JobMachine {
     /// When time alone gives something to do after `now`.
     pub(super) fn next_wake(&self, now: Time) -> Option<Time> {
         let waits = self.kept.open.iter().flat_map(|run| match &run.stage {
-            Stage::Pending { until } => [Some(*until), None],
+            Stage::Pending { until } => [Some(*until), self.waits_for_crontabs(run)],
             Stage::Retrying { at } => [Some(*at), None],
             Stage::Running(it) => [Some(self.overdue_at(it.since)), self.slow_at(it.since)],
             Stage::Resuming(it) => [Some(self.overdue_at(it.since)), None],

@@ -30,6 +30,8 @@ pub struct JobMemory {
     pub(super) troubles: Troubles,
     /// Where the crontabs of its own container name it, if they do.
     pub(super) elsewhere: Option<String>,
+    /// That was looked for, of the job as it is.
+    pub(super) looked_elsewhere: bool,
     /// When it left the registry.
     pub(super) gone: Option<Now>,
 }

@@ -179,7 +179,8 @@ impl JobMachine {
 
     fn raise(&mut self, now: Now, kind: Kind, reason: String) {
         let next = match kind {
-            Kind::Held => "vai does not run it until one of the two is gone".to_owned(),
+            Kind::Held if self.job.held.is_some() => "vai does not run it until it is set".into(),
+            Kind::Held => "vai does not run it until one of the two is gone".into(),
             Kind::Slow | Kind::Overdue if self.is_running() => {
                 let may = words::duration(self.job.timeout);
                 format!("vai goes on waiting for it; it may take {may}")
@@ -211,10 +212,9 @@ impl Core {
         let held = machine.held().filter(|_| machine.is_scheduled());
         match held {
             Some(held) => {
-                let reason = format!("held: {held}");
                 let known = machine.kept.troubles.get(&Kind::Held);
-                if known.is_none_or(|known| known.reason != reason) {
-                    machine.raise(now, Kind::Held, reason);
+                if known.is_none_or(|known| known.reason != held) {
+                    machine.raise(now, Kind::Held, held);
                 }
             }
             None => {

@@ -5,7 +5,7 @@ impl Machine {
     pub(crate) fn proposal(&self, standing: &Standing, now: Time) -> Option<Proposal> {
         match &self.kept.state {
             State::Starting(Starting::Wanted { since, asked, .. }) => {
-                let failing = *asked || matches!(self.condition(now), Condition::Failed(..));
+                let failing = *asked || matches!(self.condition(now), Condition::Failed(_));
                 failing.then_some(Proposal {
                     act: Act::Start,
                     since: since.mono,
@@ -19,7 +19,7 @@ impl Machine {
                     (Standing::Died(_) | Standing::Looping { by_policy: true, .. }, _) => {
                         Risk::Proven
                     }
-                    (_, Condition::Failed(_, failing)) => Risk::of(&failing),
+                    (_, Condition::Failed(failing)) => Risk::of(&failing),
                     _ => return None,
                 };
                 // For an empty ladder the arbiter's gate says so; what is
@@ -47,9 +47,9 @@ impl Machine {
         let words = gate.words(now.mono);
         self.gate = Some(gate);
         if let State::Starting(Starting::Wanted { since, .. }) = self.kept.state
-            && let Some((check, failing)) = self.failing()
+            && let Some(failing) = self.failing()
         {
-            self.start_is_late(now, since, &check, &failing);
+            self.start_is_late(now, since, &failing);
         }
         let to = self.label();
         if from != to {
@@ -89,8 +89,9 @@ impl Machine {
                 }
             }
             Act::Start => {
-                self.kept.start_spent.clone_from(&self.kept.instance);
-                let running = State::Starting(Starting::Running { act: id, since: now });
+                let spent = self.kept.instance.clone();
+                let before = std::mem::replace(&mut self.kept.start_spent, spent);
+                let running = State::Starting(Starting::Running { act: id, since: now, before });
                 if asks_again {
                     self.kept.state = running;
                 } else {
@@ -111,7 +112,7 @@ impl Machine {
     ) {
         let starting = self.is_starting();
         if let Some(outage) = &mut self.kept.outage {
-            outage.history.extend(report.steps);
+            report.steps.into_iter().for_each(|step| outage.tell(step));
             outage.evidence = report.evidence;
         }
         if report.instance.is_some() {
@@ -119,7 +120,7 @@ impl Machine {
         }
         let (command_failed, still_there) = match report.outcome {
             ActOutcome::Refused { gate, by_hand } => {
-                self.refused(now, gate, by_hand, starting, step);
+                self.refused(now, gate, by_hand, step);
                 return;
             }
             ActOutcome::Done { still_there } => (None, still_there),
@@ -144,17 +145,17 @@ impl Machine {
         self.enter(now, state, "waiting for its check", step);
     }
 
-    fn refused(&mut self, now: Now, why: String, by_hand: bool, starting: bool, step: &mut Step) {
+    fn refused(&mut self, now: Now, why: String, by_hand: bool, step: &mut Step) {
         const ASK_AGAIN: Duration = Duration::from_secs(10);
         let until = now.mono + ASK_AGAIN;
         let gate = if by_hand { Gate::Marker { why, until } } else { Gate::Refused { why, until } };
         let from = self.label();
-        if starting {
-            self.kept.start_spent = None;
+        if let State::Starting(Starting::Running { before, .. }) = &mut self.kept.state {
+            self.kept.start_spent = before.take();
             self.kept.effort.start_refused(gate.clone());
             let fault = self
                 .failing()
-                .map_or_else(|| Fault::new(FaultKind::ProcessAbsent, ""), |(_, f)| f.fault);
+                .map_or_else(|| Fault::new(FaultKind::ProcessAbsent, ""), |failing| failing.fault);
             self.kept.state = State::Starting(Starting::Wanted { fault, since: now, asked: false });
         } else {
             self.kept.effort.refused(gate.clone());

@@ -139,7 +139,7 @@ impl Machine {
     }
 
     /// The first check that fails right now.
-    pub(super) fn failing(&self) -> Option<(String, Failing)> {
-        self.restarting().find_map(|(run, check)| Some((check.name.clone(), run.tally.failing()?)))
+    pub(super) fn failing(&self) -> Option<Failing> {
+        self.restarting().find_map(|(run, _)| run.tally.failing())
     }
 }

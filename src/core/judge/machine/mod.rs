@@ -122,8 +122,14 @@ enum Starting {
     Looking { until: Time },
     /// It is down in a new instance and wants its start; why it is thought so.
     Wanted { fault: Fault, since: Now, asked: bool },
-    /// Its start is under way.
-    Running { act: ActId, since: Now },
+    /// Its start is under way. If it comes to nothing, the one of this instance
+    /// was spent where it had been `before`.
+    Running {
+        act: ActId,
+        since: Now,
+        #[serde(default)]
+        before: Option<Instance>,
+    },
     /// Its start was made and is being proven.
     Proving(Proof),
 }
@@ -155,7 +161,6 @@ enum Hold {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outage {
     pub(crate) kind: OutageKind,
-    pub(crate) check: String,
     pub(crate) reason: String,
     /// The first fail.
     pub(crate) since: Now,
@@ -167,9 +172,35 @@ pub(crate) struct Outage {
     #[serde(default)]
     pub(crate) proven: bool,
     pub(crate) attempts: u32,
-    /// What was done and what came of it.
-    pub(crate) history: Vec<String>,
+    /// What was done and what came of it: of a long one its beginning and end.
+    history: Vec<String>,
+    /// Lines that are not kept of what came between.
+    #[serde(default)]
+    left_out: u32,
     pub(crate) evidence: Evidence,
+}
+
+impl Outage {
+    /// Lines kept of the beginning of its history, and in all.
+    const FIRST_LINES: usize = 4;
+    const MOST_LINES: usize = 40;
+
+    fn tell(&mut self, line: String) {
+        if self.history.len() >= Self::MOST_LINES {
+            self.history.remove(Self::FIRST_LINES);
+            self.left_out += 1;
+        }
+        self.history.push(line);
+    }
+
+    /// What was done and what came of it, oldest first.
+    pub(crate) fn history(&self) -> Vec<String> {
+        let mut lines = self.history.clone();
+        if self.left_out > 0 {
+            lines.insert(Self::FIRST_LINES, format!("… {} more …", self.left_out));
+        }
+        lines
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

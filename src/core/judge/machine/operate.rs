@@ -100,7 +100,7 @@ impl Machine {
         match &self.kept.outage {
             Some(outage) if matches!(outage.kind, OutageKind::Broken(_)) => Some(outage.since),
             _ if matches!(self.kept.state, State::Suspect(_)) => {
-                self.failing().map(|(_, failing)| failing.since)
+                self.failing().map(|failing| failing.since)
             }
             _ => None,
         }

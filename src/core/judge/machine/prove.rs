@@ -48,19 +48,19 @@ impl Machine {
             Starting::Running { .. } => {}
             Starting::Proving(proof) => self.review_proof(now, &proof, step),
             Starting::Looking { until } => match self.condition(now.mono) {
-                Condition::Failed(check, failing) => {
+                Condition::Failed(failing) => {
                     if self.may_start() {
                         self.want_start(now, failing, step);
                     } else if failing.has_ended() || now.mono >= until {
-                        self.confirmed(now, &check, &failing, step);
+                        self.confirmed(now, &failing, step);
                     }
                 }
                 condition => self.arriving(now, condition, step),
             },
             Starting::Wanted { since, .. } => {
                 let condition = self.condition(now.mono);
-                if let Condition::Failed(check, failing) = &condition {
-                    self.start_is_late(now, since, check, failing);
+                if let Condition::Failed(failing) = &condition {
+                    self.start_is_late(now, since, failing);
                 }
                 self.arriving(now, condition, step);
             }
@@ -68,12 +68,12 @@ impl Machine {
     }
 
     /// A start is no incident, but one that is not made is.
-    pub(super) fn start_is_late(&mut self, now: Now, wanted: Now, check: &str, failing: &Failing) {
+    pub(super) fn start_is_late(&mut self, now: Now, wanted: Now, failing: &Failing) {
         let hopeless = self.gate.as_ref().is_some_and(Gate::is_final);
         let late = hopeless || now.mono >= wanted.mono + START_TOLD_AFTER;
         if late && self.kept.outage.is_none() {
             let kind = OutageKind::Broken(failing.fault.kind);
-            self.open(now, kind, check, &failing.fault.detail, failing.since);
+            self.open(now, kind, &failing.fault.detail, failing.since);
         }
     }
 
@@ -90,9 +90,9 @@ impl Machine {
                 let how = if self.kept.outage.is_some() { "came back" } else { "found well" };
                 self.become_well(now, how, step);
             }
-            Condition::Degraded(check, why) if self.kept.outage.is_none() || self.is_proven() => {
+            Condition::Degraded(why) if self.kept.outage.is_none() || self.is_proven() => {
                 self.half_recovered(now, "came back, degraded", step);
-                self.degraded(now, &check, why, step);
+                self.degraded(now, why, step);
             }
             Condition::HalfBlind(why) if self.kept.outage.is_none() || self.is_proven() => {
                 self.half_blind(now, &why, step);
@@ -100,13 +100,13 @@ impl Machine {
             Condition::Blind(why) if self.kept.outage.is_none() => self.blind(now, &why, step),
             Condition::Well
             | Condition::HalfBlind(_)
-            | Condition::Degraded(..)
+            | Condition::Degraded(_)
             | Condition::Blind(_)
             | Condition::Pending
             | Condition::Starting
             | Condition::Recovering
             | Condition::Suspect(_)
-            | Condition::Failed(..) => {}
+            | Condition::Failed(_) => {}
         }
     }
 
@@ -128,7 +128,7 @@ impl Machine {
             self.proven(now, proof, step);
             return;
         }
-        let Some((check, failing)) = self.failing() else {
+        let Some(failing) = self.failing() else {
             if now.mono >= proof.deadline
                 && self.kept.outage.is_none()
                 && let Condition::Blind(why) = self.condition(now.mono)
@@ -148,7 +148,7 @@ impl Machine {
         } else {
             return;
         };
-        self.attempt_failed(now, &check, &why, &failing, step);
+        self.attempt_failed(now, &why, &failing, step);
     }
 
     pub(super) fn is_starting(&self) -> bool {
@@ -165,7 +165,7 @@ impl Machine {
         let (total, attempts) = match &mut self.kept.outage {
             Some(outage) => {
                 let total = words::duration(now.mono.since(outage.since.mono));
-                outage.history.push(format!("healed in {total}"));
+                outage.tell(format!("healed in {total}"));
                 (total, outage.attempts)
             }
             None => (words::duration(now.mono.since(proof.acted)), 1),
@@ -179,9 +179,9 @@ impl Machine {
         let ended = format!("healed by {by}, {attempts} attempt{plural}");
         let how = format!("healed in {total} by {by}");
         match self.condition(now.mono) {
-            Condition::Degraded(check, why) => {
+            Condition::Degraded(why) => {
                 self.half_recovered(now, &ended, step);
-                self.degraded(now, &check, format!("{how}; {why}"), step);
+                self.degraded(now, format!("{how}; {why}"), step);
             }
             _ => {
                 self.recovered(now, &ended, step);
@@ -202,7 +202,6 @@ impl Machine {
     pub(super) fn attempt_failed(
         &mut self,
         now: Now,
-        check: &str,
         why: &str,
         failing: &Failing,
         step: &mut Step,
@@ -213,11 +212,12 @@ impl Machine {
             self.open(
                 now,
                 OutageKind::Broken(failing.fault.kind),
-                check,
                 &failing.fault.detail,
                 failing.since,
             );
-            self.tell_history(why.to_owned());
+            if let Some(outage) = &mut self.kept.outage {
+                outage.tell(why.to_owned());
+            }
             self.enter(now, State::Down, why, step);
             return;
         }
@@ -232,7 +232,7 @@ impl Machine {
             outage.waiting = now.mono;
             outage.reason.clone_from(&failing.fault.detail);
             let line = format!("attempt {}: {why}", outage.attempts);
-            outage.history.push(line);
+            outage.tell(line);
         }
         let reason = if gave_up {
             let failed = self.kept.effort.failed_in_row();
@@ -241,11 +241,5 @@ impl Machine {
             format!("{why}; {next}")
         };
         self.enter(now, State::Down, &reason, step);
-    }
-
-    fn tell_history(&mut self, line: String) {
-        if let Some(outage) = &mut self.kept.outage {
-            outage.history.push(line);
-        }
     }
 }

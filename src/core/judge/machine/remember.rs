@@ -61,7 +61,7 @@ impl Machine {
             State::Verifying(proof)
         };
         if let Some(outage) = &mut self.kept.outage {
-            outage.history.push("vai itself ended before it knew what came of it".into());
+            outage.tell("vai itself ended before it knew what came of it".into());
         }
         self.enter(now, state, "vai ended in the middle of it; looking what came of it", step);
     }

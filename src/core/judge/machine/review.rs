@@ -14,11 +14,9 @@ impl Machine {
             .runs
             .iter()
             .zip(&self.service.checks)
-            .find_map(|(run, check)| Some((check.name.clone(), run.kept.quality.complaint()?)));
+            .find_map(|(run, _)| run.kept.quality.complaint());
         match complaint {
-            Some((check, why)) if worst.rank() < Condition::PENDING => {
-                Condition::Degraded(check, why)
-            }
+            Some(why) if worst.rank() < Condition::PENDING => Condition::Degraded(why),
             _ => worst,
         }
     }
@@ -97,10 +95,10 @@ impl Machine {
     fn review_condition(&mut self, now: Now, step: &mut Step) {
         match self.condition(now.mono) {
             Condition::Pending | Condition::Starting | Condition::Recovering => {}
-            Condition::Failed(_, failing) if self.may_start() && !self.is_broken() => {
+            Condition::Failed(failing) if self.may_start() && !self.is_broken() => {
                 self.want_start(now, failing, step);
             }
-            Condition::Failed(check, failing) => self.confirmed(now, &check, &failing, step),
+            Condition::Failed(failing) => self.confirmed(now, &failing, step),
             Condition::Suspect(failing) => {
                 if self.kept.outage.is_none() {
                     self.kept.effort.failing(now.mono);
@@ -114,11 +112,11 @@ impl Machine {
                 }
             }
             Condition::HalfBlind(why) => self.half_blind(now, &why, step),
-            Condition::Degraded(check, why) => {
+            Condition::Degraded(why) => {
                 if self.is_broken() {
                     self.half_recovered(now, "came back, degraded", step);
                 }
-                self.degraded(now, &check, why, step);
+                self.degraded(now, why, step);
             }
             Condition::Well => {
                 let attempts = self.kept.outage.as_ref().map_or(0, |outage| outage.attempts);
@@ -144,14 +142,14 @@ impl Machine {
         match &self.kept.state {
             State::Verifying(_) => {
                 let why = format!("restarted, and {fault}");
-                self.attempt_failed(now, "container", &why, &failing, step);
+                self.attempt_failed(now, &why, &failing, step);
             }
-            _ => self.confirmed(now, "container", &failing, step),
+            _ => self.confirmed(now, &failing, step),
         }
     }
 
     /// A failure is confirmed.
-    pub(super) fn confirmed(&mut self, now: Now, check: &str, failing: &Failing, step: &mut Step) {
+    pub(super) fn confirmed(&mut self, now: Now, failing: &Failing, step: &mut Step) {
         let kind = OutageKind::Broken(failing.fault.kind);
         if self.is_broken() && self.kept.state == State::Down {
             if let Some(outage) = &mut self.kept.outage {
@@ -163,7 +161,7 @@ impl Machine {
         }
         self.kept.effort.failing(now.mono);
         self.kept.stability.failed(now.mono);
-        self.open(now, kind, check, &failing.fault.detail, failing.since);
+        self.open(now, kind, &failing.fault.detail, failing.since);
         if let Some(outage) = &mut self.kept.outage {
             outage.proven = failing.has_ended();
         }
@@ -177,17 +175,9 @@ impl Machine {
     }
 
     /// Opens an outage, or turns the one that is open into another kind.
-    pub(super) fn open(
-        &mut self,
-        now: Now,
-        kind: OutageKind,
-        check: &str,
-        reason: &str,
-        since: Now,
-    ) {
+    pub(super) fn open(&mut self, now: Now, kind: OutageKind, reason: &str, since: Now) {
         let outage = self.kept.outage.get_or_insert_with(|| Outage {
             kind,
-            check: String::new(),
             reason: String::new(),
             since,
             confirmed: now,
@@ -195,6 +185,7 @@ impl Machine {
             proven: false,
             attempts: 0,
             history: Vec::new(),
+            left_out: 0,
             evidence: Evidence::default(),
         });
         if outage.kind != kind && !matches!(outage.kind, OutageKind::Broken(_)) {
@@ -203,12 +194,11 @@ impl Machine {
             outage.since = since;
         }
         outage.kind = kind;
-        check.clone_into(&mut outage.check);
         reason.clone_into(&mut outage.reason);
     }
 
-    pub(super) fn degraded(&mut self, now: Now, check: &str, why: String, step: &mut Step) {
-        self.open(now, OutageKind::Degraded, check, &why, now);
+    pub(super) fn degraded(&mut self, now: Now, why: String, step: &mut Step) {
+        self.open(now, OutageKind::Degraded, &why, now);
         self.was_well(now);
         step.became_well |= !self.is_well();
         self.enter(now, State::Degraded(why.clone()), &why, step);
@@ -216,10 +206,19 @@ impl Machine {
 
     pub(super) fn blind(&mut self, now: Now, why: &str, step: &mut Step) {
         self.kept.effort.failing(now.mono);
-        if self.kept.outage.is_none() {
-            self.open(now, OutageKind::Blind, "", &format!("cannot be looked at: {why}"), now);
-        }
+        self.out_of_sight(now, &format!("cannot be looked at: {why}"));
         self.enter(now, State::Unknown(why.to_owned()), why, step);
+    }
+
+    /// How it was degraded says nothing any more; that it is down, or stopped by
+    /// hand, is more than that nothing is seen.
+    fn out_of_sight(&mut self, now: Now, reason: &str) {
+        match self.kept.outage.as_ref().map(|outage| outage.kind) {
+            None | Some(OutageKind::Degraded | OutageKind::Blind) => {
+                self.open(now, OutageKind::Blind, reason, now);
+            }
+            Some(OutageKind::Stopped | OutageKind::Broken(_)) => {}
+        }
     }
 
     /// Works as far as can be seen; a check that only alerts sees nothing.
@@ -228,9 +227,7 @@ impl Machine {
             self.recovered(now, "came back", step);
         }
         let reason = format!("cannot be looked at: {why}");
-        if self.kept.outage.is_none() {
-            self.open(now, OutageKind::Blind, "", &reason, now);
-        }
+        self.out_of_sight(now, &reason);
         self.was_well(now);
         step.became_well |= !self.is_well();
         self.enter(now, State::Degraded(reason.clone()), &reason, step);
@@ -242,7 +239,7 @@ impl Machine {
             step.recovered = Some(why.to_owned());
         }
         if self.kept.outage.is_none() {
-            self.open(now, OutageKind::Stopped, "container", why, now);
+            self.open(now, OutageKind::Stopped, why, now);
         }
         self.enter(now, State::StoppedByHand(why.to_owned()), why, step);
     }
@@ -303,28 +300,27 @@ impl Machine {
 /// What all checks of a service together say.
 pub(super) enum Condition {
     Well,
-    Degraded(String, String),
+    Degraded(String),
     HalfBlind(String),
     Pending,
     Starting,
     Blind(String),
     Recovering,
     Suspect(Failing),
-    Failed(String, Failing),
+    Failed(Failing),
 }
 
 impl Condition {
     fn of(verdict: Verdict, check: &crate::model::Check, state: &State) -> Self {
         let alert_only = check.on_fail == OnFail::Alert;
-        let degraded = |why: String| Self::Degraded(check.name.clone(), why);
         match verdict {
             Verdict::Well => Self::Well,
-            Verdict::Slow(why) => degraded(why),
+            Verdict::Slow(why) => Self::Degraded(why),
             Verdict::Blind(why) if alert_only => Self::HalfBlind(why),
             Verdict::Blind(why) => Self::Blind(why),
-            Verdict::Failed(failing) if alert_only => degraded(failing.fault.detail),
+            Verdict::Failed(failing) if alert_only => Self::Degraded(failing.fault.detail),
             Verdict::Recovering if alert_only => match state {
-                State::Degraded(why) => degraded(why.clone()),
+                State::Degraded(why) => Self::Degraded(why.clone()),
                 _ => Self::Well,
             },
             _ if alert_only => Self::Well,
@@ -332,7 +328,7 @@ impl Condition {
             Verdict::Starting => Self::Starting,
             Verdict::Recovering => Self::Recovering,
             Verdict::Suspect(failing) => Self::Suspect(failing),
-            Verdict::Failed(failing) => Self::Failed(check.name.clone(), failing),
+            Verdict::Failed(failing) => Self::Failed(failing),
         }
     }
 
@@ -344,13 +340,13 @@ impl Condition {
         match self {
             Self::Well => 0,
             Self::HalfBlind(_) => 1,
-            Self::Degraded(..) => 2,
+            Self::Degraded(_) => 2,
             Self::Pending => Self::PENDING,
             Self::Starting => 4,
             Self::Blind(_) => 5,
             Self::Recovering => 6,
             Self::Suspect(_) => 7,
-            Self::Failed(..) => 8,
+            Self::Failed(_) => 8,
         }
     }
 }

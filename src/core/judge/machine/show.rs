@@ -46,9 +46,10 @@ impl Machine {
             },
             State::Unknown(why) | State::Degraded(why) | State::StoppedByHand(why) => why.clone(),
             State::Starting(starting) => match starting {
-                Starting::Looking { .. } => self
-                    .failing()
-                    .map_or_else(|| "waiting for its first look".into(), |(_, f)| f.fault.detail),
+                Starting::Looking { .. } => self.failing().map_or_else(
+                    || "waiting for its first look".into(),
+                    |failing| failing.fault.detail,
+                ),
                 Starting::Wanted { fault, .. } => self.with_gate(&fault.detail, now),
                 Starting::Running { .. } => "its start is under way".into(),
                 Starting::Proving(_) => self.while_waiting("started"),
@@ -81,14 +82,14 @@ impl Machine {
         match (&self.kept.outage, &self.kept.state) {
             (Some(outage), _) => outage.reason.clone(),
             (None, State::Unknown(why)) => why.clone(),
-            (None, _) => self.failing().map_or_else(String::new, |(_, it)| it.fault.detail),
+            (None, _) => self.failing().map_or_else(String::new, |failing| failing.fault.detail),
         }
     }
 
     /// What its check last said while it is being proven.
     fn while_waiting(&self, done: &str) -> String {
         match self.failing() {
-            Some((_, failing)) => format!("{done}, its check still says: {}", failing.fault),
+            Some(failing) => format!("{done}, its check still says: {}", failing.fault),
             None => format!("{done}, waiting for its check"),
         }
     }

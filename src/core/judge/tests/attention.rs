@@ -203,6 +203,32 @@ fn a_silence_that_is_taken_back_ends_at_once() {
     ask(&mut world, AlertRequest::Unsilence(of("api")));
     assert_eq!(kinds(&world), [NoticeKind::Opened]);
     assert_eq!(refusal(&world, &AlertRequest::Unsilence(of("api"))), "api is not silenced");
+    let all = AlertRequest::Unsilence(SilenceScope::Everything);
+    assert_eq!(refusal(&world, &all), "messages are not silenced");
+}
+
+#[test]
+fn whoever_ends_a_silence_is_told_of_a_wider_one_that_goes_on() {
+    let mut world = World::settled(vec![hopeless("api")]);
+    let answer = |world: &World, scope: SilenceScope| {
+        let request = AlertRequest::Unsilence(scope);
+        world.core.answer_about_alerts(world.now, &request).unwrap()
+    };
+    let all = silence(SilenceScope::Everything, HOUR);
+    let granted = world.core.answer_about_alerts(world.now, &all).unwrap();
+    assert!(granted.starts_with("no messages for 1 h; "), "{granted}");
+    for scope in [of("api"), SilenceScope::Container("services".into())] {
+        ask(&mut world, silence(scope, HOUR));
+    }
+    let wider = "api by itself is not silenced any more; container services still is, and it with \
+                 that";
+    assert_eq!(answer(&world, of("api")), wider);
+    ask(&mut world, AlertRequest::Unsilence(SilenceScope::Container("services".into())));
+    assert_eq!(answer(&world, of("api")), "messages about api are sent again");
+    ask(&mut world, all);
+    let wider = answer(&world, of("api"));
+    assert!(wider.contains("; everything still is, "), "{wider}");
+    assert_eq!(answer(&world, SilenceScope::Everything), "messages are sent again");
 }
 
 #[test]
@@ -217,7 +243,7 @@ fn what_is_refused_says_what_there_is() {
     );
     assert_eq!(
         refused(&world, silence(SilenceScope::Container("db".into()), HOUR)),
-        "no service of the registry is in container db"
+        "no service or job of the registry is in container db"
     );
     let month = HOUR * 24 * 30;
     for lasts in [Duration::ZERO, month + SECOND] {

@@ -318,3 +318,36 @@ fn what_can_be_looked_at_again_and_is_degraded_says_what_is_wrong_now() {
     assert_eq!(reasons, ["connection refused"], "it is one incident all along");
     assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
 }
+
+#[test]
+fn of_what_gets_out_of_sight_it_is_told_that_and_not_how_it_was_degraded_before() {
+    let mut api = service("api");
+    api.checks.push(alert_check());
+    let mut world = World::settled(vec![api]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 120);
+    assert_eq!(world.state("api"), StateLabel::Degraded);
+    let reason = |world: &World| world.incidents.values().next().unwrap().reason.clone();
+    assert_eq!(reason(&world), "connection refused");
+    world.unwell_checks.clear();
+    world.unknown = true;
+    world.run(SECOND * 600);
+    assert_eq!(world.state("api"), StateLabel::Unknown);
+    assert_eq!(world.incidents.len(), 1, "{:#?}", world.incidents);
+    assert_eq!(reason(&world), "cannot be looked at: the agent is lost");
+}
+
+#[test]
+fn of_a_long_outage_the_beginning_and_the_end_are_kept() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 3600 * 48);
+    let history = world.incidents.values().next().unwrap().history.clone();
+    assert!(world.restarts() > 60, "{}", world.restarts());
+    assert_eq!(history.len(), 41, "{history:#?}");
+    assert!(history[1].starts_with("attempt 1: "), "{history:#?}");
+    let lines = 2 * world.restarts();
+    assert_eq!(history[4], format!("… {} more …", lines - 40));
+    assert!(history[40].starts_with(&format!("attempt {}: ", world.restarts())), "{history:#?}");
+}

@@ -31,6 +31,7 @@ fn backup() -> Job {
 fn world(job: Job) -> World {
     let mut world = World::settled(vec![service("redis")]);
     configure(&mut world, vec![job]);
+    world.event(crontabs(None));
     world.event(scheduled(&world, None, None));
     world
 }
@@ -44,6 +45,12 @@ fn scheduled(world: &World, earlier: Option<Instants>, due: Option<Wall>) -> Eve
     let until = world.now.wall;
     let next = Some(until.after(HOUR * 24));
     Event::Scheduled(vec![Scheduled { job: "backup".into(), earlier, due, until, next }])
+}
+
+/// Whether the crontabs of its container name the job, and where.
+fn crontabs(found: Option<&str>) -> Event {
+    let found = found.map(str::to_owned);
+    Event::Crontabs(vec![TwoSchedulers { job: "backup".into(), found }])
 }
 
 impl World {
@@ -354,24 +361,18 @@ fn paused_and_in_maintenance_it_is_skipped_and_nobody_told() {
 #[test]
 fn a_job_of_two_schedulers_is_held_told_once_and_runs_when_the_other_is_gone() {
     let mut world = world(backup());
-    let found = |found: Option<&str>| {
-        Event::Crontabs(vec![TwoSchedulers {
-            job: "backup".into(),
-            found: found.map(str::to_owned),
-        }])
-    };
     for _ in 0..3 {
-        world.event(found(Some("/etc/cron.d/backup:3")));
+        world.event(crontabs(Some("/etc/cron.d/backup:3")));
         world.due();
     }
     assert_eq!(world.outcomes(), ["skipped: held: also in /etc/cron.d/backup:3"; 3]);
-    world.event(found(None));
+    world.event(crontabs(None));
     world.due();
     assert_eq!(world.runs.len(), 1);
     assert_eq!(
         world.messages(),
         [
-            "Opened backup: held: also in /etc/cron.d/backup:3",
+            "Opened backup: also in /etc/cron.d/backup:3",
             "resolved backup: nothing holds it any more"
         ]
     );
@@ -512,9 +513,11 @@ fn a_success_is_told_where_that_is_wanted() {
 #[test]
 fn a_silenced_job_is_told_of_afterwards() {
     for scope in [SilenceScope::Job("backup".into()), SilenceScope::Container("services".into())] {
-        let mut world = world(backup());
+        let mut world = world(Job { notify_on_success: true, ..backup() });
         let silence = AlertRequest::Silence { scope, lasts: HOUR, reason: String::new() };
         world.event(Event::Alerts(silence));
+        world.due();
+        world.succeeds(SECOND);
         world.due();
         world.ends(HowEnded::Exited(1), SECOND);
         world.run(HOUR - MINUTE);
@@ -635,4 +638,25 @@ fn what_leaves_the_registry_while_vai_is_down_has_its_outcomes_and_another_begin
     world.event(Event::Configured(world.watchlist.clone()));
     assert_eq!(world.core.scheduled_until(&"backup".into()), None);
     assert_eq!(world.runs.len(), 1);
+}
+
+#[test]
+fn a_job_waits_until_the_crontabs_were_read_but_not_for_ever() {
+    for (read, runs) in [(true, 1), (false, 0)] {
+        let mut world = world(backup());
+        configure(&mut world, vec![Job { command: "/other.sh".into(), ..backup() }]);
+        world.due();
+        assert_eq!(world.runs.len(), 0);
+        if read {
+            world.event(crontabs(None));
+        }
+        assert_eq!(world.runs.len(), runs);
+        world.run(SECOND * 15);
+        assert_eq!(world.runs.len(), 1);
+    }
+    let mut world = world(backup());
+    configure(&mut world, vec![Job { command: "/other.sh".into(), ..backup() }]);
+    world.due();
+    world.event(crontabs(Some("/etc/cron.d/other:1")));
+    assert_eq!(world.outcomes(), ["skipped: held: also in /etc/cron.d/other:1"]);
 }

@@ -205,3 +205,25 @@ fn what_comes_up_slowly_and_does_not_quite_work_is_degraded() {
         assert!(world.acts.is_empty(), "{:?}", world.acts);
     }
 }
+
+#[test]
+fn a_start_that_is_refused_gives_back_none_that_was_spent_before() {
+    let mut world = World::new(vec![service("a")]);
+    world.kill("a");
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.container(ContainerChange::Seen(view(1, ContainerStatus::Running)));
+    world.run(SECOND * 20);
+    assert_eq!(world.acts_on("a"), [&Act::Start], "its one start");
+    world.effects.insert("a".into(), Effect::Refused("the container is changing"));
+    world.event(Event::Operator(OperatorRequest::Start("a".into())));
+    world.run(SECOND);
+    assert_eq!(world.acts_on("a").len(), 2, "{:?}", world.acts);
+    world.effects.insert("a".into(), Effect::Nothing);
+    world.acts.clear();
+    world.unknown = true;
+    world.run(SECOND * 600);
+    world.unknown = false;
+    world.run(SECOND * 120);
+    assert!(world.restarts() > 0, "{:#?}", world.story);
+    assert!(world.acts.iter().all(|(_, _, act)| *act != Act::Start), "{:?}", world.acts);
+}

@@ -1,0 +1,249 @@
+//! Who may be told what, and when others have to be told instead: A5 and
+//! `min_severity` and `send_resolved` of each sink.
+
+use super::Violation;
+use super::arrivals::{usable, wanted};
+use crate::plan::{HOUR, MINUTE, Ms, SECOND};
+use crate::sinks::{Inbox, Sinks};
+use std::collections::{BTreeMap, BTreeSet};
+use vai_core::dispatch::Reached;
+use vai_core::judge::{Change, Delta, Record, RecordKey};
+use vai_core::model::{IncidentId, MessageId, Notice, NoticeKind, Severity};
+
+/// A message is stored, sent and not answered within this.
+const ON_ITS_WAY: Ms = 45 * SECOND;
+
+type Whose = (IncidentId, Inbox);
+
+pub(crate) struct Routing {
+    sinks: Sinks,
+    /// Who may hear of what.
+    entitled: BTreeSet<Whose>,
+    /// Who was told and left the registry since: nobody waits for an end there.
+    left: BTreeSet<Whose>,
+    pub(super) news: News,
+    /// Who refused what, and nobody was told instead yet.
+    refused: BTreeSet<Whose>,
+    /// Since when a sink takes nothing.
+    failing: BTreeMap<Inbox, Ms>,
+}
+
+/// What there is to tell; what was not stored is lost in a crash.
+#[derive(Clone, Default)]
+pub(super) struct News {
+    /// As it was told last.
+    latest: BTreeMap<IncidentId, Notice>,
+    /// When what is remembered of it was decided.
+    kept: BTreeMap<MessageId, (IncidentId, Ms)>,
+    /// What waits for whom since when in this run of vai.
+    waits: BTreeMap<Whose, Vec<(Ms, Severity)>>,
+    /// Instead of whom others were told; they hear of the end by themselves.
+    stood_in: BTreeSet<Whose>,
+}
+
+impl Routing {
+    pub(super) fn new(sinks: Sinks) -> Self {
+        Self {
+            sinks,
+            entitled: BTreeSet::new(),
+            left: BTreeSet::new(),
+            news: News::default(),
+            refused: BTreeSet::new(),
+            failing: BTreeMap::new(),
+        }
+    }
+
+    /// What the core remembers to tell.
+    pub(super) fn follow(&mut self, now: Ms, delta: &Delta) {
+        for change in &delta.changes {
+            match change {
+                Change::Keep(record) => {
+                    if let Record::Message(id, notice) = &**record {
+                        self.decided(now, *id, notice);
+                    }
+                }
+                Change::Forget(RecordKey::Message(id)) => _ = self.news.kept.remove(id),
+                _ => {}
+            }
+        }
+    }
+
+    fn decided(&mut self, now: Ms, id: MessageId, notice: &Notice) {
+        let incident = &notice.incident.id;
+        self.news.kept.insert(id, (incident.clone(), now));
+        self.news.latest.insert(incident.clone(), notice.clone());
+        for inbox in wanted(&self.sinks, notice) {
+            let whose = (incident.clone(), inbox);
+            if notice.kind == NoticeKind::Resolved && !self.waits_for_end(&whose) {
+                continue;
+            }
+            self.entitled.insert(whose.clone());
+            if notice.kind != NoticeKind::Resolved {
+                self.left.remove(&whose);
+            } else if self.left.contains(&whose) {
+                continue;
+            }
+            let waits = self.news.waits.entry(whose).or_default();
+            waits.push((now, notice.incident.severity));
+        }
+    }
+
+    /// Whoever was told of it, or nobody of those is left; and nobody was told
+    /// instead, who hears of the end as well.
+    fn waits_for_end(&self, whose: &Whose) -> bool {
+        let told = self.entitled.iter().filter(|(id, _)| *id == whose.0);
+        let is_left = |inbox: Inbox| usable(&self.sinks).any(|(_, it)| it.kind.inbox == inbox);
+        let moved = told.clone().next().is_some() && !told.clone().any(|(_, it)| is_left(*it));
+        (moved || self.entitled.contains(whose)) && !self.news.stood_in.contains(whose)
+    }
+
+    /// `saved` is what there was to tell when it was last stored, if later
+    /// things were lost.
+    pub(super) fn crashed(&mut self, saved: Option<News>) {
+        if let Some(saved) = saved {
+            self.news = saved;
+        }
+        self.news.waits.clear();
+        self.news.stood_in.clear();
+        self.failing.clear();
+        self.refused.clear();
+    }
+
+    /// Nobody could do anything until then.
+    pub(super) fn suspended(&mut self, until: Ms) {
+        for since in self.failing.values_mut() {
+            *since = until;
+        }
+    }
+
+    /// The registry has these sinks now; what a new vai knows of who was told.
+    pub(super) fn sinks_are(&mut self, sinks: &Sinks, told: Option<&[Reached]>) {
+        self.sinks = sinks.clone();
+        self.failing.clear();
+        let is_gone = |whose: &&Whose| !usable(sinks).any(|(_, sink)| sink.kind.inbox == whose.1);
+        self.left.extend(self.entitled.iter().filter(is_gone).cloned());
+        // What waited for one that has gone is told anew, and to all.
+        let News { latest, kept, waits, .. } = &mut self.news;
+        for (incident, _) in kept.values() {
+            let Some(notice) = latest.get(incident) else { continue };
+            let all = wanted(sinks, notice).into_iter().map(|inbox| (incident.clone(), inbox));
+            self.entitled.extend(all);
+        }
+        waits.retain(|(_, inbox), _| usable(sinks).any(|(_, sink)| sink.kind.inbox == *inbox));
+        for told in told.into_iter().flatten() {
+            let by_name = usable(sinks).filter(|(_, sink)| sink.name == told.sink);
+            let whose = by_name.map(|(_, sink)| (told.incident.clone(), sink.kind.inbox));
+            self.entitled.extend(whose);
+        }
+    }
+
+    /// Everything in a message was meant for this sink. `asked` is when it was
+    /// sent.
+    pub(super) fn arrived(
+        &mut self,
+        now: Ms,
+        inbox: Inbox,
+        notices: &[Notice],
+        asked: Ms,
+    ) -> crate::Step {
+        let mut same = self.sinks.channels.values().flatten().filter(|it| it.kind.inbox == inbox);
+        let no_ends = same.clone().next().is_some() && same.all(|it| !it.send_resolved);
+        for notice in notices {
+            let whose = (notice.incident.id.clone(), inbox);
+            let violated = |words: &str| {
+                let words = format!("inbox {inbox}, {}: {words}", whose.0.0);
+                Err(Violation { invariant: "Routing", at: now, words })
+            };
+            if !self.entitled.contains(&whose) {
+                return violated("it is told what it does not want");
+            }
+            if no_ends && notice.kind == NoticeKind::Resolved {
+                return violated("it is told an end, which it does not want");
+            }
+            if let Some(waits) = self.news.waits.get_mut(&whose) {
+                waits.retain(|(since, _)| *since > asked);
+            }
+            self.news.stood_in.remove(&whose);
+        }
+        Ok(())
+    }
+
+    /// A sink took what it was sent.
+    pub(super) fn takes(&mut self, inbox: Inbox) {
+        self.failing.remove(&inbox);
+    }
+
+    /// A sink did not take what it was sent.
+    pub(super) fn fails(&mut self, now: Ms, inbox: Inbox) {
+        self.failing.entry(inbox).or_insert(now);
+    }
+
+    /// A sink will never take this.
+    pub(super) fn refused(&mut self, inbox: Inbox, notices: &[Notice]) {
+        let whose = notices.iter().map(|notice| (notice.incident.id.clone(), inbox));
+        self.refused.extend(whose);
+    }
+
+    /// Others are told instead of a sink: for a reason, and not before its time.
+    pub(super) fn fell_back(
+        &mut self,
+        now: Ms,
+        inbox: Inbox,
+        notice: &Notice,
+        others: &[Inbox],
+    ) -> crate::Step {
+        let id = &notice.incident.id;
+        let whose = (id.clone(), inbox);
+        let oldest = self.news.kept.values().filter(|(it, _)| it == id).map(|(_, at)| *at).min();
+        let waited = oldest.map_or(0, |at| now - at);
+        let is_time =
+            self.failing.contains_key(&inbox) && waited >= patience(notice.incident.severity);
+        if !self.refused.remove(&whose) && !is_time {
+            let words = format!("inbox {inbox}, {}: falls back after {waited} ms", id.0);
+            return Err(Violation { invariant: "A5", at: now, words });
+        }
+        self.news.waits.remove(&whose);
+        self.news.stood_in.insert(whose);
+        self.entitled.extend(others.iter().map(|other| (id.clone(), *other)));
+        Ok(())
+    }
+
+    /// What a failing sink was not told in time others were told of.
+    pub(super) fn audit(&self, now: Ms) -> crate::Step {
+        for ((id, inbox), waits) in &self.news.waits {
+            let Some(failing) = self.failing.get(inbox).filter(|_| self.has_fallback(*inbox))
+            else {
+                continue;
+            };
+            let Some(first) = waits.iter().map(|(since, _)| *since).min() else { continue };
+            let due = |severity: Severity| {
+                let as_bad = waits.iter().filter(|(_, it)| *it >= severity);
+                let worst = as_bad.map(|(since, _)| *since).min()?;
+                Some(worst.max(first + patience(severity)))
+            };
+            let due = [Severity::Critical, Severity::Info].into_iter().filter_map(due).min();
+            let due = due.map(|due| due.max(*failing) + ON_ITS_WAY);
+            if due.is_some_and(|due| due < now) {
+                let words = format!("inbox {inbox}, {}: nobody is told instead of it", id.0);
+                return Err(Violation { invariant: "A5", at: now, words });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody else can be told instead of it, which is one sink only.
+    fn has_fallback(&self, inbox: Inbox) -> bool {
+        let fallback = self.sinks.fallback.as_deref();
+        let mut others = usable(&self.sinks).filter(|(_, sink)| sink.kind.inbox != inbox);
+        usable(&self.sinks).filter(|(_, sink)| sink.kind.inbox == inbox).count() == 1
+            && others.any(|(channel, _)| Some(channel) == fallback)
+    }
+}
+
+/// For so long a failing sink is waited for (behaviour.md, "Outbox").
+fn patience(severity: Severity) -> Ms {
+    match severity {
+        Severity::Critical => 5 * MINUTE,
+        Severity::Warning | Severity::Info => HOUR,
+    }
+}

@@ -4,7 +4,7 @@ use super::{Options, shown};
 use crate::config::Config;
 use std::collections::BTreeMap;
 use tracing::{info, warn};
-use vai_core::model::{Place, Service, ServiceKind};
+use vai_core::model::{Duty, Place, Service, ServiceKind};
 
 /// Logs the summary.
 pub(super) fn tell(config: &Config, options: &Options) {
@@ -24,7 +24,8 @@ pub(super) fn tell(config: &Config, options: &Options) {
             None => places.entry(place(service)).or_default().push(watched(service)),
         }
     }
-    if places.is_empty() {
+    let jobs = tell_jobs(config);
+    if places.is_empty() && !jobs {
         warn!("no service is watched");
     }
     for (place, services) in places {
@@ -37,6 +38,24 @@ pub(super) fn tell(config: &Config, options: &Options) {
             .collect();
         info!("messages of channel {channel} go to {}", sinks.join(", "));
     }
+}
+
+/// Whether there are jobs to run.
+fn tell_jobs(config: &Config) -> bool {
+    let mut scheduled: Vec<String> = Vec::new();
+    for job in config.jobs.values() {
+        match job.duty {
+            Duty::Scheduled => scheduled.push(format!("{} ({})", job.name, job.schedule)),
+            Duty::Disabled => info!("job {}: not run, it is disabled in the registry", job.name),
+            Duty::Documentation => {
+                info!("job {}: not run, it is documentation: it names no container", job.name);
+            }
+        }
+    }
+    if !scheduled.is_empty() {
+        info!("running by the clock: {}", scheduled.join(", "));
+    }
+    !scheduled.is_empty()
 }
 
 fn why_not(service: &Service) -> Option<&'static str> {

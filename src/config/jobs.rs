@@ -4,7 +4,7 @@ use super::known::Known;
 use super::node::Node;
 use super::reader::Problem;
 use super::schedule::{schedule, timezone};
-use super::service::{DOCUMENTATION, command, environment, notify};
+use super::service::{DOCUMENTATION, environment, notify};
 use crate::schedule::{Crontab, JobSchedule};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -110,6 +110,22 @@ fn when(fields: &Fields<'_>) -> Option<(String, JobSchedule)> {
     Some((text, JobSchedule { crontab, zone: found }))
 }
 
+/// The command of a job. Its output is taken in any case; what it leaves in the
+/// background is not waited for.
+fn job_command(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let trimmed = text.trim_end();
+    if trimmed.ends_with('&') && !trimmed.ends_with("&&") {
+        node.report(
+            Problem::warning(
+                "this goes to the background, so vai sees that it was started, and not how it ends",
+            )
+            .help("leave out the & at its end"),
+        );
+    }
+    Some(text.to_owned())
+}
+
 fn what_it_runs(fields: &Fields<'_>, duty: Duty) -> Option<String> {
     match (fields.get("command"), fields.get("script")) {
         (Some(_), Some(script)) => {
@@ -120,7 +136,7 @@ fn what_it_runs(fields: &Fields<'_>, duty: Duty) -> Option<String> {
             );
             None
         }
-        (Some(node), None) | (None, Some(node)) => command(&node),
+        (Some(node), None) | (None, Some(node)) => job_command(&node),
         (None, None) if duty == Duty::Documentation => None,
         (None, None) => {
             fields.required("command", "what to run");

@@ -26,7 +26,7 @@ fn a_run_by_hand_is_watched_to_its_end_and_says_what_came_of_it() {
     let good = vai.cli(&["jobs", "run", "good"]);
     assert_eq!(good.status.code(), Some(0), "{good:?}");
     let text = said(&good);
-    assert!(text.contains("begins\nends\n") && text.contains("succeeded in"), "{text}");
+    assert!(text.contains("begins\nends\n") && text.contains("good succeeded"), "{text}");
 
     let bad = vai.cli(&["jobs", "run", "bad"]);
     assert_eq!(bad.status.code(), Some(1), "{bad:?}");

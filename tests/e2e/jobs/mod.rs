@@ -40,19 +40,21 @@ fn registry(lab: &Lab, services: Value, jobs: Value) -> Value {
 
 /// What `vai jobs --json` says of one.
 fn view(vai: &Vai, job: &str) -> Value {
-    let all = vai.cli(&["jobs", "--json"]);
-    assert!(all.status.success(), "{all:?}");
-    let all: Value = serde_json::from_slice(&all.stdout).expect("it prints JSON");
-    let all = all.as_array().expect("a list of jobs");
-    all.iter().find(|it| it["name"] == job).cloned().unwrap_or_else(|| panic!("no {job}: {all:?}"))
+    let all = eventually("vai shows its jobs", Duration::from_secs(20), || {
+        let all = vai.cli(&["jobs", "--json"]);
+        all.status.success().then_some(all.stdout)
+    });
+    let all: Value = serde_json::from_slice(&all).expect("it prints JSON");
+    assert!(all[job].is_object(), "no {job}: {all}");
+    all[job].clone()
 }
 
-/// What `vai jobs history --json` says of one, the newest first.
+/// The runs that `vai jobs history --json` shows of one, the latest first.
 fn history(vai: &Vai, job: &str) -> Vec<Value> {
-    let all = vai.cli(&["jobs", "history", job, "--json"]);
-    assert!(all.status.success(), "{all:?}");
-    let all: Value = serde_json::from_slice(&all.stdout).expect("it prints JSON");
-    all.as_array().expect("a list of runs").clone()
+    let all = vai.cli(&["jobs", "history", job, "--limit", "300", "--json"]);
+    // Before the first start there is no state.
+    let past: Value = serde_json::from_slice(&all.stdout).unwrap_or_default();
+    past["runs"].as_array().cloned().unwrap_or_default()
 }
 
 /// Waits for an outcome of a job, and hands back the whole run.

@@ -113,7 +113,7 @@ impl Core {
         let retries = usize::try_from(machine.job.retries).unwrap_or(usize::MAX);
         let scheduled = machine.is_scheduled();
         let Some(run) = machine.kept.run_mut(id) else { return };
-        run.failures.push(reason(&end));
+        run.failures.push(told(&end));
         let lost = matches!(end.how, HowEnded::Lost(_));
         let wanted = scheduled && !lost && !run.makes_room() && run.scheduled.is_some();
         let again = wanted && run.failures.len() <= retries;
@@ -267,29 +267,36 @@ impl Core {
     }
 }
 
-/// How a try ended, in words that follow "failed: ".
+/// How a try ended, in words that follow "failed: "; the time that it took is
+/// told beside it.
 fn reason(end: &RunEnd) -> String {
-    let took = words::duration(end.took);
-    let mut reason = match &end.how {
+    words_of(end, "", "in time")
+}
+
+/// The same with the time that it took, where nothing else tells it.
+pub(super) fn told(end: &RunEnd) -> String {
+    let took = format!("after {}", words::duration(end.took));
+    words_of(end, &format!(" {took}"), &took)
+}
+
+fn words_of(end: &RunEnd, after: &str, not_done: &str) -> String {
+    let how = match &end.how {
         HowEnded::Exited(0) => String::new(),
-        HowEnded::Exited(code) => format!("exit {code} after {took}"),
-        HowEnded::Signalled(signal) => format!("killed by {} after {took}", signal_name(*signal)),
+        HowEnded::Exited(code) => format!("exit {code}{after}"),
+        HowEnded::Signalled(signal) => format!("killed by {}{after}", signal_name(*signal)),
         HowEnded::TimedOut { left } if left.is_empty() => {
-            format!("it was not done after {took} and was ended")
+            format!("it was not done {not_done} and was ended")
         }
         HowEnded::TimedOut { left } => format!(
-            "it was not done after {took} and could not be ended whole: {} is still there",
+            "it was not done {not_done} and could not be ended whole: {} is still there",
             left.join(", ")
         ),
         HowEnded::Replaced => "a newer run took its place".to_owned(),
         HowEnded::NotBegun(why) => format!("it could not be begun: {why}"),
         HowEnded::Refused(why) | HowEnded::Lost(why) => why.clone(),
     };
-    for note in &end.notes {
-        reason.push_str(if reason.is_empty() { "" } else { "; " });
-        reason.push_str(note);
-    }
-    reason
+    let all = std::iter::once(&how).chain(&end.notes).filter(|words| !words.is_empty());
+    all.map(String::as_str).collect::<Vec<_>>().join("; ")
 }
 
 fn signal_name(signal: i32) -> String {

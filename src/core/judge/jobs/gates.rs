@@ -36,7 +36,8 @@ impl Core {
                 self.job_dependency(dependency)?;
             }
         }
-        if machine.waits_for_crontabs(run).is_some_and(|until| now.mono < until) {
+        let waits = machine.waits_for_crontabs(run).is_some_and(|until| now.mono < until);
+        if waits && self.runs_there(&machine.job.place) {
             let why = "the crontabs of its container were not read yet".to_owned();
             return Err(JobGate::Wait(Skip::NotAsked(why)));
         }
@@ -99,6 +100,13 @@ impl Core {
             | StateLabel::Maintenance
             | StateLabel::Disabled => Err(JobGate::Skip(skip)),
         }
+    }
+
+    /// Whether there is anything running that could have crontabs.
+    fn runs_there(&self, place: &Place) -> bool {
+        let Place::Container(key) = place else { return true };
+        let presence = self.containers.get(key).and_then(Container::presence);
+        presence.is_some_and(|presence| presence.status.is_running())
     }
 
     /// Whether it could be run there now.

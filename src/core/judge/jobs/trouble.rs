@@ -1,6 +1,7 @@
 //! What is wrong with a job, for the one incident about it.
 
 use super::JobMachine;
+use super::end::told;
 use super::memory::{OpenRun, Stage};
 use crate::judge::Core;
 use crate::judge::incident::{Root, Trouble};
@@ -107,7 +108,7 @@ impl JobMachine {
         self.kept.troubles.remove(&Kind::Overdue);
         self.kept.troubles.remove(&Kind::Slow);
         let before = self.kept.troubles.get(&Kind::Failed).map_or(0, |it| it.count);
-        let mut reason = run.reason.clone();
+        let mut reason = end.map_or_else(|| run.reason.clone(), told);
         if open.failures.len() > 1 {
             reason.push_str(&format!(", {} tries", open.failures.len()));
         }

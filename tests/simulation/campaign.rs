@@ -40,6 +40,7 @@ struct Figures {
     seeds: u64,
     hours: u64,
     steps: u64,
+    instants: u64,
     faults: BTreeMap<String, u64>,
 }
 
@@ -67,6 +68,7 @@ impl Figures {
         self.seeds += 1;
         self.hours += world.hours();
         self.steps += world.steps;
+        self.instants += world.oracle.instants();
         for fault in &plan.faults {
             *self.faults.entry(fault.what.kind()).or_default() += 1;
         }
@@ -74,8 +76,8 @@ impl Figures {
     }
 
     fn print(&self) {
-        let Self { seeds, hours, steps, faults } = self;
-        println!("FIGURES seeds {seeds} hours {hours} steps {steps}");
+        let Self { seeds, hours, steps, instants, faults } = self;
+        println!("FIGURES seeds {seeds} hours {hours} steps {steps} instants {instants}");
         for (kind, count) in faults {
             println!("FAULTS {kind} {count}");
         }
@@ -141,6 +143,9 @@ fn tell(plan: &Plan, violation: &Violation) -> String {
     }
     for service in &plan.services {
         words += &format!("  {service:?}\n");
+    }
+    for job in &plan.jobs {
+        words += &format!("  {job:?}\n");
     }
     for fault in &plan.faults {
         words += &format!("  {:>8.3} {:?}\n", fault.at as f64 / 1000.0, fault.what);

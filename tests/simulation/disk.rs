@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use vai_core::dispatch::{Reached, Told};
 use vai_core::judge::{Change, Delta, Memory, Record};
-use vai_core::model::IncidentId;
+use vai_core::model::{IncidentId, Run};
 
 /// What is stored, and what waits while nothing can be.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct Disk {
     /// Which sink was told of which incident.
     told: BTreeMap<(IncidentId, String), Reached>,
     unsaved: Vec<Unsaved>,
+    /// Outcomes of runs that nobody has taken in yet.
+    kept: Vec<Run>,
     pub(crate) fails: bool,
 }
 
@@ -26,7 +28,9 @@ impl Disk {
     /// Stores a delta; whether that worked. What could not be stored is when
     /// the disk is back.
     pub(crate) fn store(&mut self, delta: &Delta) -> bool {
-        let kept = |change: &&Change| matches!(change, Change::Keep(_) | Change::Forget(_));
+        let kept = |change: &&Change| {
+            matches!(change, Change::Keep(_) | Change::Forget(_) | Change::Run(_))
+        };
         let kept = delta.changes.iter().filter(kept).cloned().map(Unsaved::Change);
         self.unsaved.extend(kept);
         self.write();
@@ -44,12 +48,18 @@ impl Disk {
         self.write();
     }
 
+    /// The outcomes of runs that were stored since this was last asked.
+    pub(crate) fn take_kept(&mut self) -> Vec<Run> {
+        std::mem::take(&mut self.kept)
+    }
+
     fn write(&mut self) {
         if self.fails {
             return;
         }
         for next in std::mem::take(&mut self.unsaved) {
             match next {
+                Unsaved::Change(Change::Run(run)) => self.kept.push(*run),
                 Unsaved::Change(change) => self.saved.apply(&change),
                 Unsaved::Told(Told::Reached(told)) => {
                     self.told.insert((told.incident.clone(), told.sink.clone()), told);

@@ -95,6 +95,7 @@ impl World {
     pub(crate) fn container_ends(&mut self, name: &str, code: i64, oom: bool) {
         let now = self.now;
         let Some(container) = self.containers.get_mut(name) else { return };
+        self.runner.place_ends(&container.instance());
         container.status = ContainerStatus::Exited { code, oom };
         for target in self.targets.values_mut() {
             if target.plan.container.as_deref() == Some(name) {
@@ -244,6 +245,10 @@ impl World {
 
     /// vai finds out that the engine went or came.
     pub(crate) fn follow(&mut self) -> crate::Step {
+        // A vai that is not there yet finds out by itself.
+        if self.core.is_none() {
+            return Ok(());
+        }
         match (self.engine_up, self.link) {
             (true, Link::Unknown | Link::Gone) => {
                 self.list()?;

@@ -109,12 +109,16 @@ impl World {
                 self.later(lasts, Thing::DiskBack);
                 self.feed(Event::StoreFailed("the disk is full".into()))?;
             }
-            What::WallJumps { by } => self.wall_offset += by,
+            What::WallJumps { by } => {
+                self.wall_offset += by;
+                self.clock_was_set();
+            }
             What::Suspended { lasts } => {
                 let lasts = lasts.min(self.plan.busy - now);
                 self.frozen_until = now + lasts;
                 self.heart.suspended(lasts);
                 self.oracle.suspended(now + lasts);
+                self.clock_was_set();
             }
             What::SinkDown { lasts } => {
                 self.post.nobody_until(now + lasts);
@@ -144,6 +148,13 @@ impl World {
                 self.later(lasts, Thing::MaintenanceOver { service });
                 return self.maintenance_again();
             }
+            What::RunsFail { .. }
+            | What::RunsLast { .. }
+            | What::JobMarked { .. }
+            | What::JobEdited { .. }
+            | What::JobAsked { .. }
+            | What::JobMaintenance { .. }
+            | What::InCrontab { .. } => return self.job_befalls(what),
         }
         Ok(())
     }
@@ -267,6 +278,7 @@ impl World {
         }
         self.wall_offset += off as i64;
         self.boots += 1;
+        self.runner.place_ends(&self.watchlist.local);
         self.watchlist.local =
             Instance { id: format!("boot-{}", self.boots), started_at: "1".into() };
         let names: Vec<String> = self.containers.keys().cloned().collect();
@@ -324,7 +336,7 @@ impl World {
         self.watchlist = edited;
         // What time alone brings comes first, so that the rest is the edit's.
         self.feed(Event::Wake)?;
-        self.feed(Event::Configured(self.watchlist.clone()))
+        self.configured()
     }
 
     /// An entry of the registry is what it was at first.
@@ -346,7 +358,7 @@ impl World {
                 self.watchlist.services.insert(name.clone(), plan);
             }
         }
-        self.feed(Event::Configured(self.watchlist.clone()))
+        self.configured()
     }
 
     fn asks(&mut self, service: &str, request: Request) -> crate::Step {
@@ -381,13 +393,19 @@ impl World {
     }
 
     pub(crate) fn maintenance_again(&mut self) -> crate::Step {
-        let windows = self.maintenance.iter().map(|(service, &until)| MaintenanceWindow {
-            services: vec![service.as_str().into()],
-            jobs: Vec::new(),
+        let window = |services, jobs, until: Ms| MaintenanceWindow {
+            services,
+            jobs,
             reason: "planned".into(),
             until: Wall::from_millis(until as i64),
-        });
-        self.feed(Event::Maintenance(windows.collect()))
+        };
+        let of_services = self.maintenance.iter();
+        let of_services =
+            of_services.map(|(name, &until)| window(vec![name.as_str().into()], Vec::new(), until));
+        let of_jobs = self.people.maintenance.iter();
+        let of_jobs =
+            of_jobs.map(|(name, &until)| window(Vec::new(), vec![name.as_str().into()], until));
+        self.feed(Event::Maintenance(of_services.chain(of_jobs).collect()))
     }
 
     /// Faults stop, and whatever vai cannot heal is mended.
@@ -397,7 +415,9 @@ impl World {
         self.network_lost_until = self.now;
         self.outside = crate::look::Outside::default();
         self.maintenance.clear();
+        self.people.maintenance.clear();
         self.maintenance_again()?;
+        self.runs_mended();
         self.later(0, Thing::DiskBack);
         self.sinks_mended()?;
         self.asks_about_alerts(AlertRequest::Unsilence(SilenceScope::Everything))?;
@@ -418,7 +438,9 @@ impl World {
         for service in self.watchlist.services.values_mut().filter(|it| it.held.is_some()) {
             Arc::make_mut(service).held = None;
         }
-        self.feed(Event::Configured(self.watchlist.clone()))?;
+        self.watchlist.jobs = self.plan.watchlist().jobs;
+        self.configured()?;
+        self.crontabs_are_empty()?;
         self.later(5 * SECOND, Thing::Mended);
         Ok(())
     }
@@ -448,6 +470,7 @@ impl World {
                 _ => {}
             }
         }
+        self.release_jobs()?;
         if self.now + 30 * SECOND < self.plan.busy + self.plan.quiet / 2 {
             self.later(30 * SECOND, Thing::Mended);
         }

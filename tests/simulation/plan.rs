@@ -3,6 +3,7 @@
 use crate::attention;
 use crate::heart::{self, Part};
 use crate::history;
+use crate::jobs::{self, JobAsk, JobEdit};
 use crate::network;
 use crate::registry;
 use crate::rng::Rng;
@@ -10,7 +11,7 @@ use crate::secrets;
 use crate::sinks;
 use crate::sinks::{Failing, Inbox, Sinks};
 use std::sync::Arc;
-use vai_core::model::{Service, SilenceScope, Watchlist};
+use vai_core::model::{Job, Service, SilenceScope, Watchlist};
 
 /// Milliseconds of virtual time.
 pub(crate) type Ms = u64;
@@ -29,7 +30,10 @@ pub(crate) struct Plan {
     pub(crate) sinks: Sinks,
     /// How often the address outside is pinged that misses vai.
     pub(crate) heartbeat: Ms,
+    pub(crate) jobs: Vec<Arc<Job>>,
     pub(crate) faults: Vec<Fault>,
+    /// The wall clock when the history begins, in milliseconds.
+    pub(crate) epoch: i64,
     /// Faults come until then; from then on everything is mended.
     pub(crate) busy: Ms,
     /// How long it has to converge.
@@ -78,8 +82,8 @@ pub(crate) struct Fault {
     pub(crate) what: What,
 }
 
-/// Names are those of services (`service`) and containers (`container`); one
-/// that the plan does not have any more makes it a fault without effect.
+/// Names are those of services (`service`), containers (`container`) and jobs
+/// (`job`); one that the plan does not have any more makes it a fault without effect.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     Dies { service: String },
@@ -121,6 +125,13 @@ pub(crate) enum What {
     Reloaded { edit: Edit },
     Asked { service: String, request: Request },
     Maintenance { service: String, lasts: Ms },
+    RunsFail { job: String, lasts: Ms },
+    RunsLast { job: String, lasts: Ms },
+    JobMarked { job: String, lasts: Ms },
+    JobEdited { job: String, edit: JobEdit, lasts: Ms },
+    JobAsked { job: String, ask: JobAsk },
+    JobMaintenance { job: String, lasts: Ms },
+    InCrontab { job: String, lasts: Ms },
     Stuck { part: Part },
 }
 
@@ -152,12 +163,26 @@ pub(crate) enum CrashPoint {
     WithIntentStored,
     /// As soon as an act was dispatched.
     WithActDispatched,
+    /// Before it is stored that the clock brought something.
+    BeforeScheduled,
+    /// Before it is stored how a run ended.
+    BeforeRunEnds,
+    /// As `AfterStoring`, of a step that runs something.
+    WithRunStored,
+    /// As soon as a run was dispatched.
+    WithRunDispatched,
     /// As soon as a message arrived, before that is known.
     Arrived,
     /// After so much of what became of messages was stored.
     Reported(usize),
     /// Between the step and the next.
     Idle,
+}
+
+impl CrashPoint {
+    pub(crate) fn is_before_storing(self) -> bool {
+        matches!(self, Self::BeforeStoring | Self::BeforeScheduled | Self::BeforeRunEnds)
+    }
 }
 
 /// What an operator edits in the registry.
@@ -183,7 +208,7 @@ impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
         let told = sinks::told(network::widened(Self::of_one_host(seed)));
-        secrets::initiated(heart::watched(attention::attended(told)))
+        jobs::scheduled(secrets::initiated(heart::watched(attention::attended(told))))
     }
 
     /// The history of a seed in which nobody looks further than into containers.
@@ -211,7 +236,20 @@ impl Plan {
     ) -> Self {
         let (sinks, heartbeat) = (sinks::plain_sinks(), MINUTE);
         let quiet = 4 * HOUR;
-        Self { seed: 0, containers, services, settings, sinks, heartbeat, faults, busy, quiet }
+        let (jobs, epoch) = (Vec::new(), 1_700_000_000_000);
+        Self {
+            seed: 0,
+            containers,
+            services,
+            settings,
+            sinks,
+            jobs,
+            heartbeat,
+            faults,
+            epoch,
+            busy,
+            quiet,
+        }
     }
 
     pub(crate) fn watchlist(&self) -> Watchlist {
@@ -220,6 +258,7 @@ impl Plan {
             services: services
                 .map(|it| (it.service.name.clone(), Arc::clone(&it.service)))
                 .collect(),
+            jobs: self.jobs.iter().map(|it| (it.name.clone(), Arc::clone(it))).collect(),
             ..self.settings.clone()
         }
     }

@@ -340,7 +340,7 @@ impl World {
         self.oracle.sinks_are(&self.post.sinks, None);
         self.report()?;
         self.feed(Event::Wake)?;
-        self.feed(Event::Configured(self.watchlist.clone()))?;
+        self.configured()?;
         self.follow_sinks()
     }
 

@@ -11,6 +11,7 @@ pub(crate) fn shrink(plan: &Plan, invariant: &str) -> Plan {
     let mut shrinking = Shrinking { best: plan.clone(), invariant, tries: MOST_TRIES };
     shrinking.drop_faults();
     shrinking.drop_services();
+    shrinking.drop_jobs();
     shrinking.drop_faults();
     shrinking.drop_time();
     shrinking.best
@@ -66,6 +67,16 @@ impl Shrinking<'_> {
                 let service = std::sync::Arc::make_mut(&mut service.service);
                 service.dependencies.retain(|it| *it != gone.service.name);
             }
+            self.attempt(plan);
+        }
+    }
+
+    fn drop_jobs(&mut self) {
+        let mut index = self.best.jobs.len();
+        while index > 0 {
+            index -= 1;
+            let mut plan = self.best.clone();
+            plan.jobs.remove(index);
             self.attempt(plan);
         }
     }

@@ -12,11 +12,14 @@
 mod acts;
 mod attention;
 mod campaign;
+mod clock;
 mod disk;
 mod engine;
 mod faults;
 mod heart;
 mod history;
+mod job_faults;
+mod jobs;
 mod look;
 mod network;
 mod oracle;
@@ -25,6 +28,7 @@ mod post;
 mod registry;
 mod regressions;
 mod rng;
+mod runner;
 mod scenarios;
 mod secrets;
 mod shrink;
@@ -32,6 +36,11 @@ mod sinks;
 mod story;
 mod target;
 mod world;
+
+/// The very schedules that production asks.
+#[allow(dead_code, unused_imports, unreachable_pub, reason = "production uses all of it")]
+#[path = "../../src/schedule/mod.rs"]
+mod schedule;
 
 /// A step of the simulated world: done, or against an invariant.
 pub(crate) type Step = Result<(), oracle::Violation>;

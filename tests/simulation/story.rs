@@ -58,6 +58,13 @@ impl Story {
                 }),
                 Change::Incident(it) => self
                     .tell(now, || format!("  incident {}: {:?} {:?}", it.id.0, it.phase, it.state)),
+                Change::Run(it) => self.tell(now, || {
+                    let (outcome, scheduled) = (it.outcome.label(), it.scheduled);
+                    format!(
+                        "  run {} of {}: {outcome}: {} {scheduled:?}",
+                        it.id.0, it.job, it.reason
+                    )
+                }),
                 _ => {}
             }
         }

@@ -1,14 +1,17 @@
 //! The world in virtual time: everything that will happen stands in one queue,
 //! and the core is driven from it by hand.
 
+use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::engine::{Container, Link};
 use crate::heart::{Heart, Part};
+use crate::job_faults::People;
 use crate::look::Outside;
 use crate::oracle::{Heard, Oracle, Violation};
 use crate::plan::{CrashPoint, HOUR, Ms, Plan, SECOND};
 use crate::post::{Post, Sent};
 use crate::rng::Rng;
+use crate::runner::Runner;
 use crate::secrets;
 use crate::sinks;
 use crate::story::Story;
@@ -18,13 +21,11 @@ use vai_core::dispatch::Told;
 use vai_core::judge::{Core, Delta, Memory};
 use vai_core::model::{
     ActOutcome, ActRequest, Action, CheckKind, ContainerChange, Event, Now, ProcId, Report,
-    StateLabel, Ticket, Time, Wall, Watchlist,
+    RunReport, RunRequest, StateLabel, Ticket, Time, TryId, Wall, Watchlist,
 };
 
 /// The boot clock when the history begins.
 const BOOT: Ms = 1_000_000;
-/// The wall clock then.
-const EPOCH: i64 = 1_700_000_000_000;
 /// How often the containers are listed anew.
 const LIST_EVERY: Ms = 60 * SECOND;
 /// How often everything is held against the invariants that time alone breaks.
@@ -61,6 +62,17 @@ pub(crate) enum Thing {
     Reported { told: Vec<Told>, run: u32 },
     Ping { run: u32 },
     Watchdog { run: u32 },
+    Beat { run: u32 },
+    JobAsBefore { job: String },
+    JobMaintenanceOver { job: String },
+    OutOfCrontab { job: String },
+    Crontabs { run: u32 },
+    RunGate { request: Box<RunRequest>, run: u32 },
+    RunBegins { request: Box<RunRequest>, run: u32 },
+    RunResumed { request: Box<RunRequest>, run: u32 },
+    RunLookedAt { request: Box<RunRequest>, run: u32 },
+    RunIsReplaced { id: TryId, run: u32 },
+    Ran { id: TryId, report: RunReport, run: u32 },
     Boot,
 }
 
@@ -89,6 +101,9 @@ pub(crate) struct World {
     pub(crate) boots: u32,
     pub(crate) mended: bool,
     pub(crate) maintenance: BTreeMap<String, Ms>,
+    pub(crate) clock: Clock,
+    pub(crate) runner: Runner,
+    pub(crate) people: People,
     pub(crate) oracle: Oracle,
     pub(crate) story: Story,
     pub(crate) steps: u64,
@@ -130,6 +145,9 @@ impl World {
             boots: 1,
             mended: false,
             maintenance: BTreeMap::new(),
+            clock: Clock::default(),
+            runner: Runner::new(&plan),
+            people: People::default(),
             story,
             steps: 0,
             decisions: Vec::new(),
@@ -169,7 +187,7 @@ impl World {
     pub(crate) fn clock(&self) -> Now {
         Now {
             mono: Time::from_millis(BOOT + self.now),
-            wall: Wall::from_millis(EPOCH + self.now as i64 + self.wall_offset),
+            wall: Wall::from_millis(self.plan.epoch + self.now as i64 + self.wall_offset),
         }
     }
 
@@ -209,7 +227,7 @@ impl World {
     fn happens(&mut self, thing: Thing) -> crate::Step {
         if let Some(run) = thing.run()
             && run != self.run
-            && !matches!(thing, Thing::Effect { .. } | Thing::Second { .. } | Thing::Sent { .. })
+            && !thing.outlives_vai()
         {
             return Ok(());
         }
@@ -228,6 +246,7 @@ impl World {
                 if self.core.is_none() || self.heart.is_stuck() {
                     return Ok(());
                 }
+                self.audit_jobs()?;
                 self.oracle.audit(self.now, up)
             }
             Thing::Dies { service } => {
@@ -306,6 +325,29 @@ impl World {
                 self.dies();
                 Ok(())
             }
+            Thing::Beat { .. } => self.beat(),
+            Thing::JobAsBefore { job } => self.job_is_as_before(&job),
+            Thing::JobMaintenanceOver { job } => self.job_maintenance_over(&job),
+            Thing::OutOfCrontab { job } => self.is_in_crontab(&job, false),
+            Thing::Crontabs { .. } => self.read_crontabs(),
+            Thing::RunBegins { request, run } => self.run_begins(&request, run),
+            Thing::Ran { id, report, .. } => self.feed(Event::Ran { id, report }),
+            Thing::RunGate { request, .. } => {
+                self.run_gate(request);
+                Ok(())
+            }
+            Thing::RunResumed { request, .. } => {
+                self.run_resumed(request);
+                Ok(())
+            }
+            Thing::RunLookedAt { request, .. } => {
+                self.run_looked_at(request);
+                Ok(())
+            }
+            Thing::RunIsReplaced { id, .. } => {
+                self.run_is_replaced(id);
+                Ok(())
+            }
             Thing::Boot => self.boot(),
         }
     }
@@ -317,8 +359,8 @@ impl World {
         let (delta, actions) = core.handle(now, event.clone());
         self.steps += 1;
         self.story.event(self.now, &event);
-        let crash = self.crash_due(&delta, &actions);
-        if crash == Some(CrashPoint::BeforeStoring) {
+        let crash = self.crash_due(&event, &delta, &actions);
+        if crash.is_some_and(CrashPoint::is_before_storing) {
             self.dies();
             return Ok(());
         }
@@ -331,11 +373,16 @@ impl World {
             Some(CrashPoint::WithActDispatched) => {
                 actions.iter().position(|it| matches!(it, Action::Act(_))).map_or(0, |it| it + 1)
             }
+            Some(CrashPoint::WithRunDispatched) => {
+                actions.iter().position(|it| matches!(it, Action::Run(_))).map_or(0, |it| it + 1)
+            }
             Some(_) => 0,
         };
+        let kept = self.disk.take_kept();
         let heard = Heard {
             event: Some(&event),
             delta: &delta,
+            kept: &kept,
             actions: &actions[..dispatched],
             outside_lost: self.outside.lost_since(self.now),
             wall: now.wall.as_millis(),
@@ -353,10 +400,21 @@ impl World {
     }
 
     /// Whether the crash that is armed comes in this step.
-    fn crash_due(&mut self, delta: &Delta, actions: &[Action]) -> Option<CrashPoint> {
+    fn crash_due(
+        &mut self,
+        event: &Event,
+        delta: &Delta,
+        actions: &[Action],
+    ) -> Option<CrashPoint> {
         let (point, _) = self.armed?;
         let acts = || actions.iter().any(|it| matches!(it, Action::Act(_)));
+        let runs = || actions.iter().any(|it| matches!(it, Action::Run(_)));
         let due = match point {
+            CrashPoint::BeforeScheduled => matches!(event, Event::Scheduled(_)),
+            CrashPoint::BeforeRunEnds => {
+                matches!(event, Event::Ran { report: RunReport::Ended(_), .. })
+            }
+            CrashPoint::WithRunStored | CrashPoint::WithRunDispatched => runs(),
             CrashPoint::Idle => true,
             CrashPoint::BeforeStoring => !delta.changes.is_empty(),
             CrashPoint::AfterStoring | CrashPoint::After(_) => !actions.is_empty(),
@@ -383,7 +441,8 @@ impl World {
                 let outcome = ActOutcome::Refused { gate, by_hand: false };
                 self.later(1, Thing::Acted { request, outcome, run });
             }
-            Action::Run(_) | Action::EndRun(_) => {}
+            Action::Run(request) => self.run_handed_out(request, stored),
+            Action::EndRun(id) => self.later(20, Thing::RunIsReplaced { id, run }),
             Action::Tell(id, notice) => return self.send(id, *notice),
         }
         Ok(())
@@ -406,6 +465,7 @@ impl World {
         self.core = None;
         self.run += 1;
         self.link = Link::Unknown;
+        self.clock = Clock::default();
         self.post.gone();
         self.heart.gone(self.now);
         let lossy = self.disk.crash();
@@ -424,10 +484,17 @@ impl World {
         self.story.tell(self.now, || "vai starts".into());
         self.story.delta(self.now, &delta);
         self.core = Some(core);
-        self.disk.store(&delta);
-        let wall = self.clock().wall.as_millis();
-        let heard = Heard { event: None, delta: &delta, actions: &[], outside_lost: None, wall };
-        self.oracle.started(self.now, &self.watchlist);
+        let stored = self.disk.store(&delta);
+        let kept = self.disk.take_kept();
+        let heard = Heard {
+            event: None,
+            delta: &delta,
+            kept: &kept,
+            actions: &[],
+            outside_lost: None,
+            wall: self.clock().wall.as_millis(),
+        };
+        self.oracle.started(self.now, &self.watchlist, stored);
         self.oracle.step(self.now, &heard, true)?;
         for change in &delta.changes {
             memory.apply(change);
@@ -444,6 +511,10 @@ impl World {
         }
         if self.disk.fails {
             self.feed(Event::StoreFailed("the disk is full".into()))?;
+        }
+        self.schedules_changed()?;
+        if run != self.run {
+            return Ok(());
         }
         let listed = self.rng.range(20, 1500);
         self.later(listed, Thing::Follow { run });
@@ -535,8 +606,24 @@ impl Thing {
             | Self::Sent { run, .. }
             | Self::Reported { run, .. }
             | Self::Ping { run }
-            | Self::Watchdog { run } => Some(*run),
+            | Self::Watchdog { run }
+            | Self::Beat { run }
+            | Self::Crontabs { run }
+            | Self::RunGate { run, .. }
+            | Self::RunBegins { run, .. }
+            | Self::RunResumed { run, .. }
+            | Self::RunLookedAt { run, .. }
+            | Self::RunIsReplaced { run, .. }
+            | Self::Ran { run, .. } => Some(*run),
             _ => None,
         }
+    }
+
+    /// What was asked of others goes on without vai.
+    fn outlives_vai(&self) -> bool {
+        matches!(
+            self,
+            Self::Effect { .. } | Self::Second { .. } | Self::Sent { .. } | Self::RunBegins { .. }
+        )
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vai_core::judge::{Change, Record, RecordKey};
 use vai_core::model::{
     AlertRequest, Event, Incident, IncidentId, IncidentPhase, MessageId, Notice, NoticeKind,
-    ServiceName, ServiceView, Severity, StateLabel,
+    ServiceName, ServiceView, Severity, StateLabel, Subject,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -168,6 +168,11 @@ impl Alerts {
             let words = format!("{} is reminded of, somebody looks after it", id.0);
             return Err(Violation { invariant: "A4", at: now, words });
         }
+        if matches!(notice.kind, NoticeKind::Reminder(_)) && notice.incident.subject == Subject::Job
+        {
+            let words = format!("{} is reminded of, a job speaks when it runs", id.0);
+            return Err(Violation { invariant: "A4", at: now, words });
+        }
         if notice.kind == NoticeKind::Resolved && !told.opened {
             let words = format!("the end of {} is told, its beginning was not", id.0);
             return Err(Violation { invariant: "A3", at: now, words });
@@ -180,8 +185,8 @@ impl Alerts {
     fn may_be_told(&self, now: Ms, notice: &Notice, known: &Known) -> crate::Step {
         let hidden = match notice.kind {
             NoticeKind::Resolved => false,
-            NoticeKind::Info => self.silences.hide_everything(),
-            NoticeKind::Opened
+            NoticeKind::Info
+            | NoticeKind::Opened
             | NoticeKind::Escalated
             | NoticeKind::Joined
             | NoticeKind::Reminder(_) => self.silences.hide(&notice.incident, known),

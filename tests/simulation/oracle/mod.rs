@@ -3,6 +3,7 @@
 
 mod alerts;
 mod arrivals;
+mod jobs;
 mod known;
 mod looks;
 mod network;
@@ -10,11 +11,13 @@ mod restarts;
 mod routing;
 mod silences;
 mod tally;
+mod timetable;
 
 use crate::plan::{Ms, Plan};
 use crate::sinks::{Inbox, Sinks};
 use alerts::Alerts;
 use arrivals::{Arrivals, Debt};
+use jobs::Jobs;
 use known::{Known, Remembered};
 use looks::Looks;
 use restarts::Restarts;
@@ -23,7 +26,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use vai_core::dispatch::{Reached, Refusal};
 use vai_core::judge::Delta;
-use vai_core::model::{Act, ActRequest, Action, Event, IncidentId, Notice, StateLabel, Watchlist};
+use vai_core::model::{
+    Act, ActRequest, Action, Event, IncidentId, Notice, Now, Run, RunRequest, Scheduled,
+    StateLabel, TryId, Wall, Watchlist,
+};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug)]
@@ -45,6 +51,8 @@ impl fmt::Display for Violation {
 pub(crate) struct Heard<'a> {
     pub(crate) event: Option<&'a Event>,
     pub(crate) delta: &'a Delta,
+    /// The outcomes of runs that were stored since the step before.
+    pub(crate) kept: &'a [Run],
     pub(crate) actions: &'a [Action],
     /// Since when nothing outside the host can really be reached.
     pub(crate) outside_lost: Option<Ms>,
@@ -60,6 +68,7 @@ pub(crate) struct Oracle {
     alerts: Alerts,
     arrivals: Arrivals,
     routing: Routing,
+    jobs: Jobs,
     /// What was stored last, from the first step on that could not be.
     stored: Option<Stored>,
 }
@@ -71,13 +80,16 @@ struct Stored {
     alerts: Alerts,
     debts: BTreeMap<IncidentId, Debt>,
     news: News,
+    jobs: jobs::Remembered,
 }
 
 impl Oracle {
     pub(crate) fn new(plan: &Plan) -> Self {
         let repeat = plan.settings.repeat_interval.as_millis() as Ms;
+        let known = Known::new(plan.watchlist());
         Self {
-            known: Known::new(plan.watchlist()),
+            jobs: Jobs::new(&known),
+            known,
             restarts: Restarts::default(),
             looks: Looks::default(),
             alerts: Alerts::default(),
@@ -91,6 +103,9 @@ impl Oracle {
     pub(crate) fn step(&mut self, now: Ms, heard: &Heard<'_>, stored: bool) -> crate::Step {
         if stored {
             self.stored = None;
+            if heard.event.is_some() {
+                self.jobs.stored();
+            }
         } else if self.stored.is_none() {
             self.stored = Some(Stored {
                 known: self.known.remembered(),
@@ -98,6 +113,7 @@ impl Oracle {
                 alerts: self.alerts.clone(),
                 debts: self.arrivals.debts.clone(),
                 news: self.routing.news.clone(),
+                jobs: self.jobs.remembered(),
             });
         }
         if let Some(event) = heard.event {
@@ -119,6 +135,7 @@ impl Oracle {
         self.alerts.follow(now, heard, &self.known)?;
         self.arrivals.follow(now, heard.delta);
         self.routing.follow(now, heard.delta);
+        self.jobs.follow(now, heard, &self.known)?;
         for action in heard.actions {
             match action {
                 Action::Look { ticket, service } => {
@@ -162,26 +179,62 @@ impl Oracle {
         believed.map_err(|words| violated("R4", words))
     }
 
-    /// vai starts with this registry.
-    pub(crate) fn started(&mut self, now: Ms, watchlist: &Watchlist) {
+    /// vai starts with this registry; whether that it does is `stored`.
+    pub(crate) fn started(&mut self, now: Ms, watchlist: &Watchlist, stored: bool) {
         self.known.watchlist = watchlist.clone();
+        self.jobs.started(now, &self.known, stored);
         self.looks.from(now);
     }
 
     /// vai is gone, and if `lossy`, what it had not stored with it.
     pub(crate) fn crashed(&mut self, lossy: bool) {
-        let (known, restarts, alerts, debts, news) = match self.stored.take().filter(|_| lossy) {
-            Some(Stored { known, restarts, alerts, debts, news }) => {
-                (Some(known), Some(restarts), Some(alerts), Some(debts), Some(news))
-            }
-            None => (None, None, None, None, None),
-        };
+        let (known, restarts, alerts, debts, news, jobs) =
+            match self.stored.take().filter(|_| lossy) {
+                Some(Stored { known, restarts, alerts, debts, news, jobs }) => {
+                    (Some(known), Some(restarts), Some(alerts), Some(debts), Some(news), Some(jobs))
+                }
+                None => (None, None, None, None, None, None),
+            };
         self.known.crashed(known);
         self.looks.crashed();
         self.restarts.crashed(restarts);
         self.alerts.crashed(alerts);
         self.arrivals.crashed(debts);
         self.routing.crashed(news);
+        self.jobs.crashed(jobs, lossy);
+    }
+
+    /// vai looks at the clock, and this is what its schedules say.
+    pub(crate) fn clock_shows(&mut self, now: Ms, wall: Wall, told: &[Scheduled]) -> crate::Step {
+        self.jobs.clock_shows(now, wall, told)
+    }
+
+    /// Until `now` nobody could see what came of runs, or that instants came.
+    pub(crate) fn disturbed(&mut self, now: Ms) {
+        self.jobs.disturbed(now);
+    }
+
+    /// A run really begins, beside another one of its job.
+    pub(crate) fn run_begins(
+        &mut self,
+        now: Ms,
+        request: &RunRequest,
+        other: Option<TryId>,
+    ) -> crate::Step {
+        self.jobs.begins(now, request, other)
+    }
+
+    pub(crate) fn audit_jobs(&mut self, now: Ms, clock: Now) -> crate::Step {
+        self.jobs.audit(now, clock, &self.known)
+    }
+
+    pub(crate) fn is_job_in_trouble(&self, job: &str) -> bool {
+        self.jobs.is_in_trouble(job)
+    }
+
+    /// How many scheduled instants came.
+    pub(crate) fn instants(&self) -> u64 {
+        self.jobs.instants()
     }
 
     pub(crate) fn suspended(&mut self, until: Ms) {
@@ -270,6 +323,7 @@ impl Oracle {
         if undelivered > 0 {
             return violated(format!("{undelivered} incidents have news that is still to be sent"));
         }
+        self.jobs.at_the_end(now)?;
         self.arrivals.at_the_end(now)?;
         self.alerts.at_the_end(now, &unreliable)
     }

@@ -215,7 +215,7 @@ impl Restarts {
         }
         let asked = self.asked.remove(&service.name);
         if request.act != Act::Stop && !asked {
-            if let Err(words) = dependencies_are_well(service, known) {
+            if let Err(words) = are_well(&service.dependencies, known) {
                 return violated("R3", words);
             }
             if let Err(words) = may_be_touched(service, known) {
@@ -364,8 +364,9 @@ fn container_id(place: &Place, known: &Known) -> Option<String> {
     }
 }
 
-fn dependencies_are_well(service: &Service, known: &Known) -> Result<(), String> {
-    for name in &service.dependencies {
+/// Whether nothing that `dependencies` names keeps it from running.
+pub(super) fn are_well(dependencies: &[ServiceName], known: &Known) -> Result<(), String> {
+    for name in dependencies {
         let Some(dependency) = known.watchlist.services.get(name).filter(|it| it.enabled) else {
             continue;
         };

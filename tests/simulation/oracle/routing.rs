@@ -19,6 +19,8 @@ pub(crate) struct Routing {
     sinks: Sinks,
     /// Who may hear of what.
     entitled: BTreeSet<Whose>,
+    /// Who was told and left the registry since: nobody waits for an end there.
+    left: BTreeSet<Whose>,
     pub(super) news: News,
     /// Who refused what, and nobody was told instead yet.
     refused: BTreeSet<Whose>,
@@ -44,6 +46,7 @@ impl Routing {
         Self {
             sinks,
             entitled: BTreeSet::new(),
+            left: BTreeSet::new(),
             news: News::default(),
             refused: BTreeSet::new(),
             failing: BTreeMap::new(),
@@ -75,6 +78,11 @@ impl Routing {
                 continue;
             }
             self.entitled.insert(whose.clone());
+            if notice.kind != NoticeKind::Resolved {
+                self.left.remove(&whose);
+            } else if self.left.contains(&whose) {
+                continue;
+            }
             let waits = self.news.waits.entry(whose).or_default();
             waits.push((now, notice.incident.severity));
         }
@@ -112,6 +120,8 @@ impl Routing {
     pub(super) fn sinks_are(&mut self, sinks: &Sinks, told: Option<&[Reached]>) {
         self.sinks = sinks.clone();
         self.failing.clear();
+        let is_gone = |whose: &&Whose| !usable(sinks).any(|(_, sink)| sink.kind.inbox == whose.1);
+        self.left.extend(self.entitled.iter().filter(is_gone).cloned());
         // What waited for one that has gone is told anew, and to all.
         let News { latest, kept, waits, .. } = &mut self.news;
         for (incident, _) in kept.values() {

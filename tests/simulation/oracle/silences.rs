@@ -36,7 +36,7 @@ impl Silences {
     }
 
     /// Whether nothing at all is to be heard.
-    pub(super) fn hide_everything(&self) -> bool {
+    fn hide_everything(&self) -> bool {
         self.0.iter().any(|it| it.scope == SilenceScope::Everything)
     }
 

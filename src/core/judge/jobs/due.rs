@@ -154,6 +154,7 @@ impl Core {
         jobs: BTreeMap<JobName, Arc<Job>>,
         out: &mut Out,
     ) {
+        self.left_meanwhile(now, &jobs, out);
         let gone: Vec<JobName> =
             self.jobs.keys().filter(|name| !jobs.contains_key(*name)).cloned().collect();
         for name in gone {
@@ -191,8 +192,7 @@ impl Core {
 
     /// What left the registry stays until its runs have their outcomes.
     pub(super) fn forget_if_over(&mut self, name: &JobName, out: &mut Out) {
-        let over = |it: &JobMachine| it.kept.gone.is_some() && it.kept.open.is_empty();
-        if self.jobs.get(name).is_some_and(over)
+        if self.jobs.get(name).is_some_and(|machine| machine.kept.is_over())
             && let Some(machine) = self.jobs.machines.remove(name)
         {
             self.jobs.published.remove(name);

@@ -3,8 +3,8 @@
 use super::memory::{OpenRun, Stage};
 use crate::judge::{Change, Core, EngineLink, Out, backoff};
 use crate::model::{
-    HowEnded, Instants, JobName, Notify, Now, Run, RunEnd, RunId, RunOutcome, RunReport, Subject,
-    Time, TryId,
+    HowEnded, Instants, Job, JobName, Notify, Now, Place, Run, RunEnd, RunId, RunOutcome,
+    RunReport, SilenceScope, Subject, Time, TryId,
 };
 use crate::words;
 use std::sync::Arc;
@@ -56,16 +56,26 @@ impl Core {
             HowEnded::Replaced => {
                 self.conclude(now, name, run.id, RunOutcome::Replaced, Some(end), out);
             }
+            // What ran once and failed did not come to nothing.
+            HowEnded::Refused(why) if !run.failures.is_empty() => {
+                self.no_further_try(now, name, run.id, &why.clone(), out);
+            }
             HowEnded::Refused(why) => {
-                let why = why.clone();
-                self.skip(now, name, run.id, Skip::Asked(why), out);
+                let skip = Skip::Asked(why.clone());
+                self.skip(now, name, run.id, skip, out);
+            }
+            HowEnded::NotBegun(_) if run.makes_room() && run.failures.is_empty() => {
+                let skip = Skip::NotAsked("a newer run came first".to_owned());
+                self.skip(now, name, run.id, skip, out);
             }
             HowEnded::NotBegun(why) => {
                 let resumed = run.under_way().is_some_and(|it| it.resumed);
+                let why = why.clone();
                 if let Some(until) = self.may_begin_until(run, now, name) {
                     self.change_stage(name, run.id, Stage::Pending { until });
+                } else if resumed && !run.failures.is_empty() {
+                    self.no_further_try(now, name, run.id, &why, out);
                 } else if resumed {
-                    let why = why.clone();
                     self.miss_run(now, name, run.id, why, out);
                 } else {
                     self.try_failed(now, name, run.id, end, out);
@@ -96,7 +106,8 @@ impl Core {
     }
 
     /// A try failed: there is another one, or the run failed. What may have run
-    /// to its end is not tried again, nor is what an operator watches.
+    /// to its end is not tried again, nor is what a newer run waits for or an
+    /// operator watches.
     fn try_failed(&mut self, now: Now, name: &JobName, id: RunId, end: RunEnd, out: &mut Out) {
         let Some(machine) = self.jobs.get_mut(name) else { return };
         let retries = usize::try_from(machine.job.retries).unwrap_or(usize::MAX);
@@ -104,7 +115,8 @@ impl Core {
         let Some(run) = machine.kept.run_mut(id) else { return };
         run.failures.push(told(&end));
         let lost = matches!(end.how, HowEnded::Lost(_));
-        let again = scheduled && !lost && run.scheduled.is_some() && run.failures.len() <= retries;
+        let wanted = scheduled && !lost && !run.makes_room() && run.scheduled.is_some();
+        let again = wanted && run.failures.len() <= retries;
         if again {
             let level = u32::try_from(run.failures.len()).unwrap_or(u32::MAX);
             let salt = format!("{name}/{}/{}", id.0, run.attempt);
@@ -217,7 +229,11 @@ impl Core {
         if settled {
             let took = words::duration(record.took);
             self.job_settled(name, &format!("it ran again and succeeded in {took}"));
-        } else if outcome == RunOutcome::Succeeded && job.notify_on_success && !by_hand {
+        } else if outcome == RunOutcome::Succeeded
+            && job.notify_on_success
+            && !by_hand
+            && !self.is_job_silenced(&job, now)
+        {
             self.tell_success(now, &record, job.notify.clone(), out);
         }
     }
@@ -229,6 +245,17 @@ impl Core {
             machine.kept.last = Some(Run { tail: String::new(), ..record.clone() });
         }
         out.changes.push(Change::Run(Box::new(record)));
+    }
+
+    /// Whether an operator wants to hear nothing of it.
+    fn is_job_silenced(&self, job: &Job, now: Now) -> bool {
+        let mut silences = self.host.silences.iter().filter(|it| it.is_in_force(now));
+        silences.any(|it| match &it.scope {
+            SilenceScope::Everything => true,
+            SilenceScope::Job(name) => *name == job.name,
+            SilenceScope::Container(key) => job.place == Place::Container(key.clone()),
+            SilenceScope::Service(_) => false,
+        })
     }
 
     fn tell_success(&mut self, now: Now, record: &Run, notify: Notify, out: &mut Out) {
@@ -287,7 +314,7 @@ fn signal_name(signal: i32) -> String {
     format!("signal {signal} ({name})")
 }
 
-fn record(
+pub(super) fn record(
     now: Now,
     name: &JobName,
     run: &OpenRun,

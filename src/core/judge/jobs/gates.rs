@@ -41,8 +41,8 @@ impl Core {
             let why = "the crontabs of its container were not read yet".to_owned();
             return Err(JobGate::Wait(Skip::NotAsked(why)));
         }
-        if machine.overlaps(run).is_some() {
-            let why = "the run before it could not be ended".to_owned();
+        if machine.overlaps(run) {
+            let why = "another run of it is still under way".to_owned();
             return Err(JobGate::Wait(Skip::NotAsked(why)));
         }
         self.job_place(&machine.job.place)

@@ -95,6 +95,14 @@ impl JobMachine {
         }
     }
 
+    /// It, as it was when it ran there: somebody may have moved it since.
+    pub(super) fn job_at(&self, place: &Place) -> Arc<Job> {
+        if self.job.place == *place {
+            return Arc::clone(&self.job);
+        }
+        Arc::new(Job { place: place.clone(), ..(*self.job).clone() })
+    }
+
     /// Why it is not run by the clock until somebody mends that.
     pub(super) fn held(&self) -> Option<String> {
         match (&self.job.held, &self.kept.elsewhere) {
@@ -104,12 +112,10 @@ impl JobMachine {
         }
     }
 
-    /// Another run of it that is under way and that `run` would overlap.
-    pub(super) fn overlaps(&self, run: &OpenRun) -> Option<&OpenRun> {
-        if self.job.overlap == Overlap::Allow {
-            return None;
-        }
-        self.kept.open.iter().find(|other| other.id < run.id && other.under_way().is_some())
+    /// Whether another run of it is under way that `run` must not overlap.
+    pub(super) fn overlaps(&self, run: &OpenRun) -> bool {
+        self.job.overlap != Overlap::Allow
+            && self.kept.open.iter().any(|it| it.id != run.id && it.under_way().is_some())
     }
 
     pub(super) fn needs_review(&self, now: Time) -> bool {

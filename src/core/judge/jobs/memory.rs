@@ -1,5 +1,5 @@
 use super::trouble::Troubles;
-use crate::model::{Instance, Now, Run, RunEnd, RunId, Time, TryId, Wall};
+use crate::model::{Instance, Now, Place, Run, RunEnd, RunId, Time, TryId, Wall};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -74,6 +74,8 @@ pub(super) enum Stage {
 pub(super) struct UnderWay {
     /// When it was handed out.
     pub(super) since: Now,
+    /// Where it runs, wherever its job would run by now.
+    pub(super) place: Place,
     /// The instance that it is in, or was meant for.
     pub(super) instance: Option<Instance>,
     /// A `vai` before this one handed it out.
@@ -85,6 +87,11 @@ pub(super) struct UnderWay {
 impl OpenRun {
     pub(super) fn try_id(&self) -> TryId {
         TryId { run: self.id, attempt: self.attempt }
+    }
+
+    /// Whether a newer run waits for its end.
+    pub(super) fn makes_room(&self) -> bool {
+        self.under_way().is_some_and(|it| it.replaced)
     }
 
     /// The try under way, if one is.
@@ -103,6 +110,18 @@ impl JobMemory {
 
     pub(super) fn run(&self, id: RunId) -> Option<&OpenRun> {
         self.open.iter().find(|run| run.id == id)
+    }
+
+    /// Whether it left the registry and has nothing left to do.
+    pub(super) fn is_over(&self) -> bool {
+        self.gone.is_some() && self.open.is_empty()
+    }
+
+    /// It left the registry: should it come back, that is another beginning.
+    pub(super) fn leave(&mut self, now: Now) {
+        self.gone.get_or_insert(now);
+        self.until = None;
+        self.troubles.clear();
     }
 
     pub(super) fn succeeded_in(&mut self, took: Duration) {

@@ -6,6 +6,7 @@ mod ask;
 mod due;
 mod end;
 mod gates;
+mod left;
 mod machine;
 mod memory;
 mod review;

@@ -4,7 +4,7 @@
 use super::end::Skip;
 use super::gates::JobGate;
 use super::memory::{OpenRun, Stage, UnderWay};
-use crate::judge::{Core, Out};
+use crate::judge::{Core, EngineLink, Out};
 use crate::model::{Action, Instance, JobName, Now, Place, RunId, RunRequest};
 use std::sync::Arc;
 
@@ -58,14 +58,14 @@ impl Core {
 
     /// Hands out the next try of a run.
     fn hand_out(&mut self, now: Now, name: &JobName, id: RunId, out: &mut Out) {
-        let place = self.jobs.get(name).map(|machine| machine.job.place.clone());
-        let instance = place.and_then(|place| self.instance_at(&place));
+        let Some(job) = self.jobs.get(name).map(|machine| Arc::clone(&machine.job)) else { return };
+        let instance = self.instance_at(&job.place);
         let Some(machine) = self.jobs.get_mut(name) else { return };
-        let job = Arc::clone(&machine.job);
         let Some(run) = machine.kept.run_mut(id) else { return };
         run.attempt += 1;
         run.stage = Stage::Running(UnderWay {
             since: now,
+            place: job.place.clone(),
             instance: instance.clone(),
             resumed: false,
             replaced: false,
@@ -85,8 +85,11 @@ impl Core {
     /// be looked at.
     fn resume_run(&mut self, name: &JobName, run: &OpenRun, under_way: &UnderWay, out: &mut Out) {
         let Some(machine) = self.jobs.get(name) else { return };
-        let job = Arc::clone(&machine.job);
-        if matches!(self.job_place(&job.place), Err(JobGate::Unreachable(_))) {
+        let job = machine.job_at(&under_way.place);
+        // Where a job runs no more, nobody looks by himself any more.
+        let is_left = machine.job.place != job.place && matches!(self.engine, EngineLink::Up);
+        let unreachable = matches!(self.job_place(&job.place), Err(JobGate::Unreachable(_)));
+        if unreachable && !is_left {
             return;
         }
         if let Some(run) = self.jobs.get_mut(name).and_then(|machine| machine.kept.run_mut(run.id))

@@ -510,9 +510,11 @@ fn a_success_is_told_where_that_is_wanted() {
 #[test]
 fn a_silenced_job_is_told_of_afterwards() {
     for scope in [SilenceScope::Job("backup".into()), SilenceScope::Container("services".into())] {
-        let mut world = world(backup());
+        let mut world = world(Job { notify_on_success: true, ..backup() });
         let silence = AlertRequest::Silence { scope, lasts: HOUR, reason: String::new() };
         world.event(Event::Alerts(silence));
+        world.due();
+        world.succeeds(SECOND);
         world.due();
         world.ends(HowEnded::Exited(1), SECOND);
         world.run(HOUR - MINUTE);
@@ -549,6 +551,90 @@ fn nothing_is_run_that_could_not_be_remembered_or_while_vai_only_observes() {
             "skipped: vai only observes (--observe)"
         ]
     );
+}
+
+#[test]
+fn a_run_that_makes_room_for_a_newer_one_is_not_tried_again() {
+    for (how, outcome) in [
+        (HowEnded::Exited(1), "failed: exit 1 after 1 s"),
+        (HowEnded::NotBegun("gone".into()), "skipped: a newer run came first"),
+    ] {
+        let job = Job { overlap: Overlap::Replace, retries: 3, ..backup() };
+        let mut world = world(job);
+        world.due();
+        world.due();
+        world.event(Event::EngineGone("connection refused".into()));
+        world.ends(how, SECOND);
+        world.event(Event::EngineBack);
+        world.run(HOUR);
+        assert_eq!(world.outcomes(), [outcome]);
+        let runs: Vec<RunId> = world.runs.iter().map(|it| it.id).collect();
+        assert_eq!(runs, [RunId(1), RunId(2)], "never both");
+    }
+}
+
+#[test]
+fn what_is_under_way_when_overlaps_are_forbidden_keeps_others_from_being_tried_again() {
+    let job = Job { overlap: Overlap::Allow, retries: 3, ..backup() };
+    let mut world = world(job.clone());
+    world.due();
+    world.ends(HowEnded::Exited(1), SECOND);
+    world.due();
+    configure(&mut world, vec![Job { overlap: Overlap::Forbid, ..job }]);
+    world.run(MINUTE);
+    assert_eq!(
+        world.outcomes(),
+        ["failed: exit 1 after 1 s; not tried again: another run of it is still under way"]
+    );
+    assert_eq!(world.runs.len(), 2);
+}
+
+#[test]
+fn a_run_that_failed_is_not_skipped_or_missed_when_its_next_try_comes_to_nothing() {
+    let gates = [
+        (false, HowEnded::Refused("paused by a file".into()), "paused by a file"),
+        (true, HowEnded::NotBegun("vai ended first".into()), "vai ended first"),
+    ];
+    for (restarts, how, why) in gates {
+        let mut world = world(Job { retries: 3, ..backup() });
+        world.due();
+        world.ends(HowEnded::Exited(1), SECOND);
+        world.run(SECOND * 13);
+        if restarts {
+            world.restart();
+        }
+        world.ends(how, SECOND);
+        assert_eq!(world.outcomes(), [format!("failed: exit 1 after 1 s; not tried again: {why}")]);
+        assert_eq!(world.messages().len(), 1);
+    }
+}
+
+#[test]
+fn a_run_is_waited_for_where_it_was_begun_although_its_job_was_moved() {
+    let mut world = world(backup());
+    world.due();
+    let moved = Job { place: Place::Local, ..backup() };
+    world.watchlist.jobs = [(moved.name.clone(), Arc::new(moved))].into();
+    world.restart();
+    let resumed = world.runs.last().unwrap();
+    assert!(resumed.resumed);
+    assert_eq!(resumed.job.place, Place::Container("services".into()));
+}
+
+#[test]
+fn what_leaves_the_registry_while_vai_is_down_has_its_outcomes_and_another_beginning() {
+    let mut world = world(backup());
+    world.due();
+    let jobs = std::mem::take(&mut world.watchlist.jobs);
+    world.restart();
+    assert_eq!(
+        world.outcomes(),
+        ["failed: it left the registry while vai was not running, so nobody saw its end"]
+    );
+    world.watchlist.jobs = jobs;
+    world.event(Event::Configured(world.watchlist.clone()));
+    assert_eq!(world.core.scheduled_until(&"backup".into()), None);
+    assert_eq!(world.runs.len(), 1);
 }
 
 #[test]

@@ -223,9 +223,13 @@ impl World {
         self.queue.clear();
         for change in delta.changes {
             self.memory.apply(&change);
-            if let Change::Transition(t) = change {
-                let (from, to) = (t.from.label(), t.to.label());
-                self.story.push(format!("{}: {from} → {to}: {}", t.service, t.reason));
+            match change {
+                Change::Transition(t) => {
+                    let (from, to) = (t.from.label(), t.to.label());
+                    self.story.push(format!("{}: {from} → {to}: {}", t.service, t.reason));
+                }
+                Change::Run(run) => self.outcomes.push(*run),
+                _ => {}
             }
         }
         self.event(Event::EngineBack);

@@ -1,5 +1,5 @@
 use super::due::ON_TIME;
-use super::memory::{JobMemory, OpenRun, Stage};
+use super::memory::{JobMemory, OpenRun, Stage, UnderWay};
 use crate::model::{ContainerKey, Duty, Job, Now, Overlap, Place, Time, Wall};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,12 +95,14 @@ impl JobMachine {
         }
     }
 
-    /// It, as it was when it ran there: somebody may have moved it since.
-    pub(super) fn job_at(&self, place: &Place) -> Arc<Job> {
-        if self.job.place == *place {
+    /// It, as it was when this try began: it may have been moved since, or be
+    /// run as somebody else.
+    pub(super) fn job_of(&self, under_way: &UnderWay) -> Arc<Job> {
+        let UnderWay { place, user, .. } = under_way;
+        if self.job.place == *place && self.job.user == *user {
             return Arc::clone(&self.job);
         }
-        Arc::new(Job { place: place.clone(), ..(*self.job).clone() })
+        Arc::new(Job { place: place.clone(), user: user.clone(), ..(*self.job).clone() })
     }
 
     /// Why it is not run by the clock until somebody mends that.

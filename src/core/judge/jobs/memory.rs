@@ -76,6 +76,9 @@ pub(super) struct UnderWay {
     pub(super) since: Now,
     /// Where it runs, wherever its job would run by now.
     pub(super) place: Place,
+    /// As whom it runs, if not as the place's own: what is kept of it there is
+    /// that user's.
+    pub(super) user: Option<String>,
     /// The instance that it is in, or was meant for.
     pub(super) instance: Option<Instance>,
     /// A `vai` before this one handed it out.

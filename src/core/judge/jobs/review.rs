@@ -66,6 +66,7 @@ impl Core {
         run.stage = Stage::Running(UnderWay {
             since: now,
             place: job.place.clone(),
+            user: job.user.clone(),
             instance: instance.clone(),
             resumed: false,
             replaced: false,
@@ -85,7 +86,7 @@ impl Core {
     /// be looked at.
     fn resume_run(&mut self, name: &JobName, run: &OpenRun, under_way: &UnderWay, out: &mut Out) {
         let Some(machine) = self.jobs.get(name) else { return };
-        let job = machine.job_at(&under_way.place);
+        let job = machine.job_of(under_way);
         // Where a job runs no more, nobody looks by himself any more.
         let is_left = machine.job.place != job.place && matches!(self.engine, EngineLink::Up);
         let unreachable = matches!(self.job_place(&job.place), Err(JobGate::Unreachable(_)));

@@ -75,7 +75,12 @@ async fn follow(state: &StateDir, job: &JobName, run: RunId) -> Result<Option<Ru
         }
         print(&text.replace("\r\n", "\n").replace('\r', "\n"))?;
         match progress {
-            RunProgress::Over(over) => return Ok(Some(*over)),
+            RunProgress::Over(over) => {
+                if next.byte == 0 && over.bytes > 0 {
+                    tell_kept(state, job, run).await?;
+                }
+                return Ok(Some(*over));
+            }
             RunProgress::NotKnown => return Ok(stored(state, job, run).await?),
             RunProgress::UnderWay if next == from => sleep(POLL).await,
             RunProgress::UnderWay => {}
@@ -87,7 +92,18 @@ async fn follow(state: &StateDir, job: &JobName, run: RunId) -> Result<Option<Ru
     }
 }
 
-/// Of a run that others came after.
+/// It was over before anybody looked: what is kept of its output.
+async fn tell_kept(state: &StateDir, job: &JobName, run: RunId) -> Result<()> {
+    let Some(kept) = stored(state, job, run).await? else { return Ok(()) };
+    let lost = kept.bytes.saturating_sub(kept.tail.len() as u64);
+    if lost > 0 {
+        note(&format!("{lost} bytes of output are not kept any more"));
+    }
+    print(&kept.tail)?;
+    Ok(())
+}
+
+/// What the state folder has of a run, once it does.
 async fn stored(
     state: &StateDir,
     job: &JobName,

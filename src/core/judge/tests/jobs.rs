@@ -556,7 +556,7 @@ fn nothing_is_run_that_could_not_be_remembered_or_while_vai_only_observes() {
 #[test]
 fn a_run_that_makes_room_for_a_newer_one_is_not_tried_again() {
     for (how, outcome) in [
-        (HowEnded::Exited(1), "failed: exit 1 after 1 s"),
+        (HowEnded::Exited(1), "failed: exit 1"),
         (HowEnded::NotBegun("gone".into()), "skipped: a newer run came first"),
     ] {
         let job = Job { overlap: Overlap::Replace, retries: 3, ..backup() };

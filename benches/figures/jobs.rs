@@ -19,7 +19,7 @@ use vai::docker::{Address, Bollard, Directory, Engine, Keys, Own};
 use vai::job::{Registry, Runner};
 use vai::probe::Prober;
 use vai_core::model::{
-    Duty, HowEnded, Instance, Job, Notify, Overlap, Place, Redactor, RunEnd, RunId, RunRequest,
+    HowEnded, Instance, Job, Overlap, Place, Redactor, RunEnd, RunId, RunRequest,
 };
 
 /// How many runs at once, how often.
@@ -99,24 +99,11 @@ async fn run(runner: &Runner, id: u64) -> RunEnd {
 }
 
 fn job() -> Job {
+    let place = Place::Container("services".into());
     Job {
-        name: "figure".into(),
-        duty: Duty::Scheduled,
-        schedule: "* * * * *".into(),
-        place: Place::Container("services".into()),
-        command: COMMAND.to_owned(),
-        user: None,
-        working_dir: None,
-        environment: Vec::new(),
         log_path: Some("/var/log/figure.log".to_owned()),
-        timeout: Duration::from_secs(60),
         overlap: Overlap::Allow,
-        catch_up: Duration::ZERO,
-        retries: 0,
-        dependencies: Vec::new(),
-        notify: Notify::Default,
-        notify_on_success: false,
-        held: None,
+        ..Job::new("figure", place, "* * * * *", COMMAND)
     }
 }
 

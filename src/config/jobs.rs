@@ -8,7 +8,6 @@ use super::service::{DOCUMENTATION, environment, notify};
 use crate::schedule::{Crontab, JobSchedule};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use vai_core::model::{ContainerKey, Duty, Job, JobName, Notify, Overlap, Place, ServiceName};
 
 /// How often a run is tried again where `retry_on_failure` says no number.
@@ -61,24 +60,22 @@ fn job(
         ])
     });
     let on_success = fields.get("notify_on_success").and_then(|node| node.bool());
+    let base = Job::new(name, place, &text.unwrap_or_default(), &command.unwrap_or_default());
     let job = Job {
-        name: JobName::from(name),
         duty,
-        schedule: text.unwrap_or_default(),
-        place,
-        command: command.unwrap_or_default(),
         user: fields.text("user"),
         working_dir: fields.text("working_dir"),
         environment: environment.unwrap_or_default(),
         log_path: fields.get("log_path").and_then(|node| node.absolute_path()).map(str::to_owned),
-        timeout: seconds("timeout_seconds", 0.1).unwrap_or(Duration::from_secs(3600)),
-        overlap: overlap.unwrap_or_default(),
-        catch_up: seconds("catch_up_seconds", 0.0).unwrap_or_default(),
+        timeout: seconds("timeout_seconds", 0.1).unwrap_or(base.timeout),
+        overlap: overlap.unwrap_or(base.overlap),
+        catch_up: seconds("catch_up_seconds", 0.0).unwrap_or(base.catch_up),
         retries: retries(&fields),
         dependencies: dependencies(&fields, known),
         notify: whom_to_tell(&fields, channels),
-        notify_on_success: on_success.unwrap_or(false),
+        notify_on_success: on_success.unwrap_or(base.notify_on_success),
         held,
+        ..base
     };
     if duty == Duty::Scheduled {
         needs_shell(&fields, &job);

@@ -1,29 +1,9 @@
 use super::*;
 use crate::probe::wire::CrontabLine;
-use vai_core::model::{
-    Check, CheckKind, Notify, Overlap, ProcessCheck, ProcessPattern, ServiceName,
-};
+use vai_core::model::{Check, CheckKind, ProcessCheck, ProcessPattern, ServiceName};
 
 fn job(name: &str, command: &str) -> Job {
-    Job {
-        name: name.into(),
-        duty: Duty::Scheduled,
-        schedule: "0 3 * * *".to_owned(),
-        place: Place::Container("services".into()),
-        command: command.to_owned(),
-        user: None,
-        working_dir: None,
-        environment: Vec::new(),
-        log_path: None,
-        timeout: Duration::from_secs(3600),
-        overlap: Overlap::Forbid,
-        catch_up: Duration::ZERO,
-        retries: 0,
-        dependencies: Vec::new(),
-        notify: Notify::Default,
-        notify_on_success: false,
-        held: None,
-    }
+    Job::new(name, Place::Container("services".into()), "0 3 * * *", command)
 }
 
 fn service(name: &str, restart_cmd: &str, process: Option<&str>) -> Service {

@@ -12,8 +12,7 @@ use vai::config::ProbeMode;
 use vai::docker::Engine;
 use vai::job::{Registry, Runner};
 use vai_core::model::{
-    ContainerView, Duty, HowEnded, Instance, Job, Notify, Overlap, Place, Redactor, RunEnd, RunId,
-    RunRequest, Secret,
+    ContainerView, HowEnded, Instance, Job, Place, Redactor, RunEnd, RunId, RunRequest, Secret,
 };
 
 /// A runner at work on one container, by the key `box`.
@@ -107,25 +106,8 @@ pub(crate) fn container(options: &[&str]) -> Container {
 
 /// Runs `command` in the container `box`.
 pub(crate) fn job(command: &str) -> Job {
-    Job {
-        name: "backup".into(),
-        duty: Duty::Scheduled,
-        schedule: "0 3 * * *".into(),
-        place: Place::Container(key()),
-        command: command.to_owned(),
-        user: None,
-        working_dir: None,
-        environment: Vec::new(),
-        log_path: None,
-        timeout: Duration::from_secs(60),
-        overlap: Overlap::Forbid,
-        catch_up: Duration::ZERO,
-        retries: 0,
-        dependencies: Vec::new(),
-        notify: Notify::Default,
-        notify_on_success: false,
-        held: None,
-    }
+    let timeout = Duration::from_secs(60);
+    Job { timeout, ..Job::new("backup", Place::Container(key()), "0 3 * * *", command) }
 }
 
 /// A try that no other test has.

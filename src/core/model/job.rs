@@ -46,6 +46,33 @@ pub struct Job {
     pub held: Option<String>,
 }
 
+impl Job {
+    /// A job of the clock with what holds where the registry is silent
+    /// (registry.md, "Cron jobs").
+    #[must_use]
+    pub fn new(name: &str, place: Place, schedule: &str, command: &str) -> Self {
+        Self {
+            name: name.into(),
+            duty: Duty::Scheduled,
+            schedule: schedule.to_owned(),
+            place,
+            command: command.to_owned(),
+            user: None,
+            working_dir: None,
+            environment: Vec::new(),
+            log_path: None,
+            timeout: Duration::from_secs(3600),
+            overlap: Overlap::Forbid,
+            catch_up: Duration::ZERO,
+            retries: 0,
+            dependencies: Vec::new(),
+            notify: Notify::Default,
+            notify_on_success: false,
+            held: None,
+        }
+    }
+}
+
 /// Whether `vai` runs a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,10 +86,9 @@ pub enum Duty {
 }
 
 /// What becomes of a run that is due while another one of its job is under way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overlap {
     /// It is skipped.
-    #[default]
     Forbid,
     /// Both run.
     Allow,

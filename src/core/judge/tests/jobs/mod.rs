@@ -11,25 +11,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn backup() -> Job {
-    Job {
-        name: "backup".into(),
-        duty: Duty::Scheduled,
-        schedule: "0 3 * * * UTC".into(),
-        place: Place::Container("services".into()),
-        command: "/workspace/scripts/backup.sh".into(),
-        user: None,
-        working_dir: None,
-        environment: Vec::new(),
-        log_path: None,
-        timeout: SECOND * 300,
-        overlap: Overlap::Forbid,
-        catch_up: Duration::ZERO,
-        retries: 0,
-        dependencies: Vec::new(),
-        notify: Notify::Default,
-        notify_on_success: false,
-        held: None,
-    }
+    let place = Place::Container("services".into());
+    let command = "/workspace/scripts/backup.sh";
+    Job { timeout: SECOND * 300, ..Job::new("backup", place, "0 3 * * * UTC", command) }
 }
 
 /// Services that are well, and this job.

@@ -74,7 +74,8 @@ impl Routing {
         self.news.latest.insert(incident.clone(), notice.clone());
         for inbox in wanted(&self.sinks, notice) {
             let whose = (incident.clone(), inbox);
-            if notice.kind == NoticeKind::Resolved && !self.waits_for_end(&whose) {
+            let is_end = notice.kind == NoticeKind::Resolved;
+            if is_end && !(self.waits_for_end(&whose) && self.wants_ends(inbox)) {
                 continue;
             }
             self.entitled.insert(whose.clone());
@@ -86,6 +87,11 @@ impl Routing {
             let waits = self.news.waits.entry(whose).or_default();
             waits.push((now, notice.incident.severity));
         }
+    }
+
+    /// Whether every sink of that inbox has `send_resolved`.
+    fn wants_ends(&self, inbox: Inbox) -> bool {
+        usable(&self.sinks).all(|(_, it)| it.kind.inbox != inbox || it.send_resolved)
     }
 
     /// Whoever was told of it, or nobody of those is left; and nobody was told

@@ -109,8 +109,10 @@ impl Routing {
         if let Some(saved) = saved {
             self.news = saved;
         }
-        self.news.waits.clear();
-        self.news.stood_in.clear();
+        let News { kept, waits, stood_in, .. } = &mut self.news;
+        waits.clear();
+        // What was not told to everybody is told anew, to all that it is for.
+        stood_in.retain(|(incident, _)| kept.values().all(|(it, _)| it != incident));
         self.failing.clear();
         self.refused.clear();
     }

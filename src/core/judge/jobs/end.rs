@@ -124,12 +124,17 @@ impl Core {
             run.stage = Stage::Retrying { at: now.mono + backoff::jitter(delay, &salt) };
             run.last = Some(end);
         } else {
-            let outcome = match end.how {
-                HowEnded::TimedOut { .. } => RunOutcome::TimedOut,
-                _ => RunOutcome::Failed,
-            };
-            self.conclude(now, name, id, outcome, Some(end), out);
+            self.run_failed(now, name, id, end, out);
         }
+    }
+
+    /// There is no further try: the run failed as its last one did.
+    fn run_failed(&mut self, now: Now, name: &JobName, id: RunId, end: RunEnd, out: &mut Out) {
+        let outcome = match end.how {
+            HowEnded::TimedOut { .. } => RunOutcome::TimedOut,
+            _ => RunOutcome::Failed,
+        };
+        self.conclude(now, name, id, outcome, Some(end), out);
     }
 
     /// A run whose last try failed is not tried again after all.
@@ -144,11 +149,7 @@ impl Core {
         let Some(run) = self.jobs.get_mut(name).and_then(|it| it.kept.run_mut(id)) else { return };
         let Some(mut end) = run.last.take() else { return };
         end.notes.push(format!("not tried again: {why}"));
-        let outcome = match end.how {
-            HowEnded::TimedOut { .. } => RunOutcome::TimedOut,
-            _ => RunOutcome::Failed,
-        };
-        self.conclude(now, name, id, outcome, Some(end), out);
+        self.run_failed(now, name, id, end, out);
     }
 
     pub(super) fn skip(&mut self, now: Now, name: &JobName, id: RunId, skip: Skip, out: &mut Out) {

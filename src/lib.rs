@@ -1,6 +1,7 @@
 //! `vai`, a health-check orchestrator for the services inside Docker
 //! containers. The modules stand in the order in which data flows.
 
+mod address;
 pub mod app;
 pub mod cli;
 pub mod clock;

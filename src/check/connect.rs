@@ -2,46 +2,60 @@
 //! and what their failures are called.
 
 use super::words;
+use crate::address::{self, LinkLocal};
 use crate::clock::Deadline;
 use rustix::io::Errno;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use vai_core::model::{Fault, FaultKind, Outcome};
+
+/// Why there is no address to connect to.
+pub(super) enum Unresolved {
+    /// vai contacts none of those that there are.
+    LinkLocal(LinkLocal),
+    /// Whatever else it was.
+    Other(Outcome),
+}
+
+impl From<Unresolved> for Outcome {
+    fn from(unresolved: Unresolved) -> Self {
+        match unresolved {
+            Unresolved::LinkLocal(refusal) => Self::Unknown(refusal.to_string()),
+            Unresolved::Other(outcome) => outcome,
+        }
+    }
+}
 
 /// The addresses behind `host`, in the order in which they are tried.
 ///
 /// `localhost` is the two loopback addresses whatever any resolver says: an
-/// image may have none. Nothing is cached, since containers change addresses.
+/// image may have none.
 pub(super) async fn resolve(
     host: &str,
     port: u16,
     deadline: Deadline,
-) -> Result<Vec<SocketAddr>, Outcome> {
+) -> Result<Vec<SocketAddr>, Unresolved> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if bare.eq_ignore_ascii_case("localhost") {
         return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
     }
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(vec![(address, port).into()]);
-    }
     let dns = |detail| Outcome::Fail(Fault::new(FaultKind::Dns, detail));
-    match deadline.bound(lookup_host((bare, port))).await {
-        None => Err(dns(format!("no address for {bare} within {}", words::span(deadline.span())))),
-        Some(Ok(addresses)) => {
-            let addresses: Vec<_> = addresses.collect();
-            if addresses.is_empty() {
-                return Err(dns(format!("{bare} has no address")));
+    let outcome = match deadline.bound(address::resolve(bare, port)).await {
+        None => dns(format!("no address for {bare} within {}", words::span(deadline.span()))),
+        Some(Ok(addresses)) if addresses.is_empty() => dns(format!("{bare} has no address")),
+        Some(Ok(addresses)) => return Ok(addresses),
+        Some(Err(error)) => match address::refusal(&error) {
+            Some(refusal) => return Err(Unresolved::LinkLocal(refusal.clone())),
+            None if is_our_own(&error) => could_not_look(&error),
+            None => {
+                let words = words::plain(&error);
+                let words = words.trim_start_matches("failed to lookup address information: ");
+                dns(format!("{bare} does not resolve: {words}"))
             }
-            Ok(addresses)
-        }
-        Some(Err(error)) if is_our_own(&error) => Err(could_not_look(&error)),
-        Some(Err(error)) => {
-            let words = words::plain(&error);
-            let words = words.trim_start_matches("failed to lookup address information: ");
-            Err(dns(format!("{bare} does not resolve: {words}")))
-        }
-    }
+        },
+    };
+    Err(Unresolved::Other(outcome))
 }
 
 /// Connects to the first of `addresses` that takes the connection. `host` is
@@ -138,7 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn localhost_is_both_loopback_addresses_without_a_resolver() {
-        let addresses = resolve("LocalHost", 80, soon()).await.unwrap();
+        let addresses = resolve("LocalHost", 80, soon()).await.ok().unwrap();
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         assert_eq!(addresses, ["127.0.0.1:80", "[::1]:80"]);
     }
@@ -149,15 +163,15 @@ mod tests {
             return; // no IPv6 on this machine
         };
         let port = listener.local_addr().unwrap().port();
-        let addresses = resolve("localhost", port, soon()).await.unwrap();
+        let addresses = resolve("localhost", port, soon()).await.ok().unwrap();
         let stream = connect("localhost", &addresses, soon()).await.unwrap();
         assert!(stream.peer_addr().unwrap().is_ipv6());
     }
 
     #[tokio::test]
     async fn a_name_that_does_not_resolve_is_a_dns_fault() {
-        let outcome = resolve("no-such-host.invalid", 80, soon()).await.unwrap_err();
-        let Outcome::Fail(fault) = outcome else { panic!("{outcome:?}") };
+        let outcome = resolve("no-such-host.invalid", 80, soon()).await.err().map(Outcome::from);
+        let Some(Outcome::Fail(fault)) = outcome else { panic!("{outcome:?}") };
         assert_eq!(fault.kind, FaultKind::Dns);
         assert!(fault.detail.contains("no-such-host.invalid"), "{fault}");
     }

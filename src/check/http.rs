@@ -4,20 +4,17 @@ mod expect;
 mod request;
 mod tls;
 
-use crate::check::connect;
+use crate::check::connect::{self, Unresolved};
 use crate::clock::{self, Deadline};
 use hyper::header::LOCATION;
 use hyper::{Method, StatusCode};
 use request::{Reply, Target};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use url::Url;
 use vai_core::model::{Fault, FaultKind, HttpCheck, Outcome};
 
 /// Redirects followed where `follow_redirects` asks for it.
 const MAX_REDIRECTS: usize = 5;
-
-/// AWS's metadata service over IPv6; the others are link-local.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 pub(super) async fn look(check: &HttpCheck, deadline: Deadline) -> Outcome {
     let began = clock::boot_time();
@@ -82,24 +79,17 @@ fn redirected(from: &Target, reply: &Reply, to: Url) -> Result<Target, Outcome> 
     })
 }
 
-/// The addresses of a target that may be connected to: none that hands out a
-/// machine's credentials, unless the registry names it outright.
+/// The addresses of a target that may be connected to. Where the registry sends
+/// us to one that we refuse we could not look; an answer that does is wrong.
 async fn reachable(target: &Target, deadline: Deadline) -> Result<Vec<SocketAddr>, Outcome> {
-    let addresses = connect::resolve(target.host(), target.port(), deadline).await?;
-    let named = target.is_endpoint && target.host_is_address();
-    if !named && addresses.iter().any(|each| is_metadata(each.ip())) {
-        let shown = &target.shown;
-        let detail = format!("{shown} is a link-local address, which is not contacted");
-        return Err(Outcome::Fail(Fault::new(FaultKind::Connect, detail)));
-    }
-    Ok(addresses)
-}
-
-fn is_metadata(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA_V6,
-    }
+    let resolved = connect::resolve(target.host(), target.port(), deadline).await;
+    resolved.map_err(|unresolved| match unresolved {
+        Unresolved::LinkLocal(refusal) if !target.is_endpoint => {
+            let detail = format!("redirected to {}: {refusal}", target.shown);
+            Outcome::Fail(Fault::new(FaultKind::Connect, detail))
+        }
+        unresolved => unresolved.into(),
+    })
 }
 
 fn refused(reply: &Reply, what: &str) -> Outcome {

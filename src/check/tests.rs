@@ -57,6 +57,15 @@ async fn a_port_that_nobody_listens_on_refuses() {
 }
 
 #[tokio::test]
+async fn a_name_that_stands_for_a_link_local_address_is_not_connected_to() {
+    // Only the resolver reads this as 169.254.169.254, as it reads a name.
+    let check = TcpCheck { host: "2852039166".to_owned(), ..tcp(80) };
+    let report = look(&CheckKind::Tcp(check), SOON).await;
+    let why = "2852039166 is the link-local address 169.254.169.254, which is never contacted";
+    assert_eq!(report.outcome, Outcome::Unknown(why.to_owned()));
+}
+
+#[tokio::test]
 async fn nginx_passes_and_its_master_and_worker_are_behind_it() {
     let nginx = Service::nginx();
     let check = CheckKind::Http(nginx.http("/"));

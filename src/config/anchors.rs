@@ -1,7 +1,8 @@
-use super::endpoint::{Endpoint, METADATA, NO_METADATA, is_metadata};
+use super::endpoint::{Endpoint, METADATA, NO_METADATA};
 use super::fields::Fields;
 use super::node::Node;
 use super::reader::Problem;
+use crate::address::is_link_local;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use vai_core::model::{Check, CheckKind, HttpCheck, OnFail, Secret, StatusSet, TcpCheck};
@@ -60,7 +61,7 @@ fn tcp(text: &str) -> Result<Check, (String, &'static str)> {
         return Err(("this is neither a host nor a URL".to_owned(), EXPECTED));
     }
     let address = text.parse::<IpAddr>();
-    if address.is_ok_and(is_metadata) {
+    if address.is_ok_and(is_link_local) {
         return Err((METADATA.to_owned(), NO_METADATA));
     }
     let host = if text.parse::<Ipv6Addr>().is_ok() { format!("[{text}]") } else { text.to_owned() };

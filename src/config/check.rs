@@ -1,8 +1,9 @@
-use super::endpoint::{METADATA, NO_METADATA, is_metadata};
+use super::endpoint::{METADATA, NO_METADATA};
 use super::fields::Fields;
 use super::http::{NO_ACTS, http, keep};
 use super::node::Node;
 use super::reader::Problem;
+use crate::address::is_link_local;
 use std::net::IpAddr;
 use std::time::Duration;
 use vai_core::model::{
@@ -211,7 +212,7 @@ fn host(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse::<IpAddr>().ok();
-    if address.is_some_and(is_metadata) {
+    if address.is_some_and(is_link_local) {
         node.report(Problem::error(METADATA).expected(NO_METADATA));
         return None;
     }

@@ -1,8 +1,6 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use crate::address::is_link_local;
+use std::net::IpAddr;
 use url::{Host, Url};
-
-/// The address of EC2's metadata service, which is not in a link-local range.
-const EC2_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// A URL that vai may be told to ask.
 #[derive(Clone, Debug)]
@@ -34,7 +32,7 @@ impl Endpoint {
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
             Some(Host::Domain(_)) | None => None,
         };
-        if address.is_some_and(is_metadata) {
+        if address.is_some_and(is_link_local) {
             return Err((METADATA.to_owned(), NO_METADATA));
         }
         Ok(Self { url, host })
@@ -48,26 +46,12 @@ impl Endpoint {
     }
 }
 
-/// The finding about an address that [`is_metadata`].
+/// The finding about a link-local address.
 pub(super) const METADATA: &str =
     "link-local addresses, where clouds keep their metadata services, are never asked";
 
 /// What is expected instead of such an address.
 pub(super) const NO_METADATA: &str = "an address outside 169.254.0.0/16 and fe80::/10";
-
-/// Whether `address` may be a cloud's metadata service: link-local, or EC2's.
-#[must_use]
-pub fn is_metadata(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => {
-            let mapped: Option<Ipv4Addr> = address.to_ipv4_mapped();
-            address.is_unicast_link_local()
-                || address == EC2_METADATA
-                || mapped.is_some_and(|address| address.is_link_local())
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

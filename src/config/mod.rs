@@ -33,7 +33,6 @@ mod template;
 mod watch;
 
 pub use diagnostic::{Diagnostic, Level, Position, render};
-pub use endpoint::is_metadata;
 pub use environment::Environment;
 pub use load::{Context, Loaded, env_path, load, load_snapshot};
 pub use locate::locate;

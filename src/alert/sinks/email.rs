@@ -1,4 +1,5 @@
 use super::{SendError, Transport};
+use crate::address;
 use crate::alert::message::Message;
 use crate::config::{Smtp, SmtpTls};
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::extension::ClientId;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -112,16 +114,16 @@ impl Email {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
         let Smtp { host, port, tls, .. } = &self.smtp;
-        let server = (host.as_str(), *port);
+        let server = addresses(host, *port).await?;
         let hello = ClientId::default();
         let connection = match tls {
             SmtpTls::None => {
-                let stream = Box::new(connected(server).await?);
+                let stream = Box::new(connected(&server).await?);
                 AsyncSmtpConnection::connect_with_transport(stream, &hello).await
             }
             SmtpTls::StartTls => {
                 let tls = self.tls().await?;
-                let stream = Box::new(connected(server).await?);
+                let stream = Box::new(connected(&server).await?);
                 match AsyncSmtpConnection::connect_with_transport(stream, &hello).await {
                     Ok(mut plain) => plain.starttls(tls, &hello).await.map(|()| plain),
                     refused => refused,
@@ -129,7 +131,7 @@ impl Email {
             }
             SmtpTls::Tls => {
                 let (limit, tls) = (Some(CONNECT_TIMEOUT), Some(self.tls().await?));
-                AsyncSmtpConnection::connect_tokio1(server, limit, &hello, tls, None).await
+                AsyncSmtpConnection::connect_tokio1(&server[..], limit, &hello, tls, None).await
             }
         };
         connection.map_err(|error| failure(&error))
@@ -160,10 +162,17 @@ fn threaded(mail: MessageBuilder, follows: &[String]) -> MessageBuilder {
     }
 }
 
+/// Where a mail server may be connected to.
+async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, SendError> {
+    let resolved = timeout(CONNECT_TIMEOUT, address::resolve(host, port)).await;
+    let resolved = resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    resolved.map_err(|error| SendError::passing(format!("Connection error: {error}")))
+}
+
 /// A connection that sends the end of a mail without waiting until its beginning
 /// has been acknowledged, which takes some systems 40 ms (Nagle's algorithm and
 /// delayed acknowledgements).
-async fn connected(server: (&str, u16)) -> Result<TcpStream, SendError> {
+async fn connected(server: &[SocketAddr]) -> Result<TcpStream, SendError> {
     let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(server)).await;
     let stream = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let prompt = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
@@ -183,5 +192,19 @@ fn failure(error: &SmtpError) -> SendError {
         SendError::Rejected(error.to_string())
     } else {
         SendError::passing(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_local_server_is_not_connected_to() {
+        // Only the resolver reads the second as 169.254.169.254, as it reads a name.
+        for host in ["169.254.169.254", "2852039166"] {
+            let error = addresses(host, 25).await.unwrap_err().to_string();
+            assert!(error.ends_with("which is never contacted"), "{error}");
+        }
     }
 }

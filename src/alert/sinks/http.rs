@@ -1,11 +1,12 @@
 //! What the sinks that speak HTTP share.
 
 use super::SendError;
-use crate::clock;
+use crate::{address, clock};
 use jiff::fmt::rfc2822;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 use std::error::Error;
 use std::time::Duration;
@@ -34,9 +35,31 @@ pub(in crate::alert) fn client() -> reqwest::Result<Client> {
         .user_agent(concat!("vai/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(Policy::none())
+        .dns_resolver(Guarded)
         .connect_timeout(CONNECT_TIMEOUT)
         .tls_certs_only(roots)
         .build()
+}
+
+/// Names are resolved as everywhere in vai: to no link-local address.
+struct Guarded;
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = address::resolve(name.as_str(), 0).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Why the host of `url` is not to be contacted, if it is an address: nothing
+/// has to resolve one.
+fn forbidden(url: &Url) -> Option<SendError> {
+    let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+    let address = host.parse().ok().filter(|&address| address::is_link_local(address))?;
+    let refusal = address::LinkLocal { host: host.to_owned(), address };
+    Some(SendError::Rejected(refusal.to_string()))
 }
 
 /// How a service says what [`send`] cannot know.
@@ -71,7 +94,12 @@ pub(super) async fn accepted(
     request: RequestBuilder,
     manners: &Manners,
 ) -> Result<Response, SendError> {
-    let response = request.send().await.map_err(unsent)?;
+    let (http, request) = request.build_split();
+    let request = request.map_err(unsent)?;
+    if let Some(refusal) = forbidden(request.url()) {
+        return Err(refusal);
+    }
+    let response = http.execute(request).await.map_err(unsent)?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -166,6 +194,19 @@ mod tests {
         assert_eq!(asked("Wed, 21 Oct 2015 07:00:00 GMT"), None);
         assert_eq!(asked("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[tokio::test]
+    async fn a_link_local_address_is_not_sent_to() {
+        let by_address = client().unwrap().post("http://169.254.169.254/latest");
+        let error = send(by_address).await.unwrap_err();
+        assert!(matches!(&error, SendError::Rejected(_)), "{error:?}");
+        assert!(error.to_string().ends_with("which is never contacted"), "{error}");
+
+        // Only the resolver reads this as 169.254.169.254, as it reads a name.
+        let resolved = Guarded.resolve("2852039166".parse().unwrap()).await;
+        let refusal = resolved.err().map(|error| error.to_string()).unwrap();
+        assert!(refusal.ends_with("which is never contacted"), "{refusal}");
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use std::error::Error;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -65,11 +65,6 @@ impl Target {
 
     pub(super) fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or(80)
-    }
-
-    pub(super) fn host_is_address(&self) -> bool {
-        let bare = self.host().trim_start_matches('[').trim_end_matches(']');
-        bare.parse::<IpAddr>().is_ok()
     }
 
     fn asked(&self) -> String {

@@ -195,13 +195,22 @@ async fn redirects_are_answers_unless_they_are_to_be_followed() {
     for (path, said) in [
         ("/loop", "redirects more than 5 times"),
         ("/file", "redirects to something that is not HTTP"),
-        ("/metadata", "is a link-local address, which is not contacted"),
-        ("/mapped", "is a link-local address, which is not contacted"),
+        ("/metadata", "is the link-local address 169.254.169.254, which is never contacted"),
+        ("/mapped", "is the link-local address ::ffff:169.254.169.254, which is never contacted"),
     ] {
         let outcome = looked(&check(path, true)).await;
         let (_, detail) = fault(&outcome);
         assert!(detail.ends_with(said), "{path}: {detail}");
     }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_link_local_is_never_looked_at() {
+    let outcome = looked(&http("http://169.254.169.254/latest/meta-data")).await;
+    assert!(
+        matches!(&outcome, Outcome::Unknown(why) if why.contains("never contacted")),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod delta;
 mod digest;
 mod doubt;
 mod effort;
+mod error_rate;
 mod gate;
 mod gates;
 mod graph;

@@ -1,7 +1,7 @@
 //! How well a check does over a longer time than a failure takes to confirm:
-//! whether it flaps, and how many of its looks fail without anything coming of
-//! it (behaviour.md, sections 1 and 2).
+//! whether it flaps, and how many of its probes fail without being confirmed.
 
+use super::error_rate::ErrorRate;
 use serde::{Deserialize, Serialize};
 
 /// Samples that flapping is judged by, one an interval.
@@ -10,14 +10,6 @@ const FLAP_SAMPLES: u32 = 21;
 const FLAP_START: f64 = 30.0;
 /// Percent where it stops.
 const FLAP_STOP: f64 = 20.0;
-/// Results that the rate of fails is judged by.
-const RATE_SAMPLES: u32 = 100;
-/// Fails among them that make a service degraded.
-const RATE_START: u32 = 5;
-/// Fails among them that are few enough to end that; lower than where it
-/// starts, so that one result more or less is no news.
-const RATE_STOP: u32 = 2;
-
 /// The samples of one check.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -25,17 +17,13 @@ pub(crate) struct Quality {
     /// One sample an interval, the newest in the lowest bit; set: a fail.
     ticks: u32,
     flapping: bool,
-    /// Every result, the newest in the lowest bit; set: a fail.
-    results: u128,
-    unreliable: bool,
+    rate: ErrorRate,
 }
 
 impl Quality {
     /// Takes in a result; `on_tick` if it is the one of its interval.
     pub(crate) fn count(&mut self, failed: bool, on_tick: bool) {
-        self.results = (self.results << 1 | u128::from(failed)) & ((1 << RATE_SAMPLES) - 1);
-        let fails = self.results.count_ones();
-        self.unreliable = fails >= RATE_START || (self.unreliable && fails > RATE_STOP);
+        self.rate.count(failed);
         if on_tick {
             self.ticks = (self.ticks << 1 | u32::from(failed)) & ((1 << FLAP_SAMPLES) - 1);
             let changes = self.changes();
@@ -45,8 +33,7 @@ impl Quality {
 
     /// Its fails were confirmed: they are accounted for.
     pub(crate) fn confirmed(&mut self) {
-        self.results = 0;
-        self.unreliable = false;
+        self.rate.forget_told();
     }
 
     /// `vai` ended the fails: being healed is not coming and going by itself.
@@ -72,15 +59,17 @@ impl Quality {
         self.flapping
     }
 
-    /// What is to be said about it, if anything.
-    pub(crate) fn complaint(&self) -> Option<String> {
+    /// What is to be said about the check of this name, if anything.
+    pub(crate) fn complaint(&self, check: &str) -> Option<String> {
         if self.flapping {
             let changed = (self.ticks ^ (self.ticks >> 1)) & ((1 << (FLAP_SAMPLES - 1)) - 1);
             let times = changed.count_ones();
-            return Some(format!("flapping: changed {times} times in {FLAP_SAMPLES} intervals"));
+            return Some(format!(
+                "check {check} is flapping: it changed {times} times in {FLAP_SAMPLES} intervals"
+            ));
         }
-        let fails = self.results.count_ones();
-        self.unreliable.then(|| format!("{fails} of the last {RATE_SAMPLES} looks failed"))
+        let (failures, samples) = self.rate.excess()?;
+        Some(format!("check {check} failed {failures} of its last {samples} times"))
     }
 }
 
@@ -127,14 +116,15 @@ mod tests {
         for n in 0..60 {
             ticks(&mut quality, [n % 2 == 0]);
             let changed = (n + 1).min(20);
-            let words = format!("flapping: changed {changed} times in 21 intervals");
-            assert_eq!(quality.complaint(), quality.is_flapping().then_some(words));
+            let words =
+                format!("check tcp is flapping: it changed {changed} times in 21 intervals");
+            assert_eq!(quality.complaint("tcp"), quality.is_flapping().then_some(words));
         }
         assert!(quality.is_flapping());
         let mut by_thirds = Quality::default();
         ticks(&mut by_thirds, (0..60).map(|n| n % 3 < 2));
-        let words = by_thirds.complaint().unwrap();
-        assert_eq!(words, "flapping: changed 13 times in 21 intervals");
+        let words = by_thirds.complaint("tcp").unwrap();
+        assert_eq!(words, "check tcp is flapping: it changed 13 times in 21 intervals");
     }
 
     #[test]
@@ -145,31 +135,5 @@ mod tests {
             quality.healed();
         }
         assert!(!quality.is_flapping());
-    }
-
-    #[test]
-    fn five_fails_in_a_hundred_are_worth_a_word_and_three_still_are() {
-        let mut quality = Quality::default();
-        for n in 0..50 {
-            quality.count(n % 10 == 0, false);
-            assert_eq!(quality.complaint().is_some(), n >= 40, "{n}");
-        }
-        let mut good = 0;
-        while quality.complaint().is_some() {
-            quality.count(false, false);
-            good += 1;
-        }
-        // The third of the five fails was result 20 of 50.
-        assert_eq!(good, 71);
-    }
-
-    #[test]
-    fn confirmed_fails_are_accounted_for() {
-        let mut quality = Quality::default();
-        for _ in 0..6 {
-            quality.count(true, false);
-        }
-        quality.confirmed();
-        assert_eq!(quality.complaint(), None);
     }
 }

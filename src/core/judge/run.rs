@@ -191,9 +191,10 @@ impl Run {
         self.not_before = from;
     }
 
-    /// The instance is another one: nothing of what was seen alive is left.
+    /// The instance is another one: of what was seen in the one before nothing
+    /// counts any more.
     pub(crate) fn arrived(&mut self) {
-        self.kept.seen_alive.clear();
+        self.kept = CheckMemory::default();
     }
 
     /// The processes that may have to be ended before it can be started anew.
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn only_what_was_seen_of_what_should_be_up_is_held_against_its_quality() {
-        let complaint = |run: Run| run.kept.quality.complaint();
+        let complaint = |run: Run| run.kept.quality.complaint("tcp");
         assert!(complaint(alternating(true, &Outcome::Pass)).is_some());
         assert_eq!(complaint(alternating(false, &Outcome::Pass)), None, "it is coming up");
         let unknown = Outcome::Unknown("the agent is lost".into());

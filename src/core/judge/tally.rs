@@ -195,6 +195,11 @@ impl Tally {
         self.last.as_ref().is_some_and(|last| matches!(last.report.outcome, Outcome::Fail(_)))
     }
 
+    /// Whether it passed too slowly, be it once.
+    pub(crate) fn was_slow(&self) -> bool {
+        self.slow > 0
+    }
+
     /// Whether the last look passed.
     pub(crate) fn answers(&self) -> bool {
         self.passed_since(Time::default())

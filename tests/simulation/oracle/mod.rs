@@ -312,7 +312,7 @@ impl Oracle {
         let mut unreliable = BTreeSet::new();
         for view in self.known.views.values() {
             // Its last hundred looks may reach back before the quiet.
-            let by_rate = view.reason.ends_with("looks failed");
+            let by_rate = view.reason.contains(" of its last ");
             if view.state == StateLabel::Degraded && by_rate {
                 unreliable.insert(view.incident.clone());
             } else if view.state != StateLabel::Healthy {

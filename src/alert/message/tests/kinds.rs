@@ -215,7 +215,7 @@ fn stopped_by_hand() {
 
 #[test]
 fn flapping() {
-    let reason = "flapping: changed 9 times in 21 intervals";
+    let reason = "check web is flapping: it changed 9 times in 21 intervals";
     let next = "nothing is restarted for this; vai goes on checking";
     let flapping = warned(StateLabel::Degraded, reason, next);
     assert_snapshot!(shown(&[notice(flapping, OPENED, 5)], 15));

@@ -115,8 +115,8 @@ impl Machine {
             report.steps.into_iter().for_each(|step| outage.tell(step));
             outage.evidence = report.evidence;
         }
-        if report.instance.is_some() {
-            self.kept.instance = report.instance;
+        if let Some(instance) = report.instance {
+            self.change_instance(instance);
         }
         let (command_failed, still_there) = match report.outcome {
             ActOutcome::Refused { gate, by_hand } => {

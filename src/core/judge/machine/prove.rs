@@ -18,12 +18,7 @@ impl Machine {
         if stopped.is_some() {
             step.recovered = Some("running again".into());
         }
-        if self.kept.instance.as_ref() != Some(instance) {
-            for run in &mut self.runs {
-                run.arrived();
-            }
-        }
-        self.kept.instance = Some(instance.clone());
+        self.change_instance(instance.clone());
         // Until it is seen well again there are no passes.
         self.kept.effort.failing(now.mono);
         self.gate = None;

@@ -4,20 +4,54 @@ impl Machine {
     /// What all checks together say: the worst of them.
     pub(super) fn condition(&self, now: Time) -> Condition {
         let mut worst = Condition::Well;
-        for (run, check) in self.runs.iter().zip(&self.service.checks) {
-            let condition = Condition::of(run.tally.verdict(check, now), check, &self.kept.state);
+        for (run, check) in self.checks() {
+            let condition = self.condition_of(run, check, now);
             if condition.rank() > worst.rank() {
                 worst = condition;
             }
         }
-        let complaint = self
-            .runs
-            .iter()
-            .zip(&self.service.checks)
-            .find_map(|(run, _)| run.kept.quality.complaint());
-        match complaint {
+        let mut checks = self.checks();
+        match checks.find_map(|(run, check)| run.kept.quality.complaint(&check.name)) {
             Some(why) if worst.rank() < Condition::PENDING => Condition::Degraded(why),
             _ => worst,
+        }
+    }
+
+    fn checks(&self) -> impl Iterator<Item = (&Run, &crate::model::Check)> {
+        self.runs.iter().zip(&self.service.checks)
+    }
+
+    /// What one check says of the service. A check that only alerts holds
+    /// nothing up while it is not settled.
+    fn condition_of(&self, run: &Run, check: &crate::model::Check, now: Time) -> Condition {
+        let alert_only = check.on_fail == OnFail::Alert;
+        match run.tally.verdict(check, now) {
+            Verdict::Well if run.tally.was_slow() => self.condition_until_settled(Condition::Well),
+            Verdict::Well => Condition::Well,
+            Verdict::Slow(why) => Condition::Degraded(why),
+            Verdict::Blind(why) if alert_only => Condition::HalfBlind(why),
+            Verdict::Blind(why) => Condition::Blind(why),
+            Verdict::Failed(failing) if alert_only => Condition::Degraded(failing.fault.detail),
+            Verdict::Pending if self.restarting().next().is_none() => {
+                self.condition_until_settled(Condition::Pending)
+            }
+            _ if alert_only => self.condition_until_settled(Condition::Well),
+            Verdict::Pending => Condition::Pending,
+            Verdict::Starting => Condition::Starting,
+            Verdict::Recovering => Condition::Recovering,
+            Verdict::Suspect(failing) => Condition::Suspect(failing),
+            Verdict::Failed(failing) => Condition::Failed(failing),
+        }
+    }
+
+    /// That it was degraded is not over because `vai` or its container was
+    /// started anew, nor by a single pass.
+    fn condition_until_settled(&self, otherwise: Condition) -> Condition {
+        match &self.kept.outage {
+            Some(Outage { kind: OutageKind::Degraded, reason, .. }) => {
+                Condition::Degraded(reason.clone())
+            }
+            _ => otherwise,
         }
     }
 
@@ -70,11 +104,19 @@ impl Machine {
             && proof.may_change_instance
             && self.kept.instance.as_ref() != Some(instance)
         {
-            self.kept.instance = Some(instance.clone());
+            self.change_instance(instance.clone());
+            self.look_afresh(now.mono + self.service.startup_delay);
+        }
+    }
+
+    /// From here on results come from this instance, and none from the one
+    /// before counts.
+    pub(super) fn change_instance(&mut self, instance: Instance) {
+        if self.kept.instance.as_ref() != Some(&instance) {
             for run in &mut self.runs {
                 run.arrived();
             }
-            self.look_afresh(now.mono + self.service.startup_delay);
+            self.kept.instance = Some(instance);
         }
     }
 
@@ -261,10 +303,11 @@ impl Machine {
         self.enter(now, State::Healthy, how, step);
     }
 
-    /// It works, not as it should: the outage is over, unless it only flaps and
-    /// may be back any moment.
+    /// It works, not as it should: the outage is over, unless it was no other,
+    /// or it only flaps and may be back any moment.
     pub(super) fn half_recovered(&mut self, now: Now, how: &str, step: &mut Step) {
         match &mut self.kept.outage {
+            Some(Outage { kind: OutageKind::Degraded, .. }) => {}
             Some(outage) if self.runs.iter().any(|run| run.kept.quality.is_flapping()) => {
                 outage.kind = OutageKind::Degraded;
             }
@@ -311,27 +354,6 @@ pub(super) enum Condition {
 }
 
 impl Condition {
-    fn of(verdict: Verdict, check: &crate::model::Check, state: &State) -> Self {
-        let alert_only = check.on_fail == OnFail::Alert;
-        match verdict {
-            Verdict::Well => Self::Well,
-            Verdict::Slow(why) => Self::Degraded(why),
-            Verdict::Blind(why) if alert_only => Self::HalfBlind(why),
-            Verdict::Blind(why) => Self::Blind(why),
-            Verdict::Failed(failing) if alert_only => Self::Degraded(failing.fault.detail),
-            Verdict::Recovering if alert_only => match state {
-                State::Degraded(why) => Self::Degraded(why.clone()),
-                _ => Self::Well,
-            },
-            _ if alert_only => Self::Well,
-            Verdict::Pending => Self::Pending,
-            Verdict::Starting => Self::Starting,
-            Verdict::Recovering => Self::Recovering,
-            Verdict::Suspect(failing) => Self::Suspect(failing),
-            Verdict::Failed(failing) => Self::Failed(failing),
-        }
-    }
-
     /// From this rank on it is not known to work.
     const PENDING: u8 = 3;
 

@@ -139,7 +139,8 @@ fn fails_with_passes_between_them_do_not_add_up() {
     let mut relay = service("relay");
     relay.checks = vec![tcp_check(), alert_check()];
     let mut world = World::settled(vec![relay]);
-    // One more would be 5 % of its looks, which is worth a word.
+    // One more would be 5 % of its last 100 probes, which is worth a word.
+    world.run(SECOND * 6000);
     for _ in 0..4 {
         blip(&mut world, "relay");
         world.run(SECOND * 200);

@@ -61,6 +61,8 @@ struct World {
     blind_services: Vec<String>,
     /// Checks that fail, whatever else is well.
     unwell_checks: Vec<String>,
+    /// Services that answer too late.
+    slow: Vec<String>,
     /// How it fails, where that is not a refusal.
     faults: BTreeMap<String, FaultKind>,
     /// Fails while that one does, whether the registry says so or not.
@@ -141,6 +143,7 @@ impl World {
             blind_checks: Vec::new(),
             unwell_checks: Vec::new(),
             blind_services: Vec::new(),
+            slow: Vec::new(),
             incidents: BTreeMap::new(),
             instance: None,
             act_lasts: Duration::from_millis(100),
@@ -264,7 +267,9 @@ impl World {
         }
         let unwell = self.unwell_checks.contains(&service.checks[index].name);
         if self.is_well(service.name.as_str()) && !unwell {
-            return Report { outcome: Outcome::Pass, took, processes: vec![process] };
+            let slow = self.slow.iter().any(|name| name == service.name.as_str());
+            let outcome = if slow { Outcome::Slow("took 3 s".into()) } else { Outcome::Pass };
+            return Report { outcome, took, processes: vec![process] };
         }
         let fault = match service.checks[index].kind {
             CheckKind::Docker => Fault::new(FaultKind::Unhealthy, "Docker calls it unhealthy"),

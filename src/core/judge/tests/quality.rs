@@ -28,7 +28,7 @@ fn flapping_is_one_message_until_it_has_been_calm() {
     assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
     assert_eq!(world.notices[0].incident.severity, Severity::Warning);
     let reasons: Vec<&str> = world.incidents.values().map(|it| it.reason.as_str()).collect();
-    assert!(reasons[0].starts_with("flapping: changed"), "{reasons:?}");
+    assert!(reasons[0].starts_with("check tcp is flapping: it changed"), "{reasons:?}");
     world.well.insert("web".into(), true);
     world.run(SECOND * 60 * 25);
     assert!(!world.core.services[&ServiceName::from("web")].is_flapping());
@@ -60,27 +60,154 @@ fn flapping_holds_what_is_not_proven_and_only_that() {
     assert_eq!(world.acts_on("web").len(), 1, "a death is a death: {:?}", world.acts);
 }
 
+/// Lets one probe of the check of `web` fail, and passes follow for `span`.
+fn fail_once(world: &mut World, span: Duration) {
+    world.kill("web");
+    while world.state("web") != StateLabel::Suspect {
+        world.run(SECOND);
+        assert!(world.acts.is_empty(), "{:#?}", world.story);
+    }
+    world.well.insert("web".into(), true);
+    world.run(span);
+}
+
 #[test]
-fn an_error_rate_is_a_warning_and_restarts_nothing() {
+fn an_error_rate_is_a_warning_that_names_its_check_and_restarts_nothing() {
     let mut world = World::settled(vec![service("web")]);
-    for _ in 0..5 {
-        world.kill("web");
-        while world.state("web") != StateLabel::Suspect {
-            world.run(SECOND);
-            assert!(world.acts.is_empty(), "{:#?}", world.story);
-        }
-        world.well.insert("web".into(), true);
+    for _ in 0..3 {
+        assert!(world.notices.is_empty(), "{:#?}", world.notices);
         // More often, it would be flapping.
-        world.run(SECOND * 720);
+        fail_once(&mut world, SECOND * 720);
     }
     assert_eq!(world.state("web"), StateLabel::Degraded);
     assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
     let reason = &world.notices[0].incident.reason;
-    assert!(reason.contains("5 of the last 100 looks failed"), "{reason}");
-    world.run(SECOND * 60 * 100);
-    assert_eq!(world.state("web"), StateLabel::Healthy);
+    assert!(reason.starts_with("check tcp failed 3 of its last "), "{reason}");
+    world.run(SECOND * 60 * 9);
+    assert_eq!(world.state("web"), StateLabel::Healthy, "20 passes in a row end it");
     assert_eq!(world.notices.len(), 2);
     assert!(world.acts.is_empty());
+}
+
+/// Its agent is looked at every five seconds, and may be away for two minutes.
+fn tolerant() -> Service {
+    let mut web = service("web");
+    let agent = Check { interval: SECOND * 5, fail_for: SECOND * 120, ..alert_check() };
+    web.checks.push(agent);
+    web
+}
+
+/// What was told of `web`.
+fn told_of_web(world: &World) -> Vec<NoticeKind> {
+    let of_web = world.notices.iter().filter(|notice| notice.incident.root == "web");
+    of_web.map(|notice| notice.kind).collect()
+}
+
+fn agent_fails(world: &mut World, fails: bool) {
+    world.unwell_checks.retain(|check| check != "agent");
+    if fails {
+        world.unwell_checks.push("agent".into());
+    }
+}
+
+#[test]
+fn what_may_last_a_while_is_no_error_rate_meanwhile() {
+    let mut world = World::settled(vec![tolerant()]);
+    for _ in 0..2 {
+        agent_fails(&mut world, true);
+        world.run(SECOND * 100);
+        agent_fails(&mut world, false);
+        world.run(SECOND * 100);
+        assert_eq!(world.state("web"), StateLabel::Healthy);
+    }
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn what_was_told_as_a_failure_is_not_told_as_an_error_rate() {
+    let mut world = World::settled(vec![tolerant()]);
+    for told in 1..=4 {
+        agent_fails(&mut world, true);
+        world.run(SECOND * 140);
+        assert_eq!(world.state("web"), StateLabel::Degraded);
+        agent_fails(&mut world, false);
+        world.run(SECOND * 30);
+        assert_eq!(world.state("web"), StateLabel::Healthy, "{:#?}", world.story);
+        assert_eq!(world.notices.len(), told * 2, "{:#?}", world.notices);
+    }
+    let reasons: Vec<&str> = world.incidents.values().map(|it| it.reason.as_str()).collect();
+    assert!(reasons.iter().all(|reason| !reason.contains("of its last")), "{reasons:?}");
+}
+
+#[test]
+fn an_error_rate_belongs_to_one_instance() {
+    let mut world = World::settled(vec![tolerant()]);
+    for _ in 0..2 {
+        agent_fails(&mut world, true);
+        world.run(SECOND * 50);
+        agent_fails(&mut world, false);
+        world.run(SECOND * 50);
+    }
+    up(&mut world, "services", 2);
+    agent_fails(&mut world, true);
+    world.run(SECOND * 50);
+    agent_fails(&mut world, false);
+    world.run(SECOND * 150);
+    assert_eq!(world.state("web"), StateLabel::Healthy);
+    assert!(world.notices.is_empty(), "{:#?}", world.notices);
+}
+
+#[test]
+fn a_container_rebuilt_ends_no_warning_that_is_still_true() {
+    for checks in [vec![tcp_check(), alert_check()], vec![alert_check()]] {
+        let mut world = World::settled(vec![Service { checks, ..service("web") }]);
+        agent_fails(&mut world, true);
+        world.run(SECOND * 200);
+        assert_eq!(world.state("web"), StateLabel::Degraded);
+        up(&mut world, "services", 2);
+        world.run(SECOND * 300);
+        assert_eq!(world.state("web"), StateLabel::Degraded);
+        assert_eq!(told_of_web(&world), [NoticeKind::Opened], "{:#?}", world.story);
+        agent_fails(&mut world, false);
+        world.run(SECOND * 200);
+        let both = [NoticeKind::Opened, NoticeKind::Resolved];
+        assert_eq!(told_of_web(&world), both, "{:#?}", world.story);
+    }
+}
+
+#[test]
+fn a_restart_of_vai_ends_no_warning_that_is_still_true() {
+    for checks in [vec![tcp_check(), alert_check()], vec![alert_check()]] {
+        let mut world = World::settled(vec![Service { checks, ..service("web") }]);
+        agent_fails(&mut world, true);
+        world.run(SECOND * 200);
+        assert_eq!(world.state("web"), StateLabel::Degraded);
+        world.restart();
+        world.run(SECOND * 300);
+        assert_eq!(told_of_web(&world), [NoticeKind::Opened], "{:#?}", world.story);
+        agent_fails(&mut world, false);
+        world.run(SECOND * 200);
+        let both = [NoticeKind::Opened, NoticeKind::Resolved];
+        assert_eq!(told_of_web(&world), both, "{:#?}", world.story);
+    }
+}
+
+#[test]
+fn what_is_still_too_slow_is_told_once_whoever_restarts() {
+    let mut world = World::settled(vec![service("web")]);
+    world.slow.push("web".into());
+    world.run(SECOND * 200);
+    assert_eq!(world.state("web"), StateLabel::Degraded);
+    world.restart();
+    world.run(SECOND * 300);
+    up(&mut world, "services", 2);
+    world.run(SECOND * 300);
+    assert_eq!(world.state("web"), StateLabel::Degraded);
+    assert_eq!(told_of_web(&world), [NoticeKind::Opened], "{:#?}", world.story);
+    world.slow.clear();
+    world.run(SECOND * 120);
+    let both = [NoticeKind::Opened, NoticeKind::Resolved];
+    assert_eq!(told_of_web(&world), both, "{:#?}", world.story);
 }
 
 #[test]

@@ -17,6 +17,9 @@ const DIGEST_AT: &str = "0 8 * * *";
 /// Between two pings, unless the registry says otherwise.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What becomes of messages where there is no channel at all.
+const NOBODY: &str = "there is no default channel either: these messages are in the log only";
+
 /// The channels while the names that services use are resolved.
 pub(super) struct Channels {
     notifications: Notifications,
@@ -87,7 +90,10 @@ impl Channels {
         let mut found: Vec<String> = Vec::new();
         for node in names {
             let Some(name) = node.text() else { continue };
-            if self.is_reachable(name, node) && !found.iter().any(|earlier| earlier == name) {
+            let instead = self.default_in_words();
+            if self.is_reachable(name, node, &instead)
+                && !found.iter().any(|earlier| earlier == name)
+            {
                 found.push(name.to_owned());
             }
         }
@@ -99,8 +105,8 @@ impl Channels {
     }
 
     /// Whether `name` is a channel; where there is an ntfy server, an undefined
-    /// one becomes its topic.
-    fn is_reachable(&mut self, name: &str, node: &Node<'_>) -> bool {
+    /// one becomes its topic. Else it is told what is done `instead`.
+    fn is_reachable(&mut self, name: &str, node: &Node<'_>, instead: &str) -> bool {
         if self.defined.iter().any(|defined| defined == name) {
             return true;
         }
@@ -109,7 +115,7 @@ impl Channels {
         let Some(server) = topic else {
             node.report(
                 Problem::warning(format!("the channel \"{name}\" is not defined"))
-                    .expected("the default channel is used instead")
+                    .expected(instead)
                     .did_you_mean(alike.as_deref()),
             );
             return false;
@@ -143,7 +149,7 @@ impl Channels {
             let mut names = Vec::new();
             for node in node.one_or_many() {
                 let Some(name) = node.text() else { continue };
-                if self.is_reachable(name, &node) {
+                if self.is_reachable(name, &node, &self.usual_in_words()) {
                     names.push(name.to_owned());
                 }
             }
@@ -151,6 +157,11 @@ impl Channels {
                 return names;
             }
         }
+        self.usual()
+    }
+
+    /// The default channel where the registry names none.
+    fn usual(&self) -> Vec<String> {
         let alerts = self.defined.iter().find(|name| *name == "alerts");
         match alerts {
             Some(alerts) => vec![alerts.clone()],
@@ -158,10 +169,26 @@ impl Channels {
         }
     }
 
+    fn usual_in_words(&self) -> String {
+        match self.usual().as_slice() {
+            [] => NOBODY.to_owned(),
+            [only] => format!("\"{only}\" is used instead"),
+            [..] => "every channel is used instead".to_owned(),
+        }
+    }
+
+    fn default_in_words(&self) -> String {
+        match self.notifications.plan.default.as_slice() {
+            [] => NOBODY.to_owned(),
+            [..] => "the default channel is used instead".to_owned(),
+        }
+    }
+
     fn fallback(&mut self, fields: &Fields<'_>) -> Option<String> {
         let node = fields.get("fallback")?;
         let name = node.text()?;
-        self.is_reachable(name, &node).then(|| name.to_owned())
+        let reachable = self.is_reachable(name, &node, "there is no fallback");
+        reachable.then(|| name.to_owned())
     }
 }
 

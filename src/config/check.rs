@@ -1,8 +1,11 @@
 use super::endpoint::{METADATA, NO_METADATA};
 use super::fields::Fields;
+use super::foreign::Elsewhere;
 use super::http::{NO_ACTS, http, keep};
 use super::node::Node;
 use super::reader::Problem;
+use super::recovery::RECOVERY_FIELDS;
+use super::sections::SERVICE_FIELDS;
 use crate::address::is_link_local;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -82,6 +85,24 @@ const TYPE_FIELDS: [&str; 22] = [
     "min_free_percent",
 ];
 
+/// The fields that checks of all types share, besides `type` and `name`.
+pub(super) const COMMON_FIELDS: [&str; 7] = [
+    "interval_seconds",
+    "timeout_seconds",
+    "failure_threshold",
+    "success_threshold",
+    "confirm_interval_seconds",
+    "fail_for_seconds",
+    "on_fail",
+];
+
+/// What somebody may write into a check that is of something else.
+const NOT_A_CHECK: [Elsewhere; 3] = [
+    Elsewhere { fields: &TYPE_FIELDS, home: None },
+    Elsewhere { fields: &SERVICE_FIELDS, home: Some("the service") },
+    Elsewhere { fields: &RECOVERY_FIELDS, home: Some("\"recovery\" of the service") },
+];
+
 /// Reads one health check.
 pub(super) fn check(node: &Node<'_>, around: &Surroundings<'_, '_>) -> Option<ReadCheck> {
     let fields = node.fields()?.with_defaults(around.defaults);
@@ -107,7 +128,7 @@ pub(super) fn check(node: &Node<'_>, around: &Surroundings<'_, '_>) -> Option<Re
     };
     let label = TYPES.iter().find(|&&(_, known)| known == kind);
     let label = label.map_or("", |&(label, _)| label);
-    fields.close_beside(&format!("a health check of type {label}"), &[], &TYPE_FIELDS);
+    fields.close_beside(&format!("a health check of type {label}"), &[], &NOT_A_CHECK);
     Some(ReadCheck {
         named: name.is_some(),
         missing,

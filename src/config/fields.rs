@@ -1,3 +1,4 @@
+use super::foreign::{self, Elsewhere};
 use super::names::{misspelt, nearest};
 use super::node::Node;
 use super::positions::child;
@@ -94,7 +95,10 @@ impl<'a> Fields<'a> {
         let known = self.known.borrow();
         let keys = self.object?.properties.iter().map(|property| property.name.as_str());
         let mut keys = keys.filter(|key| !known.contains(key) && !key.starts_with("x-"));
-        keys.find(|key| nearest(key, [wanted]).is_some())
+        keys.find(|key| {
+            let foreign = foreign::meant(key, &BTreeSet::from([wanted]));
+            foreign.or_else(|| nearest(key, [wanted])).is_some()
+        })
     }
 
     /// Looks at the fields that nobody asked for: one that is a misspelt known
@@ -104,9 +108,9 @@ impl<'a> Fields<'a> {
         self.close_beside(what, documentation, &[]);
     }
 
-    /// Like [`Self::close`]; the keys in `elsewhere` mean something in objects
-    /// of another type and nothing here.
-    pub(super) fn close_beside(self, what: &str, documentation: &[&str], elsewhere: &[&str]) {
+    /// Like [`Self::close`]; the keys in `elsewhere` mean something in other
+    /// objects and nothing here.
+    pub(super) fn close_beside(self, what: &str, documentation: &[&str], elsewhere: &[Elsewhere]) {
         let known = self.known.borrow();
         let Some(object) = self.object else { return };
         for property in &object.properties {
@@ -114,21 +118,9 @@ impl<'a> Fields<'a> {
             if known.contains(key) || documentation.contains(&key) || key.starts_with("x-") {
                 continue;
             }
-            let problem = if elsewhere.contains(&key) {
-                Problem::warning(format!("`{key}` means nothing in {what}"))
-                    .help("remove it from here")
-            } else if let Some(meant) = misspelt(key, known.iter().copied()) {
-                Problem::error(format!("`{key}` is not a field of {what}"))
-                    .expected(format!("did you mean \"{meant}\"?"))
-                    .help("to keep it as documentation, write it as \"x-…\"")
-            } else if let Some(alike) = nearest(key, known.iter().copied()) {
-                Problem::warning(format!("`{key}` is not a field of {what}, and is ignored"))
-                    .expected(format!("did you mean \"{alike}\"?"))
-                    .help("to keep it as documentation, write it as \"x-…\"")
-            } else {
-                continue;
-            };
-            self.reader.report(&child(&self.pointer, key), problem.at_key());
+            if let Some(problem) = unknown_key(key, what, &known, elsewhere) {
+                self.reader.report(&child(&self.pointer, key), problem.at_key());
+            }
         }
     }
 
@@ -139,6 +131,39 @@ impl<'a> Fields<'a> {
         let mut keys = keys.filter(|key| !self.known.borrow().contains(key));
         keys.find(|key| misspelt(key, [wanted]).is_some())
     }
+}
+
+/// What is wrong with a key of `what` that is not in `known`; nothing if it is
+/// documentation.
+fn unknown_key(
+    key: &str,
+    what: &str,
+    known: &BTreeSet<&'static str>,
+    elsewhere: &[Elsewhere],
+) -> Option<Problem> {
+    const KEEP: &str = "to keep it as documentation, write it as \"x-…\"";
+    if let Some(other) = elsewhere.iter().find(|other| other.fields.contains(&key)) {
+        let problem = Problem::warning(format!("`{key}` means nothing in {what}"));
+        return Some(match other.home {
+            Some(home) => problem.help(format!("it belongs into {home}")),
+            None => problem.help("remove it from here"),
+        });
+    }
+    if let Some(meant) = misspelt(key, known.iter().copied()) {
+        let problem = Problem::error(format!("`{key}` is not a field of {what}"));
+        return Some(problem.expected(format!("did you mean \"{meant}\"?")).help(KEEP));
+    }
+    let ignored = || Problem::warning(format!("`{key}` is not a field of {what}, and is ignored"));
+    let alike = foreign::meant(key, known).or_else(|| nearest(key, known.iter().copied()));
+    if let Some(alike) = alike {
+        return Some(ignored().expected(format!("did you mean \"{alike}\"?")).help(KEEP));
+    }
+    let other = elsewhere.iter().find_map(|other| {
+        let fields = other.fields.iter().copied().collect();
+        Some((foreign::meant(key, &fields)?, other.home?))
+    });
+    let (field, home) = other?;
+    Some(ignored().expected(format!("did you mean \"{field}\" in {home}?")).help(KEEP))
 }
 
 fn find<'a>(

@@ -4,7 +4,7 @@ use super::known::Known;
 use super::node::Node;
 use super::reader::Problem;
 use super::schedule::{schedule, timezone};
-use super::service::{DOCUMENTATION, environment, notify};
+use super::service::{DOCUMENTATION, environment, notify, path};
 use crate::schedule::{Crontab, JobSchedule};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ fn job(
     let job = Job {
         duty,
         user: fields.text("user"),
-        working_dir: fields.text("working_dir"),
+        working_dir: fields.get("working_dir").and_then(|node| path(&node)),
         environment: environment.unwrap_or_default(),
         log_path: fields.get("log_path").and_then(|node| node.absolute_path()).map(str::to_owned),
         timeout: seconds("timeout_seconds", 0.1).unwrap_or(base.timeout),

@@ -1,5 +1,6 @@
 use super::anchors::anchors;
 use super::channels::Channels;
+use super::containers::{containers, doubtful};
 use super::diagnostic::{Diagnostic, render};
 use super::environment::Environment;
 use super::fields::Fields;
@@ -21,9 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vai_core::model::{Notify, Redactor};
 
-/// The keys of a full registry; a file with none of them is a bare map of
-/// services.
-const SECTIONS: [&str; 11] = [
+/// The keys of a full registry; a file of services with none of them is a bare
+/// map of these.
+const SECTIONS: [&str; 10] = [
     "services",
     "cron_jobs",
     "containers",
@@ -34,8 +35,10 @@ const SECTIONS: [&str; 11] = [
     "anchors",
     "maintenance",
     "env_file",
-    "$schema",
 ];
+
+/// What may stand beside sections and services and means nothing to vai.
+const SCHEMA: &str = "$schema";
 
 /// Where secrets are looked up unless the registry says otherwise.
 const DEFAULT_ENV_FILE: &str = "/home/devuser/ai-global/config/.env";
@@ -103,6 +106,7 @@ impl Loaded {
 /// `NAME_FILE` variables point to.
 #[must_use]
 pub fn load(source: &str, environment: &Environment, context: &Context) -> Loaded {
+    let (source, has_mark) = syntax::without_mark(source);
     let root = match syntax::parse(source) {
         Ok(root) => root,
         Err(diagnostic) => {
@@ -117,6 +121,7 @@ pub fn load(source: &str, environment: &Environment, context: &Context) -> Loade
     let config = read(&reader, &root_node, bare);
     let Collected { diagnostics: found, redactor, masks } = reader.finish();
     let mut diagnostics = syntax::duplicate_keys(source, &root);
+    diagnostics.extend(has_mark.then(|| syntax::byte_order_mark(source)));
     diagnostics.extend(found);
     diagnostics.sort_by_key(|diagnostic| diagnostic.position.as_ref().map(|at| at.span.start));
     let usable = !diagnostics.iter().any(Diagnostic::is_error);
@@ -161,7 +166,7 @@ pub fn load_snapshot(
 /// the registry. A registry that cannot be read names the default one.
 #[must_use]
 pub fn env_path(source: &str, registry: &Path) -> PathBuf {
-    let root = syntax::parse(source).ok();
+    let root = syntax::parse(syntax::without_mark(source).0).ok();
     let named = root.as_ref().and_then(|root| {
         let object = root.as_object()?;
         Some(object.get_string("env_file")?.value.to_string())
@@ -177,14 +182,14 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
     let file = if bare { Fields::new(reader, None, String::new()) } else { root.fields()? };
     sections::env_file(reader, &file);
     let defaults = sections::defaults(&file);
-    let containers = sections::containers(&file);
+    let containers = containers(&file);
     let probe = file.get("probe").and_then(|node| sections::probe_mode(&node));
     let anchors = anchors(&file);
     let services = if bare { Some(root.clone()) } else { file.get("services") };
     let mut drafts: Vec<Draft<'a>> = Vec::new();
     for (name, node) in services.and_then(|node| node.members()).unwrap_or_default() {
-        if bare {
-            not_a_section(name, &node);
+        if bare && is_no_service(name, &node) {
+            continue;
         }
         drafts.extend(service(name, &node, defaults.as_ref()));
     }
@@ -197,10 +202,12 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
     let known = Known::new(&drafts, entries.iter().map(|(name, _)| *name));
     resolve_dependencies(&mut drafts, &known);
     resolve_ladders(&mut drafts, &containers);
+    let nodes = drafts.iter().map(|draft| &draft.node);
+    doubtful(nodes.chain(entries.iter().map(|(_, node)| node)), &containers);
     let Jobs { jobs, schedules } = jobs::jobs(&entries, &known, &mut channels);
     let maintenance = maintenance(&file, &known);
     let limits = sections::limits(&file, drafts.len());
-    file.own("$schema");
+    file.own(SCHEMA);
     stray_services(root, bare);
     file.close("the registry", &["description"]);
     if !drafts.iter().any(Draft::is_watched) && schedules.is_empty() && !reader.has_errors() {
@@ -227,18 +234,20 @@ fn read<'a>(reader: &'a Reader<'a>, root: &Node<'a>, bare: bool) -> Option<Confi
     })
 }
 
+/// Whether a registry is a bare map of services: at least one object, and no
+/// section.
 fn is_bare(root: &Value<'_>) -> bool {
     let Value::Object(object) = root else {
         return false;
     };
-    !object.properties.is_empty()
-        && object.properties.iter().all(|property| {
-            !SECTIONS.contains(&property.name.as_str()) && property.value.as_object().is_some()
-        })
+    let mut members = object.properties.iter();
+    members.clone().any(|property| property.value.as_object().is_some())
+        && members.all(|property| !SECTIONS.contains(&property.name.as_str()))
 }
 
-/// In a bare map, a key like `servces` is a misspelt section, not a service.
-fn not_a_section(name: &str, node: &Node<'_>) {
+/// In a bare map, whether an entry is documentation. A key like `servces` is a
+/// misspelt section, and no service either.
+fn is_no_service(name: &str, node: &Node<'_>) -> bool {
     if let Some(meant) = misspelt(name, SECTIONS) {
         node.report(
             Problem::error(format!("`{name}` is not a section of the registry"))
@@ -247,6 +256,7 @@ fn not_a_section(name: &str, node: &Node<'_>) {
                 .help("a service of this name has to stand under \"services\""),
         );
     }
+    node.value.as_object().is_none() || name.starts_with("x-")
 }
 
 /// In a full registry, an entry with a health check beside the sections is not

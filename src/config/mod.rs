@@ -4,10 +4,13 @@
 mod anchors;
 mod channels;
 mod check;
+mod containers;
 mod diagnostic;
 mod endpoint;
 mod environment;
 mod fields;
+mod foreground;
+mod foreign;
 mod graph;
 mod http;
 mod jobs;

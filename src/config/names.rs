@@ -37,6 +37,13 @@ pub(super) fn nearest<'a>(
     })
 }
 
+/// Whether two names are the same but for their digits: `db1` and `db2` are two
+/// things, not one of them misspelt.
+pub(super) fn digits_aside(a: &str, b: &str) -> bool {
+    let letters = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
+    letters(a) == letters(b)
+}
+
 /// `a`, `b` or `c`.
 pub(super) fn one_of(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();

@@ -55,6 +55,21 @@ impl<'a> Node<'a> {
         Some(text)
     }
 
+    /// The text of a value that somebody else reads and reports about.
+    pub(super) fn quiet_text(&self) -> Option<&'a str> {
+        match self.value {
+            Value::StringLit(text) => Some(&text.value),
+            _ => None,
+        }
+    }
+
+    /// A member of an object that somebody else reads and reports about.
+    pub(super) fn member(&self, key: &str) -> Option<Node<'a>> {
+        let Value::Object(object) = self.value else { return None };
+        let property = object.properties.iter().find(|it| it.name.as_str() == key)?;
+        Some(self.at(&property.value, child(&self.pointer, key)))
+    }
+
     /// A path that starts at the root.
     pub(super) fn absolute_path(&self) -> Option<&'a str> {
         let path = self.text()?;

@@ -1,13 +1,35 @@
+use super::check::COMMON_FIELDS;
 use super::fields::Fields;
+use super::foreign::Elsewhere;
 use super::node::Node;
 use super::positions::child;
 use super::reader::Problem;
+use super::sections::SERVICE_FIELDS;
 use super::service::Draft;
 use super::{Config, ContainerEntry};
 use jsonc_parser::ast::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use vai_core::model::{ContainerKey, OnFail, Place, Recovery, Rung, Service};
+
+/// The fields of `recovery`.
+pub(super) const RECOVERY_FIELDS: [&str; 10] = [
+    "ladder",
+    "max_attempts",
+    "max_restarts",
+    "window_seconds",
+    "backoff_initial_seconds",
+    "backoff_max_seconds",
+    "retry_after_give_up_seconds",
+    "command_timeout_seconds",
+    "stop_timeout_seconds",
+    "action",
+];
+
+const NOT_RECOVERY: [Elsewhere; 2] = [
+    Elsewhere { fields: &SERVICE_FIELDS, home: Some("the service") },
+    Elsewhere { fields: &COMMON_FIELDS, home: Some("\"health_check\"") },
+];
 
 /// What a service's `recovery` asks for.
 pub(super) enum Wish {
@@ -47,7 +69,7 @@ pub(super) fn recovery(
         (Wish::Silent, Some(key)) => Wish::Doubtful(key.to_owned()),
         (wish, _) => wish,
     };
-    fields.close("`recovery`", &[]);
+    fields.close_beside("`recovery`", &[], &NOT_RECOVERY);
     (recovery, wish)
 }
 

@@ -1,12 +1,11 @@
 use super::check::timing;
 use super::environment::FileProblem;
 use super::fields::Fields;
+use super::foreign::Elsewhere;
 use super::node::Node;
 use super::reader::{Problem, Reader};
 use super::recovery::{limits as recovery_limits, wish};
-use super::service::DOCUMENTATION;
-use super::{ContainerEntry, Limits, ProbeMode};
-use std::collections::BTreeMap;
+use super::{Limits, ProbeMode};
 use std::time::Duration;
 use vai_core::model::{ContainerKey, Place};
 
@@ -31,8 +30,9 @@ const CHECK_DEFAULTS: [&str; 17] = [
     "min_free_percent",
 ];
 
-/// Fields of a service that look as if they could have a default, and cannot.
-const SERVICE_FIELDS: [&str; 14] = [
+/// Fields of a service that look as if they could have a default or stand in a
+/// part of it, and cannot.
+pub(super) const SERVICE_FIELDS: [&str; 16] = [
     "container",
     "health_check",
     "health_checks",
@@ -42,30 +42,14 @@ const SERVICE_FIELDS: [&str; 14] = [
     "user",
     "working_dir",
     "environment",
+    "log_path",
+    "dependencies",
     "notify_on_fail",
     "severity",
     "startup_delay_seconds",
     "start_timeout_seconds",
     "evidence",
 ];
-
-/// Reads `containers` of `file`.
-pub(super) fn containers(file: &Fields<'_>) -> BTreeMap<ContainerKey, ContainerEntry> {
-    let members = file.get("containers").and_then(|node| node.members());
-    let mut containers = BTreeMap::new();
-    for (key, node) in members.unwrap_or_default() {
-        let Some(fields) = node.fields() else {
-            continue;
-        };
-        let entry = ContainerEntry {
-            name: fields.text("name"),
-            probe: fields.get("probe").and_then(|node| probe_mode(&node)),
-        };
-        fields.close("a container", &DOCUMENTATION);
-        containers.insert(ContainerKey::from(key), entry);
-    }
-    containers
-}
 
 /// Reads a `probe`.
 pub(super) fn probe_mode(node: &Node<'_>) -> Option<ProbeMode> {
@@ -102,7 +86,8 @@ pub(super) fn defaults<'a>(file: &Fields<'a>) -> Option<Node<'a>> {
     for key in CHECK_DEFAULTS {
         fields.own(key);
     }
-    fields.close_beside("`defaults`", &["description"], &SERVICE_FIELDS);
+    let services = Elsewhere { fields: &SERVICE_FIELDS, home: None };
+    fields.close_beside("`defaults`", &["description"], &[services]);
     Some(node)
 }
 

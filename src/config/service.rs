@@ -1,9 +1,11 @@
-use super::check::{Surroundings, check};
+use super::check::{COMMON_FIELDS, Surroundings, check};
 use super::fields::Fields;
+use super::foreground::foreground;
+use super::foreign::Elsewhere;
 use super::http::{keep, names_a_secret};
 use super::node::Node;
 use super::reader::Problem;
-use super::recovery::{Wish, recovery};
+use super::recovery::{RECOVERY_FIELDS, Wish, recovery};
 use super::shell::{LeftOpen, left_open};
 use jsonc_parser::ast::Value;
 use std::collections::BTreeSet;
@@ -16,6 +18,12 @@ use vai_core::model::{
 /// Keys of a service, a job or a container that describe it to people.
 pub(super) const DOCUMENTATION: [&str; 8] =
     ["description", "usage", "ports", "volumes", "config_file", "script_path", "purpose", "image"];
+
+/// What somebody may write beside the fields of a service that belongs deeper.
+const NOT_A_SERVICE: [Elsewhere; 2] = [
+    Elsewhere { fields: &COMMON_FIELDS, home: Some("\"health_check\"") },
+    Elsewhere { fields: &RECOVERY_FIELDS, home: Some("\"recovery\"") },
+];
 
 /// A service as far as it can be read without knowing the others.
 pub(super) struct Draft<'a> {
@@ -49,7 +57,7 @@ pub(super) fn service<'a>(
     let (place, on_host) = place(&fields);
     let is_cron = service_type(&fields) == Some(true);
     let user = fields.text("user");
-    let working_dir = fields.text("working_dir");
+    let working_dir = fields.get("working_dir").and_then(|node| path(&node));
     let mut held = None;
     let environment = match fields.get("environment") {
         Some(node) => environment(&node, &mut held),
@@ -86,7 +94,7 @@ pub(super) fn service<'a>(
         working_dir,
         environment,
         held,
-        log_path: fields.text("log_path"),
+        log_path: fields.get("log_path").and_then(|node| path(&node)),
         notify,
         severity: severity.unwrap_or(Severity::Critical),
         dependencies: Vec::new(),
@@ -98,8 +106,22 @@ pub(super) fn service<'a>(
     if watched && enabled {
         needs_shell(&fields, &service);
     }
-    fields.close("a service", &DOCUMENTATION);
+    fields.close_beside("a service", &DOCUMENTATION, &NOT_A_SERVICE);
     Some(Draft { service, node: node.clone(), wish, dependencies, channels })
+}
+
+/// A path in the container. A relative one is taken, since it may have worked so
+/// far.
+pub(super) fn path(node: &Node<'_>) -> Option<String> {
+    let path = node.text()?;
+    if !path.starts_with('/') {
+        node.report(
+            Problem::warning("this path is relative")
+                .expected("a path from /")
+                .help("a relative one depends on the working folder of whoever looks for it"),
+        );
+    }
+    Some(path.to_owned())
 }
 
 /// Where it runs, and whether that is the host, which vai leaves alone.
@@ -157,8 +179,9 @@ pub(super) fn environment(node: &Node<'_>, held: &mut Option<String>) -> Vec<(St
     environment
 }
 
-/// A command of a service or a job; one that leaves its stream open is told.
-pub(super) fn command(node: &Node<'_>) -> Option<String> {
+/// The `restart_cmd` of a service. One that leaves its stream open is told, as is
+/// one that waits for the service to end.
+fn command(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
     if let Some(open) = left_open(text) {
         let (what, how) = match open {
@@ -172,6 +195,17 @@ pub(super) fn command(node: &Node<'_>) -> Option<String> {
                  so the container engine keeps waiting for it"
             ))
             .help(format!("end it with: {how}")),
+        );
+    }
+    if let Some(daemon) = foreground(text) {
+        let flag = daemon.flag.map(|flag| format!("write `{flag}`, or "));
+        node.report(
+            Problem::warning(format!(
+                "{} stays in the foreground, so this command does not end while the service lives",
+                daemon.name
+            ))
+            .expected("it is waited for at every restart, until its time is over")
+            .help(format!("{}end it with: >> /path/to.log 2>&1 &", flag.unwrap_or_default())),
         );
     }
     Some(text.to_owned())

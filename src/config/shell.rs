@@ -80,7 +80,7 @@ const OPERATORS: [&str; 16] = [
 
 /// The length in bytes of the operator, quoted text or character that `text`
 /// starts with.
-fn token_length(text: &str) -> usize {
+pub(super) fn token_length(text: &str) -> usize {
     if let Some(operator) = OPERATORS.iter().find(|&&known| text.starts_with(known)) {
         return operator.len();
     }

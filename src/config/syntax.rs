@@ -23,6 +23,29 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
+/// A file's text without the byte order mark of UTF-8 that some editors put in
+/// front of it, and whether there was one.
+pub(super) fn without_mark(source: &str) -> (&str, bool) {
+    match source.strip_prefix('\u{feff}') {
+        Some(rest) => (rest, true),
+        None => (source, false),
+    }
+}
+
+/// What is said about such a mark.
+pub(super) fn byte_order_mark(source: &str) -> Diagnostic {
+    Diagnostic {
+        level: Level::Warning,
+        expected: Some("ignored".to_owned()),
+        ..*bad(
+            source,
+            0..1,
+            "this file begins with a byte order mark (the bytes EF BB BF)",
+            Some("save it as UTF-8 without one: `jq` and other programs stop at it".to_owned()),
+        )
+    }
+}
+
 /// Reads `source` as strict JSON.
 ///
 /// # Errors

@@ -42,6 +42,9 @@ pub enum Content {
 impl Content {
     async fn read(path: &Path) -> Self {
         match tokio::fs::read(path).await {
+            Ok(bytes) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => {
+                Self::Unreadable("it is UTF-16: save it as UTF-8".to_owned())
+            }
             Ok(bytes) => String::from_utf8(bytes).map_or_else(
                 |error| {
                     let at = error.utf8_error().valid_up_to();

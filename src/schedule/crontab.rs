@@ -244,9 +244,9 @@ mod tests {
     fn what_was_meant_is_suggested() {
         for (text, expected) in [
             ("* 22-2 * * *", "22-23,0-2"),
-            ("* * * nov-feb *", "11-12,1-2"),
-            ("* * * * fri-sun", "5-7"),
-            ("* * * * sat-mon", "6-7,1"),
+            ("* * * 11-2 *", "11-12,1-2"),
+            ("* * * * fri-0", "5-7"),
+            ("* * * * 6-1", "6-7,1"),
             ("5/10 * * * *", "5-59/10"),
             ("* * * * monday", "mon"),
             ("* * * Sept *", "sep"),
@@ -277,6 +277,24 @@ mod tests {
         assert_eq!("0 0 * * 0".parse::<Crontab>(), "0 0 * * 7".parse());
         assert_eq!(WEEKDAY.values("5-7").unwrap(), [0, 5, 6]);
         assert_eq!(WEEKDAY.values("*/3").unwrap(), [0, 3, 6]);
+    }
+
+    #[test]
+    fn a_range_of_names_may_run_over_the_end() {
+        for (names, numbers) in [
+            ("0 0 * * mon-sun", "0 0 * * 1-7"),
+            ("0 0 * * fri-sun", "0 0 * * 5-7"),
+            ("0 0 * * SAT-mon", "0 0 * * 6,0,1"),
+            ("0 0 * * 5-Sun", "0 0 * * 5-7"),
+            ("0 0 * * fri-tue/2", "0 0 * * 5,0,2"),
+            ("0 0 * * sun-sat", "0 0 * * 0-6"),
+            ("0 0 * nov-mar *", "0 0 * 11,12,1,2,3 *"),
+            ("0 0 * oct-apr/3 *", "0 0 * 10,1,4 *"),
+            ("0 0 * dec-jan,jun fri-sun,wed", "0 0 * 12,1,6 5,6,0,3"),
+        ] {
+            assert_eq!(names.parse::<Crontab>(), numbers.parse(), "{names}");
+            assert!(is_schedule(names), "{names}");
+        }
     }
 
     #[test]

@@ -74,7 +74,8 @@ pub(super) const WEEKDAY: Field = Field {
     around: ("0 * * * * ", ""),
 };
 
-/// One item of a list: every `step`th value from `first` to `last`.
+/// One item of a list: every `step`th value from `first` to `last`, which is
+/// over the end of the field where a range begins anew.
 struct Item {
     first: u16,
     last: u16,
@@ -102,10 +103,17 @@ impl Field {
     /// An item in the dialect of the `cron` crate.
     fn translated(&self, item: &Item) -> String {
         let Item { first, last, step } = *item;
+        let values = (first..=last).step_by(usize::from(step));
         if self.name == WEEKDAY.name {
-            let days = (first..=last).step_by(usize::from(step));
-            let names = days.map(|day| DAYS[usize::from(day % 7)]);
+            let names = values.map(|day| DAYS[usize::from(day % 7)]);
             return names.collect::<Vec<_>>().join(",");
+        }
+        if last > self.last {
+            let values = values.map(|value| match value > self.last {
+                true => value - self.length(),
+                false => value,
+            });
+            return values.map(|value| value.to_string()).collect::<Vec<_>>().join(",");
         }
         // It takes no step that leads out of the range.
         if step > last - first { first.to_string() } else { format!("{first}-{last}/{step}") }
@@ -140,6 +148,10 @@ impl Field {
 
     fn range(&self, first: &str, last: &str) -> Result<(u16, u16), Mistake> {
         let (from, to) = (self.value(first)?, self.value(last)?);
+        if from > to && self.is_name(last) {
+            // `fri-sun` and `nov-mar` mean one thing only.
+            return Ok((from, to + self.length()));
+        }
         if from > to {
             return Err(Mistake::Reversed {
                 range: format!("{first}-{last}"),
@@ -147,6 +159,19 @@ impl Field {
             });
         }
         Ok((from, to))
+    }
+
+    /// After so many values the field begins anew; a week has seven days, although
+    /// Sunday has two numbers.
+    fn length(&self) -> u16 {
+        match self.name == WEEKDAY.name {
+            true => 7,
+            false => self.last - self.first + 1,
+        }
+    }
+
+    fn is_name(&self, text: &str) -> bool {
+        self.names.iter().any(|name| text.eq_ignore_ascii_case(name))
     }
 
     /// What somebody meant who wrote a range over the end of the field.

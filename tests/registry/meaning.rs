@@ -148,7 +148,8 @@ fn a_container_is_restarted_only_for_a_service_alone_in_it() {
                 "asked-for": {{ "container": "web", {TCP}, "recovery": {{ "ladder": ["container"] }} }},
                 "told": {{ "container": "x", "restart_cmd": "x", {TCP},
                           "recovery": {{ "action": "alert" }} }},
-                "typo": {{ "container": "y", "restart_command": "x", {TCP} }}
+                "typo": {{ "container": "y", "restart_command": "x", {TCP} }},
+                "foreign": {{ "container": "z", "ExecStart": "service z start", {TCP} }}
             }}
         }}"#
     ));
@@ -164,7 +165,21 @@ fn a_container_is_restarted_only_for_a_service_alone_in_it() {
     assert_eq!(ladder("told"), []);
     assert_eq!(why("told").as_deref(), Some("`recovery.action` is \"alert\""));
     assert_eq!(ladder("typo"), [], "a misspelt key must not restart a container");
+    assert_eq!(ladder("foreign"), [], "nor must the word of another tool");
     assert!(why("alone").is_none());
+}
+
+#[test]
+fn a_bare_map_may_have_a_schema_and_other_documentation() {
+    let redis = format!(r#""redis": {{ "container": "c", {TCP} }}"#);
+    for source in [
+        format!(r#"{{ "$schema": "https://example.com", {redis} }}"#),
+        format!(r#"{{ "version": 2, "hosts": ["a"], {redis}, "x-old": {{ {TCP} }} }}"#),
+        format!("\u{feff}{{ {redis} }}"),
+    ] {
+        let names: Vec<ServiceName> = config(&source).services.into_keys().collect();
+        assert_eq!(names, ["redis".into()], "{source}");
+    }
 }
 
 #[test]
@@ -354,6 +369,7 @@ fn an_env_file_is_told_when_it_cannot_be_read_or_everybody_can() {
 fn the_env_file_is_beside_the_registry_unless_it_says_otherwise() {
     let registry = std::path::Path::new("/srv/vai/system-config.json");
     let path = |source| env_path(source, registry).display().to_string();
+    assert_eq!(path("\u{feff}{ \"env_file\": \"/run/a.env\" }"), "/run/a.env");
     assert_eq!(path(r#"{ "env_file": "secrets.env" }"#), "/srv/vai/secrets.env");
     assert_eq!(path(r#"{ "env_file": "/run/.env" }"#), "/run/.env");
     assert_eq!(path("{"), "/home/devuser/ai-global/config/.env");

@@ -31,6 +31,7 @@ mod service;
 mod shell;
 mod shrink;
 mod sinks;
+mod supervised;
 mod syntax;
 mod template;
 mod watch;

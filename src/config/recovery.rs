@@ -6,6 +6,7 @@ use super::positions::child;
 use super::reader::Problem;
 use super::sections::SERVICE_FIELDS;
 use super::service::Draft;
+use super::supervised::without_signals;
 use super::{Config, ContainerEntry};
 use jsonc_parser::ast::Value;
 use std::collections::BTreeMap;
@@ -175,9 +176,12 @@ pub(super) fn resolve_ladders(
         draft.service.recovery.start_container = !matches!(draft.wish, Wish::Alert);
         let ladder = match &draft.wish {
             Wish::Alert => Err("`recovery.action` is \"alert\"".to_owned()),
-            Wish::Ladder(rungs) => Ok(rungs.clone()),
+            Wish::Ladder(rungs) => Ok(without_signals(draft, rungs.clone())),
             Wish::Silent if draft.service.restart_cmd.is_some() => {
-                Ok(vec![Rung::Command, Rung::KillAndCommand])
+                Ok(match draft.service.supervised {
+                    Some(_) => vec![Rung::Command],
+                    None => vec![Rung::Command, Rung::KillAndCommand],
+                })
             }
             // A misspelt `restart_cmd` must not restart a whole container.
             Wish::Doubtful(key) => Err(format!("`{key}` is no field, `restart_cmd` may be meant")),

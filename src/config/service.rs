@@ -7,6 +7,7 @@ use super::node::Node;
 use super::reader::Problem;
 use super::recovery::{RECOVERY_FIELDS, Wish, recovery};
 use super::shell::{LeftOpen, left_open};
+use super::supervised::supervised;
 use jsonc_parser::ast::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -100,6 +101,7 @@ pub(super) fn service<'a>(
         dependencies: Vec::new(),
         startup_delay: seconds("startup_delay_seconds").unwrap_or(Duration::from_secs(5)),
         start_timeout: seconds("start_timeout_seconds"),
+        supervised: supervised(&fields),
         recovery,
         evidence: evidence.unwrap_or(EvidenceDetail::Full),
     };

@@ -61,8 +61,12 @@ struct Acting<'a> {
 impl Acting<'_> {
     async fn start(&mut self) -> Result<(), ActOutcome> {
         if self.request.service.restart_cmd.is_some() {
-            self.start_container_if_down().await?;
-            return self.run_restart_cmd().await;
+            let came_up = self.start_container_if_down().await?;
+            return if came_up && self.is_left_to_supervisor() {
+                Ok(())
+            } else {
+                self.run_restart_cmd().await
+            };
         }
         // An operator asked for it: a start of the core's own has a command.
         if self.scene.is_running() && self.healer.registry.shares_container(&self.request.service) {
@@ -74,12 +78,22 @@ impl Acting<'_> {
     async fn command(&mut self) -> Result<(), ActOutcome> {
         if !self.start_container_if_down().await? {
             self.run_stop_cmd().await;
+        } else if self.is_left_to_supervisor() {
+            return Ok(());
         }
         self.run_restart_cmd().await
     }
 
+    /// Whether a supervisor, which came up with the container, starts it: its
+    /// client would only find that nobody listens yet.
+    fn is_left_to_supervisor(&mut self) -> bool {
+        let supervised = self.request.service.supervised.as_ref();
+        self.steps.extend(supervised.map(|it| format!("left its start to {}", it.by)));
+        supervised.is_some()
+    }
+
     async fn kill_and_command(&mut self) -> Result<(), ActOutcome> {
-        if self.scene.is_running() {
+        if self.scene.is_running() && self.request.service.supervised.is_none() {
             // Who could not be ended is named in the steps and in the verdict;
             // the command may get by all the same.
             let _ = self.end(self.request.processes.clone()).await;
@@ -122,6 +136,12 @@ impl Acting<'_> {
             && let Some(before) = self.presence()
         {
             return self.stop_container(&before).await;
+        }
+        if let Some(supervised) = &service.supervised {
+            return Err(failed(format!(
+                "{} would start it again; give it a stop_cmd that asks {} to stop it",
+                supervised.by, supervised.by
+            )));
         }
         let processes = match self.behind().await {
             Some(now) if !now.is_empty() => now,
@@ -200,6 +220,9 @@ impl Acting<'_> {
     /// would ever be healed there.
     async fn end_superseded(&mut self) -> Result<(), ActOutcome> {
         let Some(before) = self.request.supersedes else { return Ok(()) };
+        if self.request.service.supervised.is_some() {
+            return Ok(());
+        }
         let end = Op::EndStarted {
             mark: self.healer.marks.of(before),
             since: self.healer.marks.began(before),

@@ -48,6 +48,7 @@ pub(crate) fn service() -> Service {
         dependencies: Vec::new(),
         startup_delay: Duration::from_secs(5),
         start_timeout: None,
+        supervised: None,
         recovery: Recovery {
             ladder: vec![Rung::Command, Rung::KillAndCommand],
             alert_only: None,

@@ -1,4 +1,5 @@
 mod copies;
+mod supervised;
 
 use super::fake::{World, details, presence};
 use super::fixture::{nginx, request, service};

@@ -9,7 +9,7 @@ use vai::config::{
 };
 use vai_core::model::{
     CheckKind, EvidenceDetail, Notify, OnFail, Place, ProcessPattern, Rung, Service, ServiceKind,
-    ServiceName, Severity, StatusSet,
+    ServiceName, Severity, StatusSet, Supervised,
 };
 
 fn config(source: &str) -> Config {
@@ -32,6 +32,19 @@ fn example(name: &str) -> Config {
 }
 
 const TCP: &str = r#""health_check": { "type": "tcp", "port": 80 }"#;
+
+#[test]
+fn what_something_else_restarts_is_left_to_it_and_its_processes_are_never_ended() {
+    let supervised = r#""supervised": { "by": "supervisord", "seconds": 20 }"#;
+    let base = format!(r#""container": "c", "restart_cmd": "x", {TCP}, {supervised}"#);
+    let ladder = r#""recovery": { "ladder": ["kill_and_command", "container"] }"#;
+    let config = services(&format!(r#""a": {{ {base} }}, "b": {{ {base}, {ladder} }}"#));
+    let a = service(&config, "a");
+    let patience = Duration::from_secs(20);
+    assert_eq!(a.supervised, Some(Supervised { by: "supervisord".into(), patience }));
+    assert_eq!(a.recovery.ladder, [Rung::Command]);
+    assert_eq!(service(&config, "b").recovery.ladder, [Rung::Container]);
+}
 
 #[test]
 fn a_silent_service_has_the_documented_defaults() {

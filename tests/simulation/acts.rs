@@ -102,6 +102,12 @@ impl World {
                 }
                 self.ends(request, ActOutcome::Done { still_there: None }, run);
             }
+            // Who came up with the container starts it.
+            Act::Start | Act::Restart(Rung::Command)
+                if down.is_some() && request.service.supervised.is_some() =>
+            {
+                self.ends(request, ActOutcome::Done { still_there: None }, run);
+            }
             Act::Start | Act::Restart(Rung::Command | Rung::KillAndCommand) => {
                 self.run_command(request, run);
             }

@@ -10,6 +10,7 @@ use crate::rng::Rng;
 use crate::secrets;
 use crate::sinks;
 use crate::sinks::{Failing, Inbox, Sinks};
+use crate::supervision;
 use std::sync::Arc;
 use vai_core::model::{Job, Service, SilenceScope, Watchlist};
 
@@ -67,6 +68,8 @@ pub(crate) struct ServicePlan {
     pub(crate) start: Ms,
     /// Services without which it fails, declared or not.
     pub(crate) needs: Vec<String>,
+    /// From its end until its own supervisor starts it again, if it has one.
+    pub(crate) supervisor: Option<Ms>,
 }
 
 impl ServicePlan {
@@ -207,7 +210,8 @@ pub(crate) enum Request {
 impl Plan {
     /// The history of a seed.
     pub(crate) fn random(seed: u64) -> Self {
-        let told = sinks::told(network::widened(Self::of_one_host(seed)));
+        let of_one_host = supervision::supervised(Self::of_one_host(seed));
+        let told = sinks::told(network::widened(of_one_host));
         jobs::scheduled(secrets::initiated(heart::watched(attention::attended(told))))
     }
 

@@ -105,7 +105,7 @@ fn service(
     }
     let autostart = !has_command || rng.chance(40);
     let start = rng.range(1, 15) * SECOND;
-    ServicePlan { service: Arc::new(service), container, autostart, start, needs }
+    ServicePlan { service: Arc::new(service), container, autostart, start, needs, supervisor: None }
 }
 
 fn recovery(rng: &mut Rng, has_command: bool) -> Recovery {
@@ -171,6 +171,7 @@ pub(crate) fn plain(name: &str) -> Service {
         dependencies: Vec::new(),
         startup_delay: secs(5),
         start_timeout: None,
+        supervised: None,
         recovery: plain_recovery(),
         evidence: EvidenceDetail::Full,
     }
@@ -204,6 +205,7 @@ pub(crate) fn in_main(name: &str, dependencies: &[&str]) -> ServicePlan {
         autostart: false,
         start,
         needs,
+        supervisor: None,
     }
 }
 

@@ -34,6 +34,7 @@ mod secrets;
 mod shrink;
 mod sinks;
 mod story;
+mod supervision;
 mod target;
 mod world;
 

@@ -166,6 +166,7 @@ fn storm(rng: &mut Rng, plan: &mut Plan) {
             autostart: true,
             start: 3 * SECOND,
             needs: Vec::new(),
+            supervisor: None,
         });
     }
     for _ in 0..2 {

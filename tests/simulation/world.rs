@@ -39,6 +39,7 @@ pub(crate) enum Thing {
     Mended,
     Audit,
     Dies { service: String },
+    Supervisor { service: String },
     Ends { container: String, code: i64, oom: bool },
     Starts { container: String },
     Crash { container: String, oom: bool, again: u64 },
@@ -251,6 +252,10 @@ impl World {
             }
             Thing::Dies { service } => {
                 self.process_dies(&service);
+                Ok(())
+            }
+            Thing::Supervisor { service } => {
+                self.supervisor_starts(&service);
                 Ok(())
             }
             Thing::Ends { container, code, oom } => {
@@ -553,6 +558,7 @@ impl World {
         let now = self.now;
         let Some(target) = self.targets.get_mut(service) else { return };
         let Some(process) = target.end(now) else { return };
+        self.supervisor_sees_death(service);
         if self.engine_up && self.rng.chance(80) {
             let run = self.run;
             let service = service.to_owned();

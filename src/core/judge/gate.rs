@@ -51,6 +51,8 @@ pub(crate) enum Gate {
     Namespace(String),
     /// The container whose network it shares was recreated.
     NamespaceGone,
+    /// Something else restarts it and is left to do so until then; what.
+    Supervised { by: String, until: Time },
     /// The delay after the last verdict.
     Backoff(Time),
     /// The hard ceiling of restarts.
@@ -95,6 +97,7 @@ impl Gate {
             | Self::MassFailure { .. }
             | Self::Namespace(_)
             | Self::NamespaceGone
+            | Self::Supervised { .. }
             | Self::Ceiling { .. }
             | Self::HostCeiling { .. }
             | Self::Refused { .. } => Some(StateLabel::Held),
@@ -137,6 +140,7 @@ impl Gate {
             | Self::GaveUp(until)
             | Self::Mistrusted(until)
             | Self::PossibleRoot(_, until)
+            | Self::Supervised { until, .. }
             | Self::Ceiling { until, .. }
             | Self::HostCeiling { until, .. }
             | Self::Refused { until, .. }
@@ -204,6 +208,9 @@ impl Gate {
             Self::Engine => "the container engine does not answer".into(),
             Self::Dependency(name, state) => {
                 format!("its dependency {name} is {}", state.label())
+            }
+            Self::Supervised { by, until } => {
+                format!("{by} restarts it, and has another {} for that", left(until))
             }
             Self::Backoff(until) => format!("next attempt in {}", left(until)),
             Self::GaveUp(until) => format!("gave up; one more try in {}", left(until)),

@@ -63,6 +63,9 @@ impl Core {
             return Some(gate);
         }
         let machine = self.services.get(name)?;
+        if let Some(gate) = machine.left_to_supervisor(standing, now.mono) {
+            return Some(gate);
+        }
         if proposal.act == Act::Start {
             return machine.kept.effort.refusal(now.mono);
         }

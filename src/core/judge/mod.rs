@@ -9,6 +9,7 @@ mod backoff;
 mod budget;
 mod comeback;
 mod container;
+mod deaths;
 mod delta;
 mod digest;
 mod doubt;

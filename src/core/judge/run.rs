@@ -1,6 +1,7 @@
+use super::deaths::Deaths;
 use super::quality::Quality;
 use super::tally::{Last, Tally, Verdict};
-use crate::model::{Check, Now, Outcome, ProcId, Report, Service, ServiceName, Time};
+use crate::model::{Check, FaultKind, Now, Outcome, ProcId, Report, Service, ServiceName, Time};
 use crate::{plan, words};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(crate) struct CheckMemory {
     /// Seen alive behind it at its last pass in this instance.
     seen_alive: Vec<ProcId>,
     pub(crate) quality: Quality,
+    pub(crate) deaths: Deaths,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -139,6 +141,9 @@ impl Run {
         if judged && seen {
             self.kept.quality.count(failed, look.on_tick);
         }
+        if judged && self.came_back(&report) {
+            self.kept.deaths.count(now);
+        }
         self.tally.count(now, look.started, report);
         self.tally.settle(&self.check);
         if matches!(self.tally.verdict(&self.check, now.mono), Verdict::Failed(_)) {
@@ -149,6 +154,22 @@ impl Run {
             self.kept.seen_alive = self.tally.processes().to_vec();
         }
         true
+    }
+
+    /// Whether what was behind it ended since its last pass, and something else
+    /// is there now: all of its processes are others, or where none can be
+    /// seen, nothing was there in between.
+    fn came_back(&self, report: &Report) -> bool {
+        if !matches!(report.outcome, Outcome::Pass | Outcome::Slow(_)) {
+            return false;
+        }
+        let before = &self.kept.seen_alive;
+        if before.is_empty() || report.processes.is_empty() {
+            let failing = self.tally.failing().map(|failing| failing.fault.kind);
+            return before.is_empty()
+                && matches!(failing, Some(FaultKind::Refused | FaultKind::ProcessAbsent));
+        }
+        report.processes.iter().all(|process| !before.contains(process))
     }
 
     /// A look that has not come back for two intervals is no look: until it
@@ -227,7 +248,7 @@ fn key(service: &ServiceName, check: &Check) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Fault, FaultKind};
+    use crate::model::Fault;
 
     /// A run of an hour in which every second look came to `outcome`.
     fn alternating(judged: bool, outcome: &Outcome) -> Run {

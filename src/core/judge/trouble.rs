@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{Evidence, Notify, Severity, StateLabel};
+use deaths::DEATHS_WITHIN;
 use host::{Failing, UNCLEAN_WITHIN};
 use incident::{ENGINE_TOLD_AFTER, Root, SINK_TOLD_AFTER, Trouble};
 
@@ -133,16 +134,30 @@ fn critical(root: Root, since: Now, reason: String, next: &str) -> Trouble {
 }
 
 fn unstable(machine: &Machine) -> Option<Trouble> {
-    let stability = &machine.kept.stability;
-    let (since, count) = stability.unstable()?;
+    let healed = machine.kept.stability.unstable().map(|(since, count)| {
+        let reason = format!("it had to be healed {count} times and may need a closer look");
+        (since, reason, "vai goes on healing it; a day without a failure ends this".to_owned())
+    });
+    let (since, reason, next) = healed.or_else(|| {
+        let (since, count, by) = machine.deaths()?;
+        let within = crate::words::duration(DEATHS_WITHIN);
+        let reason = format!(
+            "it ended {count} times with less than {within} in between, and {by} started it again"
+        );
+        Some((
+            since,
+            reason,
+            format!("{by} goes on restarting it; this is over after {within} without that"),
+        ))
+    })?;
     Some(Trouble {
         root: Root::Unstable(machine.service.name.clone()),
         since,
         severity: Severity::Warning.min(machine.service.severity),
         state: StateLabel::Healthy,
         place: machine.container().map_or_else(String::new, ToString::to_string),
-        reason: format!("it had to be healed {count} times and may need a closer look"),
-        next: "vai goes on healing it; a day without a failure ends this".to_owned(),
+        reason,
+        next,
         notify: machine.service.notify.clone(),
         history: Vec::new(),
         evidence: Evidence::default(),

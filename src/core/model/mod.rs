@@ -34,7 +34,7 @@ pub use job::{
 pub use name::{ContainerKey, JobName, ServiceName};
 pub use outcome::{Fault, FaultKind, Outcome, ProcId, Report};
 pub use secret::{Redactor, Secret};
-pub use service::{EvidenceDetail, Notify, Place, Recovery, Service, ServiceKind};
+pub use service::{EvidenceDetail, Notify, Place, Recovery, Service, ServiceKind, Supervised};
 pub use silence::{AlertRequest, Silence, SilenceScope};
 pub use time::{Now, Time, Wall};
 pub use view::{CheckView, ServiceView, StateLabel, Transition};

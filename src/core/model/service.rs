@@ -40,6 +40,8 @@ pub struct Service {
     /// Until then failing is starting. `None`: 60 s, or the container's
     /// HEALTHCHECK start period + retries × interval if longer.
     pub start_timeout: Option<Duration>,
+    /// What else restarts it when it ends.
+    pub supervised: Option<Supervised>,
     /// How it is healed.
     pub recovery: Recovery,
     /// How much output goes into messages.
@@ -69,6 +71,7 @@ impl Service {
             dependencies: Vec::new(),
             startup_delay: Duration::ZERO,
             start_timeout: None,
+            supervised: None,
             recovery: Recovery {
                 ladder: Vec::new(),
                 alert_only: None,
@@ -85,6 +88,15 @@ impl Service {
             evidence: EvidenceDetail::None,
         }
     }
+}
+
+/// A supervisor of the service's own, such as supervisord, s6, runit or systemd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Supervised {
+    /// Its name, for people.
+    pub by: String,
+    /// From the first failure on it is left to the supervisor for so long.
+    pub patience: Duration,
 }
 
 /// Whether a service is watched.

@@ -247,9 +247,9 @@ impl Alerts {
     }
 }
 
-/// Whether it says that a service had to be healed too often.
+/// Whether it says that a service had to be healed, or came back, too often.
 pub(super) fn is_unstable(incident: &Incident) -> bool {
-    incident.reason.starts_with("it had to be healed")
+    incident.reason.starts_with("it had to be healed") || incident.reason.starts_with("it ended ")
 }
 
 /// A1, by an own count of the results.

@@ -148,10 +148,10 @@ impl Known {
                 self.maintenance = services.collect();
             }
             Event::Operator(request) => self.asked(request),
-            Event::Hint { service, died: Some(_), .. } => {
+            Event::Hint { service, died: Some(process), .. } => {
                 for ((name, _), tally) in &mut self.tallies {
                     if name == service {
-                        tally.hinted_at();
+                        tally.hinted_at(process);
                     }
                 }
             }
@@ -186,7 +186,7 @@ impl Known {
         let Some(check) = self.check_of(ticket) else { return };
         let key = (ticket.service.clone(), check.name.clone());
         if let Some(tally) = self.tallies.get_mut(&key) {
-            tally.checked(now, ticket.number, &check, &report.outcome, report.took);
+            tally.checked(now, ticket.number, &check, report);
         }
     }
 
@@ -341,6 +341,13 @@ impl Known {
                 _ => {}
             }
         }
+    }
+
+    /// Whether a restart may follow a fail of this look.
+    pub(crate) fn counts(&self, ticket: &Ticket) -> bool {
+        let service = self.watchlist.services.get(&ticket.service);
+        let check = service.and_then(|service| service.checks.get(ticket.check));
+        check.is_some_and(|check| check.on_fail == OnFail::Restart)
     }
 
     pub(crate) fn state(&self, name: &ServiceName) -> Option<StateLabel> {

@@ -27,7 +27,7 @@ use std::fmt;
 use vai_core::dispatch::{Reached, Refusal};
 use vai_core::judge::Delta;
 use vai_core::model::{
-    Act, ActRequest, Action, Event, IncidentId, Notice, Now, Run, RunRequest, Scheduled,
+    Act, ActRequest, Action, Event, IncidentId, Notice, Now, Outcome, Run, RunRequest, Scheduled,
     StateLabel, TryId, Wall, Watchlist,
 };
 
@@ -124,8 +124,11 @@ impl Oracle {
                 self.looks.acted(now, &flight.service, &self.known);
             }
             self.known.hear(now, event, &self.restarts);
-            if matches!(event, Event::Checked { .. }) {
+            if let Event::Checked { ticket, report } = event {
                 self.known.doubt_outside();
+                if matches!(report.outcome, Outcome::Fail(_)) && self.known.counts(ticket) {
+                    self.restarts.seen_failing(now, &ticket.service);
+                }
             }
             self.restarts.hear(event);
         }

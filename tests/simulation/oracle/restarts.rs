@@ -34,6 +34,8 @@ pub(crate) struct Restarts {
     /// which spends no start, and waits for every gate from then on.
     refused: BTreeSet<ServiceName>,
     stopped_lately: BTreeMap<ContainerKey, Ms>,
+    /// Since when services fail that are not known to be well, at the latest.
+    failing: BTreeMap<ServiceName, Ms>,
     now: Ms,
 }
 
@@ -162,6 +164,9 @@ impl Restarts {
                     let Some(service) = known.watchlist.services.get(&it.service) else { continue };
                     let effort = self.efforts.entry(it.service.clone()).or_default();
                     effort.moved(now, it.from, it.to, &service.recovery);
+                    if is_well(it.to) || hides(it.to) {
+                        self.failing.remove(&it.service);
+                    }
                     // Behind these labels it may have come back as well.
                     if hides(it.to) || (is_well(it.to) && !is_well(it.from)) {
                         self.came_back(&it.service, known);
@@ -221,6 +226,9 @@ impl Restarts {
             if let Err(words) = may_be_touched(service, known) {
                 return violated("R4", words);
             }
+            if let Err(words) = self.is_left_by_its_supervisor(now, service, known) {
+                return violated("R4", words);
+            }
         }
         match &request.act {
             Act::Restart(_) => {
@@ -253,6 +261,28 @@ impl Restarts {
         }
         self.in_flight.insert(request.id, flight(now, request, asked, known));
         Ok(())
+    }
+
+    /// A look failed: whatever supervises the service has its time from now on.
+    pub(crate) fn seen_failing(&mut self, now: Ms, service: &ServiceName) {
+        self.failing.entry(service.clone()).or_insert(now);
+    }
+
+    /// Whether its supervisor, where it has one that lives, had its time.
+    fn is_left_by_its_supervisor(
+        &self,
+        now: Ms,
+        service: &Service,
+        known: &Known,
+    ) -> Result<(), String> {
+        let Some(supervised) = &service.supervised else { return Ok(()) };
+        let gone = !known.container_runs(&service.place) || known.is_ending(&service.place, now);
+        let (Some(&since), false) = (self.failing.get(&service.name), gone) else { return Ok(()) };
+        let (waited, patience) = (now - since, millis(supervised.patience));
+        if waited >= patience {
+            return Ok(());
+        }
+        Err(format!("it fails for {waited} ms, its supervisor has {patience} ms"))
     }
 
     fn is_alone(&self, service: &Service, known: &Known) -> Result<(), String> {

@@ -2,8 +2,7 @@
 
 use crate::plan::Ms;
 use std::collections::BTreeMap;
-use std::time::Duration;
-use vai_core::model::{Check, Fault, FaultKind, Outcome};
+use vai_core::model::{Check, Fault, FaultKind, Outcome, ProcId, Report};
 
 /// A look so much longer away than it took spans a suspend and does not count.
 const SUSPENDED: Ms = 10_000;
@@ -26,7 +25,8 @@ pub(crate) struct Tally {
     in_doubt: bool,
     /// How it failed last.
     kind: Option<FaultKind>,
-    seen_alive: bool,
+    /// What was behind it at its last pass.
+    alive: Vec<ProcId>,
     /// When the last look that counts was handed out, and whether it failed;
     /// `None` if the core may have forgotten it.
     latest: Option<(Ms, bool)>,
@@ -50,23 +50,19 @@ impl Tally {
     }
 
     /// A look came back.
-    pub(crate) fn checked(
-        &mut self,
-        now: Ms,
-        number: u64,
-        check: &Check,
-        outcome: &Outcome,
-        took: Duration,
-    ) {
+    pub(crate) fn checked(&mut self, now: Ms, number: u64, check: &Check, report: &Report) {
         let Some((turn, asked)) = self.handed_out.remove(&number) else { return };
-        let away = (now - asked).saturating_sub(took.as_millis() as Ms);
+        let away = (now - asked).saturating_sub(report.took.as_millis() as Ms);
         if turn < self.since || away >= SUSPENDED {
             return;
         }
-        self.latest = Some((asked, matches!(outcome, Outcome::Fail(_))));
+        self.latest = Some((asked, matches!(report.outcome, Outcome::Fail(_))));
         self.answered = None;
-        match outcome {
-            Outcome::Pass | Outcome::Slow(_) => self.passed(asked, check),
+        match &report.outcome {
+            Outcome::Pass | Outcome::Slow(_) => {
+                self.alive.clone_from(&report.processes);
+                self.passed(asked, check);
+            }
             Outcome::Fail(fault) => self.failed(now, asked, fault),
             Outcome::Starting(_) | Outcome::Unknown(_) => {}
         }
@@ -81,8 +77,6 @@ impl Tally {
         }
         self.recent = 0;
         self.in_doubt = false;
-        // Who answers over a network is not seen.
-        self.seen_alive = !check.kind.is_over_network();
     }
 
     fn failed(&mut self, now: Ms, asked: Ms, fault: &Fault) {
@@ -99,15 +93,15 @@ impl Tally {
         self.last = now;
         self.kind = Some(fault.kind);
         self.proven |= match fault.kind {
-            FaultKind::ProcessAbsent => self.seen_alive,
+            FaultKind::ProcessAbsent => !self.alive.is_empty(),
             FaultKind::Unhealthy => true,
             _ => false,
         };
     }
 
     /// A process ended that may have been its target's.
-    pub(crate) fn hinted_at(&mut self) {
-        if self.seen_alive {
+    pub(crate) fn hinted_at(&mut self, process: &ProcId) {
+        if self.alive.contains(process) {
             self.proven = true;
             // A hint is no verdict on fails before it.
             self.in_doubt |= self.recent > 0;

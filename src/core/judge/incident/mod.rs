@@ -49,7 +49,7 @@ pub(crate) enum Root {
     Sink(String),
     /// So much fails over the network that it may be us.
     Network,
-    /// A service has to be healed again and again.
+    /// A service has to be healed, or restarted by its supervisor, again and again.
     Unstable(ServiceName),
     /// A job does not run as it should.
     Job(JobName),
@@ -495,7 +495,7 @@ impl Incidents {
                 (Root::Registry, _) => "the registry on disk is in force".to_owned(),
                 (Root::Sink(_), _) => "messages arrive there again".to_owned(),
                 (Root::Network, _) => "what is seen over it does not fail at once".to_owned(),
-                (Root::Unstable(_), _) => "it ran for a day without a failure".to_owned(),
+                (Root::Unstable(_), _) => "it ran long enough without a failure".to_owned(),
                 (_, Some(how)) => how,
                 (_, None) => "no longer failing".to_owned(),
             };

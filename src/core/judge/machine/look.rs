@@ -131,7 +131,8 @@ impl Machine {
         };
         let gate = self.gate.as_ref().and_then(Gate::until);
         let clean = self.kept.stability.clean_at();
-        state.into_iter().chain(gate).chain(clean).filter(|&at| at > now).min()
+        let deaths = self.runs.iter().filter_map(|run| run.kept.deaths.over_at());
+        state.into_iter().chain(gate).chain(clean).chain(deaths).filter(|&at| at > now).min()
     }
 
     pub(crate) fn restarting(&self) -> impl Iterator<Item = (&Run, &crate::model::Check)> {

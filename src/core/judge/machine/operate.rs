@@ -106,6 +106,32 @@ impl Machine {
         }
     }
 
+    /// The time that whatever supervises it has left to bring it back. With its
+    /// container its supervisor is gone as well.
+    pub(crate) fn left_to_supervisor(&self, standing: &Standing, now: Time) -> Option<Gate> {
+        let supervised = self.service.supervised.as_ref()?;
+        if matches!(standing, Standing::Died(_)) {
+            return None;
+        }
+        let since = match &self.kept.state {
+            State::Starting(Starting::Wanted { since, .. }) => {
+                self.failing().map_or(since.mono, |it| it.since.mono.min(since.mono))
+            }
+            _ => self.kept.outage.as_ref()?.since.mono,
+        };
+        let until = since + supervised.patience;
+        (now < until).then(|| Gate::Supervised { by: supervised.by.clone(), until })
+    }
+
+    /// Since when something else has to restart it again and again, how often
+    /// it did, and what it is.
+    pub(crate) fn deaths(&self) -> Option<(Now, u32, &str)> {
+        let supervised = self.service.supervised.as_ref()?;
+        let worst = self.restarting().filter_map(|(run, _)| run.kept.deaths.many());
+        let (since, count) = worst.max_by_key(|(_, count)| *count)?;
+        Some((since, count, &supervised.by))
+    }
+
     /// Whether its failure is being looked at or healed, so that others may
     /// wait for what comes of it.
     pub(crate) fn may_yet_be_healed(&self) -> bool {

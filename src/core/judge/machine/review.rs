@@ -77,6 +77,9 @@ impl Machine {
         if !self.is_broken() {
             self.kept.stability.settle(now.mono);
         }
+        for run in &mut self.runs {
+            run.kept.deaths.settle(now.mono);
+        }
         let asked =
             matches!(self.kept.state, State::Starting(Starting::Wanted { asked: true, .. }));
         match standing {

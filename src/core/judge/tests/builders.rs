@@ -52,6 +52,7 @@ pub(crate) fn service(name: &str) -> Service {
         dependencies: Vec::new(),
         startup_delay: SECOND * 5,
         start_timeout: None,
+        supervised: None,
         recovery: Recovery {
             ladder: vec![Rung::Command, Rung::KillAndCommand],
             alert_only: None,

@@ -25,6 +25,7 @@ mod reloads;
 mod roots;
 mod starts;
 mod steps;
+mod supervised;
 mod vai_itself;
 
 use super::machine::OutageKind;
@@ -55,6 +56,8 @@ struct World {
     now: Now,
     well: BTreeMap<String, bool>,
     effects: BTreeMap<String, Effect>,
+    /// The process behind a service, where it is not the first.
+    pids: BTreeMap<String, i32>,
     unknown: bool,
     /// Checks and services that cannot be looked at.
     blind_checks: Vec<String>,
@@ -139,6 +142,7 @@ impl World {
             now,
             well: BTreeMap::new(),
             effects: BTreeMap::new(),
+            pids: BTreeMap::new(),
             unknown: false,
             blind_checks: Vec::new(),
             unwell_checks: Vec::new(),
@@ -259,7 +263,8 @@ impl World {
 
     fn look(&self, service: &Service, index: usize) -> Report {
         let took = Duration::from_millis(5);
-        let process = ProcId { pid: 7, start_ticks: 1, name: "x".into() };
+        let pid = self.pids.get(service.name.as_str()).copied().unwrap_or(7);
+        let process = ProcId { pid, start_ticks: 1, name: "x".into() };
         let blind = self.blind_checks.contains(&service.checks[index].name)
             || self.blind_services.iter().any(|name| name == service.name.as_str());
         if self.unknown || blind {
@@ -352,7 +357,8 @@ impl World {
 
     fn hint_death(&mut self, name: &str) {
         self.kill(name);
-        let died = Some(ProcId { pid: 7, start_ticks: 1, name: "x".into() });
+        let pid = self.pids.get(name).copied().unwrap_or(7);
+        let died = Some(ProcId { pid, start_ticks: 1, name: "x".into() });
         self.event(Event::Hint { service: name.into(), why: "it ended".into(), died });
     }
 

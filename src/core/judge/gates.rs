@@ -21,7 +21,7 @@ impl Core {
     ) -> Option<Gate> {
         let machine = self.services.get(name)?;
         self.gate_of_vai(proposal, now)
-            .or_else(|| policy_gate(machine, proposal, standing))
+            .or_else(|| policy_gate(machine, proposal, standing, now.mono))
             .or_else(|| self.container_gate(machine, standing))
             .or_else(|| self.judgement_gate(name, proposal, standing, now))
             .or_else(|| self.settings.observe.then_some(Gate::Observe))
@@ -164,6 +164,11 @@ impl Core {
             let Some(machine) = self.services.get_mut(&dependency) else {
                 continue;
             };
+            if machine.is_marked_stopped() && !machine.is_marker_current(now.mono) {
+                // Somebody may have removed the marker file meanwhile.
+                unsure = true;
+                continue;
+            }
             if machine.blocks_nobody() {
                 continue;
             }
@@ -227,10 +232,19 @@ impl Core {
 }
 
 /// What its operator or its registry entry says about acting on it.
-fn policy_gate(machine: &Machine, proposal: &Proposal, standing: &Standing) -> Option<Gate> {
+fn policy_gate(
+    machine: &Machine,
+    proposal: &Proposal,
+    standing: &Standing,
+    now: Time,
+) -> Option<Gate> {
     let service = &machine.service;
     if machine.is_paused() {
         return Some(Gate::Paused);
+    }
+    // What its dependents may do depends on this, so no other reason hides it.
+    if let Some(marker @ Gate::Marker { .. }) = machine.kept.effort.refusal(now) {
+        return Some(marker);
     }
     if let Some(reason) = machine.maintenance().filter(|_| !proposal.asked) {
         return Some(Gate::Maintenance(reason.clone()));

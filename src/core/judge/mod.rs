@@ -161,12 +161,29 @@ impl Core {
         core.note_restart(now, unclean);
         core.configure(now, watchlist, &mut out);
         core.reconcile(now, &mut out);
+        core.forget_acts_of_the_gone(now, &mut out);
         core.forget_the_gone(now, &mut out);
         core.forget_gone_jobs(now, &mut out);
         core.publish(now, &mut out);
         core.show_silences(&mut out);
         core.remember(&mut out);
         (core, Delta { changes: out.changes })
+    }
+
+    /// What a service was in the middle of is over once it has left the registry,
+    /// also if it left while `vai` was down: should it come back, nobody
+    /// carries that on.
+    fn forget_acts_of_the_gone(&mut self, now: Now, out: &mut Out) {
+        let gone = self.remembered.services.iter().filter(|(name, memory)| {
+            !self.services.contains_key(*name) && memory.is_in_the_middle_of_something()
+        });
+        let gone: Vec<_> = gone.map(|(name, it)| (name.clone(), it.without_outage(now))).collect();
+        for (name, memory) in gone {
+            self.incidents.recovered(&name, "removed from the registry");
+            let change = Change::Keep(Box::new(Record::Service(name, memory)));
+            self.remembered.apply(&change);
+            out.changes.push(change);
+        }
     }
 
     /// What was spent on services that have long left the registry is of no

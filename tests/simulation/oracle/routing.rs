@@ -26,6 +26,9 @@ pub(crate) struct Routing {
     refused: BTreeSet<Whose>,
     /// Since when a sink takes nothing.
     failing: BTreeMap<Inbox, Ms>,
+    /// Of whom a new vai knows that they were told, by a name that no sink has
+    /// any more: it tells the end to those that there are.
+    renamed: BTreeSet<IncidentId>,
 }
 
 /// What there is to tell; what was not stored is lost in a crash.
@@ -50,6 +53,7 @@ impl Routing {
             news: News::default(),
             refused: BTreeSet::new(),
             failing: BTreeMap::new(),
+            renamed: BTreeSet::new(),
         }
     }
 
@@ -100,6 +104,7 @@ impl Routing {
         let told = self.entitled.iter().filter(|(id, _)| *id == whose.0);
         let is_left = |inbox: Inbox| usable(&self.sinks).any(|(_, it)| it.kind.inbox == inbox);
         let moved = told.clone().next().is_some() && !told.clone().any(|(_, it)| is_left(*it));
+        let moved = moved || self.renamed.contains(&whose.0);
         (moved || self.entitled.contains(whose)) && !self.news.stood_in.contains(whose)
     }
 
@@ -138,10 +143,15 @@ impl Routing {
             self.entitled.extend(all);
         }
         waits.retain(|(_, inbox), _| usable(sinks).any(|(_, sink)| sink.kind.inbox == *inbox));
-        for told in told.into_iter().flatten() {
-            let by_name = usable(sinks).filter(|(_, sink)| sink.name == told.sink);
-            let whose = by_name.map(|(_, sink)| (told.incident.clone(), sink.kind.inbox));
-            self.entitled.extend(whose);
+        let Some(told) = told else { return };
+        self.renamed = told.iter().map(|it| it.incident.clone()).collect();
+        for told in told {
+            // One that cannot be used now may be later.
+            let all = sinks.channels.values().flatten();
+            for sink in all.filter(|sink| sink.name == told.sink) {
+                self.entitled.insert((told.incident.clone(), sink.kind.inbox));
+                self.renamed.remove(&told.incident);
+            }
         }
     }
 

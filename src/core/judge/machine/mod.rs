@@ -305,6 +305,11 @@ impl Machine {
         matches!(self.gate, Some(Gate::Marker { .. }))
     }
 
+    /// Whether its marker file was seen so lately that it still counts.
+    pub(crate) fn is_marker_current(&self, now: Time) -> bool {
+        matches!(&self.gate, Some(Gate::Marker { until, .. }) if now < *until)
+    }
+
     /// Whether nobody waits for it: it is not supposed to run.
     pub(crate) fn blocks_nobody(&self) -> bool {
         matches!(self.kept.state, State::Disabled | State::StoppedByHand(_))

@@ -5,6 +5,37 @@ impl ServiceMemory {
     pub(crate) fn age(&self, now: Now) -> Duration {
         now.mono.since(self.kept.since.mono)
     }
+
+    /// Whether an outage, an act or the proof of one is under way.
+    pub(crate) fn is_in_the_middle_of_something(&self) -> bool {
+        self.kept.outage.is_some()
+            || match &self.kept.state {
+                State::Starting(_) | State::Healing { .. } | State::Verifying(_) => true,
+                State::Disabled
+                | State::Unknown(_)
+                | State::Healthy
+                | State::Degraded(_)
+                | State::Suspect(_)
+                | State::Down
+                | State::StoppedByHand(_) => false,
+            }
+    }
+
+    /// The same for a service that has left the registry.
+    pub(crate) fn without_outage(&self, now: Now) -> Self {
+        let mut memory = self.clone();
+        memory.kept.forget_outage(now);
+        memory
+    }
+}
+
+impl Kept {
+    /// Its service left the registry: what it was in the middle of is over.
+    fn forget_outage(&mut self, now: Now) {
+        self.outage = None;
+        self.since = now;
+        self.state = State::Unknown("not looked at yet".into());
+    }
 }
 
 impl Machine {
@@ -68,9 +99,7 @@ impl Machine {
 
     /// It left the registry: what it was in the middle of is over.
     pub(crate) fn forget_outage(&mut self, now: Now) {
-        self.kept.outage = None;
-        self.kept.since = now;
-        self.kept.state = State::Unknown("not looked at yet".into());
+        self.kept.forget_outage(now);
     }
 
     /// `vai` ended in the middle of an operator's stop of it.

@@ -171,6 +171,36 @@ fn namespace_a_container_waits_for_the_one_whose_network_it_shares() {
     assert!(world.told("recreate this one, too"), "{:#?}", world.story);
 }
 
+/// The act that it lets its dependant do would hold it otherwise.
+#[test]
+fn a_marker_file_outranks_what_else_would_hold_a_restart() {
+    let app = in_container("app", "app");
+    let mut gate = in_container("gate", "gate");
+    gate.dependencies = vec!["app".into()];
+    let mut world = World::new(vec![app, gate]);
+    world
+        .effects
+        .extend([("app".to_owned(), Effect::Marker), ("gate".to_owned(), Effect::Nothing)]);
+    world.act_lasts = SECOND;
+    for name in ["app", "gate"] {
+        world.kill(name);
+    }
+    up(&mut world, "gate", 1);
+    let ContainerView::Present(presence) = view_of("app", 1) else { unreachable!() };
+    let network_of = Some("id-of-gate".to_owned());
+    let shared = ContainerView::Present(Presence { network_of, ..presence });
+    world.event(Event::Container { key: "app".into(), change: ContainerChange::Seen(shared) });
+    let mut seen = 0;
+    while world.second() < 1200.0 {
+        world.run(Duration::from_millis(100));
+        if world.acts.len() > seen && world.acts.last().is_some_and(|(_, name, _)| name == "gate") {
+            assert_eq!(world.state("app"), StateLabel::StoppedByHand, "{:#?}", world.story);
+        }
+        seen = world.acts.len();
+    }
+    assert!(world.acts_on("gate").len() >= 3, "{:?}", world.acts);
+}
+
 #[test]
 fn what_is_held_can_be_stopped_and_that_be_ended() {
     let mut held = service("redis");

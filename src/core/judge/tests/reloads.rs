@@ -112,3 +112,29 @@ fn a_service_that_moves_is_judged_where_it_is_now() {
     assert_eq!(world.acts_on("redis"), [&Act::Start]);
     assert_eq!(world.state("redis"), StateLabel::Healthy);
 }
+
+#[test]
+fn a_service_that_left_the_registry_while_vai_was_down_carries_no_act_on() {
+    let mut world = World::settled(vec![service("redis"), service("other")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    world.run(SECOND * 120);
+    world.act_lasts = SECOND;
+    while world.state("redis") != StateLabel::Healing {
+        world.run(Duration::from_millis(10));
+    }
+    assert!(world.notices.iter().any(|it| it.incident.root == "redis"), "{:#?}", world.notices);
+    let with_redis = std::mem::replace(&mut world.watchlist, watchlist(vec![service("other")]));
+    world.restart();
+    world.run(SECOND * 60);
+    let ends = world.notices.iter().filter_map(|it| match &it.incident.phase {
+        IncidentPhase::Closed { how, .. } if it.incident.root == "redis" => Some(how.as_str()),
+        _ => None,
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), ["removed from the registry"]);
+    world.run(SECOND * 3600);
+    world.effects.remove("redis");
+    world.event(Event::Configured(with_redis));
+    world.run(SECOND * 120);
+    assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
+}

@@ -14,10 +14,13 @@ const OF_ONE_HOST: [(u64, &str); 5] = [
     (555, "A1: an incident that passed from root to root in its first step was left open"),
 ];
 
-const KEPT: [(u64, &str); 3] = [
+const KEPT: [(u64, &str); 6] = [
     (14, "Order: a container was restarted into the network of one that was no more"),
     (50, "R2: time in which a start waited counted as time of passes"),
     (88, "rate: what cannot be seen had everything outside looked at without a pause"),
+    (175, "R3: a dependency stopped by a marker file became held by what its dependant did"),
+    (210, "L1: a service that left the registry while vai was down came back healing for ever"),
+    (1276, "R3: as seed 175, with a start"),
 ];
 
 #[test]

@@ -186,9 +186,11 @@ impl Routing {
         Ok(())
     }
 
-    /// A sink took what it was sent.
+    /// A sink answered. Another one that reaches the same inbox may fail on.
     pub(super) fn takes(&mut self, inbox: Inbox) {
-        self.failing.remove(&inbox);
+        if self.sinks_of(inbox) == 1 {
+            self.failing.remove(&inbox);
+        }
     }
 
     /// A sink did not take what it was sent.
@@ -253,8 +255,11 @@ impl Routing {
     fn has_fallback(&self, inbox: Inbox) -> bool {
         let fallback = self.sinks.fallback.as_deref();
         let mut others = usable(&self.sinks).filter(|(_, sink)| sink.kind.inbox != inbox);
-        usable(&self.sinks).filter(|(_, sink)| sink.kind.inbox == inbox).count() == 1
-            && others.any(|(channel, _)| Some(channel) == fallback)
+        self.sinks_of(inbox) == 1 && others.any(|(channel, _)| Some(channel) == fallback)
+    }
+
+    fn sinks_of(&self, inbox: Inbox) -> usize {
+        usable(&self.sinks).filter(|(_, sink)| sink.kind.inbox == inbox).count()
     }
 }
 

@@ -121,6 +121,7 @@ pub(super) fn not_stored(why: &str) -> ActReport {
         },
         instance: None,
         steps: Vec::new(),
+        wrote: String::new(),
         evidence: Evidence::default(),
         took: Duration::ZERO,
     }

@@ -4,6 +4,7 @@ use crate::crontabs;
 use crate::docker::{Address, Bollard, Directory, Engine, Follower, Own, keys_of};
 use crate::heal;
 use crate::probe::Prober;
+use crate::probe::keep::Kept;
 use crate::probe::wire::{Answer, Crontabs, Op};
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -76,6 +77,10 @@ impl heal::Places for Reach {
 
     async fn ask(&self, place: &Place, op: Op, deadline: Duration) -> Result<Answer, String> {
         self.prober.ask(place, None, op, deadline).await.map_err(|error| error.to_string())
+    }
+
+    async fn keeper(&self, place: &Place, user: Option<&str>, mark: &str) -> Result<Kept, String> {
+        self.prober.keeper(place, user, mark).await
     }
 }
 

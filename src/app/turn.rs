@@ -242,15 +242,18 @@ impl Turn {
     fn act(&mut self, request: ActRequest, written: Written) {
         let (healer, events) = (Arc::clone(&self.healer), self.events.clone());
         self.acts.spawn(async move {
-            let report = match written.wait(STORED_WITHIN).await {
-                Ok(()) => {
-                    let acting = AssertUnwindSafe(healer.perform(&request)).catch_unwind().await;
-                    acting.unwrap_or_else(|_| broken_act())
-                }
-                Err(why) => not_stored(&why),
+            let (report, aftermath) = match written.wait(STORED_WITHIN).await {
+                Ok(()) => match AssertUnwindSafe(healer.perform(&request)).catch_unwind().await {
+                    Ok((report, aftermath)) => (report, Some(aftermath)),
+                    Err(_) => (broken_act(), None),
+                },
+                Err(why) => (not_stored(&why), None),
             };
             narrate_report(&request, &report);
             let _ = events.send(Event::Acted { id: request.id, report }).await;
+            if let Some(aftermath) = aftermath {
+                healer.follow(aftermath, events);
+            }
         });
     }
 
@@ -378,6 +381,7 @@ fn broken_act() -> ActReport {
         outcome: ActOutcome::Failed("vai itself broke while acting; please report it".into()),
         instance: None,
         steps: Vec::new(),
+        wrote: String::new(),
         evidence: Evidence::default(),
         took: Duration::ZERO,
     }

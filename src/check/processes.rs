@@ -63,8 +63,8 @@ impl Processes {
         Ok(found)
     }
 
-    /// This process, its ancestors, and other instances of it (the agent of
-    /// another user): never part of any service.
+    /// This process, its ancestors, other instances of it (the agent of another
+    /// user) and what it placed beside them: never part of any service.
     pub(crate) fn ourselves(&self) -> HashSet<i32> {
         let by_pid: HashMap<i32, &Living> =
             self.living.iter().map(|each| (each.id.pid, each)).collect();
@@ -73,7 +73,7 @@ impl Processes {
         let mut ours: HashSet<i32> = self
             .living
             .iter()
-            .filter(|each| Some(&each.args) == own_args)
+            .filter(|each| Some(&each.args) == own_args || is_part_of_vai(&each.args))
             .map(|each| each.id.pid)
             .collect();
         let mut next = own;
@@ -100,6 +100,17 @@ impl Processes {
                 return found;
             }
         }
+    }
+}
+
+/// Whether a command line is that of an agent, a keeper, a supervisor, or of
+/// what launches a command for one.
+fn is_part_of_vai(args: &[String]) -> bool {
+    let mut args = args.iter().map(String::as_str);
+    match args.next() {
+        Some("vai") => matches!(args.next(), Some("supervise" | "session")),
+        Some(program) => program.starts_with("/.vai/agent-"),
+        None => false,
     }
 }
 

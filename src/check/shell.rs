@@ -67,14 +67,18 @@ impl ShellCommand<'_> {
 
 /// A user as `/etc/passwd` and `/etc/group` know it.
 #[derive(Debug, PartialEq, Eq)]
-struct Account {
-    uid: u32,
-    gid: u32,
+pub(crate) struct Account {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
     home: Option<String>,
 }
 
 impl Account {
-    fn look_up(user: &str) -> Result<Self, String> {
+    /// The user `name`, `uid`, `name:group` or `uid:gid` of this very place.
+    ///
+    /// # Errors
+    /// That there is no such user or group, in words.
+    pub(crate) fn look_up(user: &str) -> Result<Self, String> {
         // Absent in a minimal image: then only numbers can be used.
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         Self::find(user, &read("/etc/passwd"), &read("/etc/group"))

@@ -6,6 +6,7 @@ pub mod crontab;
 pub mod health;
 pub mod incidents;
 pub mod jobs;
+mod keep;
 pub mod operate;
 pub mod reload;
 pub mod run;
@@ -122,6 +123,18 @@ enum Verb {
     /// Watch over a run of a job; not for people.
     #[command(hide = true)]
     Supervise,
+    /// Keep what the commands of services start; not for people.
+    #[command(hide = true)]
+    Keep {
+        /// The act that is told about.
+        mark: String,
+    },
+    /// Have the keeper run a program; not for people.
+    #[command(hide = true)]
+    Launch(keep::ProgramArgs),
+    /// Run a program in a session of its own; not for people.
+    #[command(hide = true)]
+    Session(keep::ProgramArgs),
 }
 
 impl Cli {
@@ -130,9 +143,12 @@ impl Cli {
     /// # Errors
     /// What the verb could not do, for standard error.
     pub fn run(self) -> Result<ExitCode> {
-        match self.verb {
+        match &self.verb {
             Verb::Agent => return Ok(agent::run()),
             Verb::Supervise => return Ok(supervise::run()),
+            Verb::Keep { mark } => return Ok(keep::keep(mark)),
+            Verb::Launch(args) => return Ok(keep::launch(args)),
+            Verb::Session(args) => return Ok(keep::session(args)),
             _ => {}
         }
         tokio::runtime::Builder::new_multi_thread()
@@ -164,6 +180,9 @@ impl Cli {
             Verb::Reload(args) => reload::run(args).await,
             Verb::Agent => Ok(agent::run()),
             Verb::Supervise => Ok(supervise::run()),
+            Verb::Keep { mark } => Ok(keep::keep(&mark)),
+            Verb::Launch(args) => Ok(keep::launch(&args)),
+            Verb::Session(args) => Ok(keep::session(&args)),
         }
     }
 }

@@ -131,6 +131,7 @@ fn detail(service: &ServiceView, snapshot: &Snapshot, now: Wall) -> Result<Strin
         let lines = open.history.iter().cloned();
         let next = (!open.next.is_empty()).then(|| format!("next: {}", open.next));
         section(&mut out, &format!("Incident {}", incident(open, now)), lines.chain(next))?;
+        section(&mut out, "Evidence", open.evidence.facts.iter().cloned())?;
     }
     Ok(out)
 }

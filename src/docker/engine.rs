@@ -1,5 +1,9 @@
+use super::tail::Tail;
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use std::fmt;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use vai_core::model::Presence;
@@ -160,12 +164,41 @@ impl ExecSpec {
 }
 
 /// How a command ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ExecEnd {
     /// `None`: it was still running at its deadline and is left so.
     pub exit_code: Option<i64>,
     /// The last 4 KiB that it wrote to either stream.
     pub output: String,
+    /// What is still to come, where something that it started holds the stream
+    /// open.
+    pub rest: Option<OutputRest>,
+}
+
+/// The output of a command after its end, as long as something writes to it.
+pub struct OutputRest {
+    tail: Tail,
+    stream: BoxStream<'static, Bytes>,
+}
+
+impl OutputRest {
+    /// What comes from `stream` after the output whose end is `tail`.
+    pub(crate) fn new(tail: Tail, stream: BoxStream<'static, Bytes>) -> Self {
+        Self { tail, stream }
+    }
+
+    /// Waits until more was written: the last 4 KiB of all that was; `None` once
+    /// nothing can come any more. Nothing is lost if the wait is given up.
+    pub async fn more(&mut self) -> Option<String> {
+        self.tail.push(&self.stream.next().await?);
+        Some(self.tail.text())
+    }
+}
+
+impl fmt::Debug for OutputRest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutputRest").field("tail", &self.tail).finish_non_exhaustive()
+    }
 }
 
 impl ExecEnd {

@@ -3,7 +3,7 @@
 use super::bollard::{SHORT, within};
 use super::errors::classify;
 use super::tail::Tail;
-use super::{EngineError, ExecEnd, ExecSpec, ExecStream};
+use super::{EngineError, ExecEnd, ExecSpec, ExecStream, OutputRest};
 use crate::clock::Deadline;
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -12,6 +12,7 @@ use bollard::models::ExecConfig;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
+use std::future::ready;
 use std::io;
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -46,50 +47,60 @@ pub(super) async fn run(
     let starting = deadline.bound(start(docker, id, spec, false)).await;
     let no_answer = || EngineError::Gone(format!("no answer within {:?}", deadline.span()));
     let (exec, output, _input) = starting.ok_or_else(no_answer)??;
-    let mut tail = Tail::default();
-    let ending = wait(docker, &exec, output, &mut tail);
+    let mut attached = Attached { output, open: true, tail: Tail::default() };
+    let ending = attached.wait(docker, &exec);
     let exit_code = deadline.bound(ending).await.transpose()?;
-    Ok(ExecEnd { exit_code, output: tail.into_text() })
+    Ok(attached.end(exit_code))
 }
 
-/// The exit code; what is written meanwhile goes to `tail`.
-async fn wait(
-    docker: &Docker,
-    exec: &str,
-    mut output: Output,
-    tail: &mut Tail,
-) -> Result<i64, EngineError> {
-    let mut open = true;
-    let mut pause = FIRST_POLL;
-    let mut poll = pin!(sleep(pause));
-    loop {
-        tokio::select! {
-            chunk = output.next(), if open => match chunk {
-                Some(Ok(chunk)) => tail.push(&chunk.into_bytes()),
-                Some(Err(_)) | None => open = false,
-            },
-            () = &mut poll => {
-                if let Some(code) = exit_code(docker, exec).await? {
-                    drain(&mut output, open, tail).await;
-                    return Ok(code);
+/// A command's output and its end.
+struct Attached {
+    output: Output,
+    open: bool,
+    tail: Tail,
+}
+
+impl Attached {
+    /// The exit code; what is written meanwhile is kept.
+    async fn wait(&mut self, docker: &Docker, exec: &str) -> Result<i64, EngineError> {
+        let mut pause = FIRST_POLL;
+        let mut poll = pin!(sleep(pause));
+        loop {
+            tokio::select! {
+                () = self.read(), if self.open => {}
+                () = &mut poll => {
+                    if let Some(code) = exit_code(docker, exec).await? {
+                        // Whoever keeps the stream open has nothing more to say
+                        // for the exit.
+                        let _ = timeout(DRAIN, self.read_to_end()).await;
+                        return Ok(code);
+                    }
+                    pause = (pause * 2).min(LAST_POLL);
+                    let next = poll.deadline() + pause;
+                    poll.as_mut().reset(next);
                 }
-                pause = (pause * 2).min(LAST_POLL);
-                let next = poll.deadline() + pause;
-                poll.as_mut().reset(next);
             }
         }
     }
-}
 
-async fn drain(output: &mut Output, open: bool, tail: &mut Tail) {
-    let rest = async {
-        while let Some(Ok(chunk)) = output.next().await {
-            tail.push(&chunk.into_bytes());
+    async fn read(&mut self) {
+        match self.output.next().await {
+            Some(Ok(chunk)) => self.tail.push(&chunk.into_bytes()),
+            Some(Err(_)) | None => self.open = false,
         }
-    };
-    if open {
-        // Whoever keeps the stream open has nothing more to say for the exit.
-        let _ = timeout(DRAIN, rest).await;
+    }
+
+    async fn read_to_end(&mut self) {
+        while self.open {
+            self.read().await;
+        }
+    }
+
+    fn end(self, exit_code: Option<i64>) -> ExecEnd {
+        let output = self.tail.text();
+        let chunks = self.output.scan((), |(), chunk| ready(chunk.ok().map(LogOutput::into_bytes)));
+        let rest = self.open.then(|| OutputRest::new(self.tail, chunks.boxed()));
+        ExecEnd { exit_code, output, rest }
     }
 }
 

@@ -18,7 +18,7 @@ pub use bollard::Bollard;
 pub use directory::{Directory, Keys, keys_of, may_place};
 pub use engine::{
     Details, Engine, EngineError, EngineEvent, EngineEventKind, EngineInfo, ExecEnd, ExecSpec,
-    ExecStream, HostProcess, Listed,
+    ExecStream, HostProcess, Listed, OutputRest,
 };
 pub use follow::Follower;
 pub use own::Own;

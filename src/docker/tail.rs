@@ -29,9 +29,14 @@ impl Tail {
     }
 
     /// Without the end of a character that was cut in two.
-    pub(crate) fn into_text(self) -> String {
+    pub(crate) fn text(&self) -> String {
         let cut = self.kept.iter().take(3).take_while(|&&byte| byte & 0xC0 == 0x80).count();
         String::from_utf8_lossy(&self.kept[cut..]).into_owned()
+    }
+
+    /// As [`Self::text`].
+    pub(crate) fn into_text(self) -> String {
+        self.text()
     }
 }
 

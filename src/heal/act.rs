@@ -1,6 +1,7 @@
 use super::Healer;
 use super::command::{self, CommandEnd};
 use super::gate::{self, Scene};
+use super::written::Written;
 use crate::clock;
 use crate::docker::{Details, EngineError};
 use crate::probe::wire::{Answer, Op};
@@ -21,13 +22,13 @@ const END_DEADLINE: Duration = Duration::from_secs(15);
 const BEHIND_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Does what `request` asks for. Returns how it ended, the instance that runs
-/// then, and the steps taken, in sentences.
+/// then, the steps taken, in sentences, and what its commands wrote.
 pub(super) async fn carry_out(
     healer: &Healer,
     request: &ActRequest,
     scene: Scene,
-) -> (ActOutcome, Option<Instance>, Vec<String>) {
-    let mut acting = Acting { healer, request, scene, steps: Vec::new() };
+) -> (ActOutcome, Option<Instance>, Vec<String>, Vec<Written>) {
+    let mut acting = Acting { healer, request, scene, steps: Vec::new(), written: Vec::new() };
     let result = match request.act {
         Act::Start => acting.start().await,
         Act::Restart(Rung::Command) => acting.command().await,
@@ -47,7 +48,7 @@ pub(super) async fn carry_out(
             outcome
         }
     };
-    (outcome, acting.instance_now().await, acting.steps)
+    (outcome, acting.instance_now().await, acting.steps, acting.written)
 }
 
 /// An act under way. Its methods end early with the outcome in `Err`.
@@ -56,6 +57,7 @@ struct Acting<'a> {
     request: &'a ActRequest,
     scene: Scene,
     steps: Vec<String>,
+    written: Vec<Written>,
 }
 
 impl Acting<'_> {
@@ -257,7 +259,10 @@ impl Acting<'_> {
     /// step tells each.
     async fn run(&mut self, label: &str, command: &str) -> Result<(), ActOutcome> {
         let service = &self.request.service;
-        match command::run(self.healer, self.request, &self.scene, label, command).await {
+        let running = command::run(self.healer, self.request, &self.scene, label, command);
+        let (end, written) = running.await;
+        self.written.push(written);
+        match end {
             CommandEnd::Succeeded(words) => {
                 self.steps.push(words);
                 Ok(())

@@ -1,12 +1,18 @@
 use super::Healer;
 use super::gate::Scene;
 use super::local;
+use super::written::{FOLLOWED_FOR, Written};
 use crate::check::shell::ShellCommand;
 use crate::clock;
 use crate::docker::{ExecEnd, ExecSpec};
+use crate::probe::keep::Kept;
 use std::time::Duration;
+use tokio::time::timeout;
 use vai_core::model::{ActRequest, Secret, Service};
 use vai_core::words;
+
+/// A keeper that is not there by then is done without.
+const KEEPER_WITHIN: Duration = Duration::from_secs(8);
 
 /// Output that is quoted in a sentence, in characters.
 const QUOTED: usize = 300;
@@ -29,11 +35,12 @@ pub(super) async fn run(
     scene: &Scene,
     label: &str,
     command: &str,
-) -> CommandEnd {
+) -> (CommandEnd, Written) {
     let service = &*request.service;
     let deadline = service.recovery.command_timeout;
     let (variable, mark) = healer.marks.variable(request.id);
     let began = clock::boot_time();
+    let mut kept = None;
     let end = match scene {
         Scene::Local => {
             let mut environment = service.environment.clone();
@@ -44,20 +51,49 @@ pub(super) async fn run(
                 working_dir: service.working_dir.as_deref(),
                 environment: &environment,
             };
-            local::run(&command, deadline, &healer.drains).await
+            local::run(&command, deadline).await
         }
         Scene::Container(details) => {
             let id = &details.presence.instance.id;
             let mut spec = exec_spec(service, command);
             spec.environment.push(format!("{variable}={mark}"));
+            kept = keeper(healer, service, &mark).await;
+            if let Some(Kept { launch, .. }) = &kept {
+                spec.argv.splice(..0, launch.iter().cloned());
+            }
             let end = healer.engine.exec(id, &spec, deadline).await;
             end.map_err(|error| error.to_string())
         }
     };
-    match end {
-        Err(why) => CommandEnd::Failed(format!("{label} could not be run: {why}")),
-        Ok(end) => judge(&end, label, deadline, clock::boot_time().since(began)),
+    let mut written = Written::by(label);
+    written.kept = kept.map(|kept| healer.drains.hear(kept.end));
+    let mut end = match end {
+        Err(why) => {
+            let words = format!("{label} could not be run: {why}");
+            return (CommandEnd::Failed(words), written);
+        }
+        Ok(end) => end,
+    };
+    // Local output has to be read as long as anybody writes.
+    let at_most = matches!(scene, Scene::Container(_)).then_some(FOLLOWED_FOR);
+    written.later = end.rest.take().map(|rest| healer.drains.adopt(rest, at_most));
+    let judged = judge(&end, label, deadline, clock::boot_time().since(began));
+    if !matches!(judged, CommandEnd::Failed(_)) {
+        written.text = end.output;
     }
+    (judged, written)
+}
+
+/// Who keeps what the command starts. Without anybody it runs all the same.
+async fn keeper(healer: &Healer, service: &Service, mark: &str) -> Option<Kept> {
+    let keeper = healer.places.keeper(&service.place, service.user.as_deref(), mark);
+    let why = match timeout(KEEPER_WITHIN, keeper).await {
+        Ok(Ok(kept)) => return Some(kept),
+        Ok(Err(why)) => why,
+        Err(_) => "it does not answer".to_owned(),
+    };
+    tracing::debug!("{}: nobody keeps what its command starts: {why}", service.name);
+    None
 }
 
 fn exec_spec(service: &Service, command: &str) -> ExecSpec {
@@ -107,7 +143,7 @@ fn not_started(label: &str, said: &str) -> String {
 }
 
 /// The last two lines with something on them, in one.
-fn last_lines(output: &str) -> String {
+pub(super) fn last_lines(output: &str) -> String {
     let mut lines: Vec<&str> =
         output.lines().rev().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
     lines.reverse();
@@ -123,7 +159,7 @@ mod tests {
     use super::*;
 
     fn sentence(exit_code: Option<i64>, output: &str) -> String {
-        let end = ExecEnd { exit_code, output: output.to_owned() };
+        let end = ExecEnd { exit_code, output: output.to_owned(), rest: None };
         let (deadline, took) = (Duration::from_secs(30), Duration::from_millis(80));
         match judge(&end, "restart_cmd", deadline, took) {
             CommandEnd::Succeeded(words) => format!("+ {words}"),

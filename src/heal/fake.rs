@@ -6,6 +6,7 @@ use crate::docker::{
     Details, Engine, EngineError, EngineEvent, EngineInfo, ExecEnd, ExecSpec, ExecStream,
     HostProcess, Listed,
 };
+use crate::probe::keep::Kept;
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -67,7 +68,8 @@ impl World {
     }
 
     pub(super) fn exec_ends(&self, exit_code: Option<i64>, output: &str) {
-        self.execs.lock().unwrap().push_back(Ok(ExecEnd { exit_code, output: output.to_owned() }));
+        let end = ExecEnd { exit_code, output: output.to_owned(), rest: None };
+        self.execs.lock().unwrap().push_back(Ok(end));
     }
 
     pub(super) fn calls(&self) -> Vec<String> {
@@ -139,9 +141,14 @@ impl Places for World {
             Op::Tail { path, .. } => ("tail", format!("tail {path}")),
             Op::Exists(path) => ("exists", format!("exists {path}")),
             Op::Facts => ("facts", "facts".to_owned()),
-            Op::Ping | Op::Check { .. } | Op::Unwatch(_) | Op::Run { .. } | Op::Crontabs => {
-                ("other", format!("{op:?}"))
-            }
+            Op::Zombies { .. } => ("zombies", "zombies".to_owned()),
+            Op::Obstacles { paths, .. } => ("obstacles", format!("obstacles {}", paths.join(" "))),
+            Op::Ping
+            | Op::FirstProcess
+            | Op::Check { .. }
+            | Op::Unwatch(_)
+            | Op::Run { .. }
+            | Op::Crontabs => ("other", format!("{op:?}")),
         };
         self.called(call);
         let scripted = {
@@ -154,6 +161,10 @@ impl Places for World {
             None if name == "exists" => Ok(Answer::Exists(false)),
             None => Err("no agent".to_owned()),
         }
+    }
+
+    async fn keeper(&self, _: &Place, _: Option<&str>, _: &str) -> Result<Kept, String> {
+        Err("no agent".to_owned())
     }
 }
 
@@ -205,7 +216,9 @@ impl Engine for World {
         let marks = spec.environment.iter().filter(|it| it.starts_with("VAI_ACT="));
         self.marks.lock().unwrap().extend(marks.cloned());
         let scripted = self.execs.lock().unwrap().pop_front();
-        scripted.unwrap_or_else(|| Ok(ExecEnd { exit_code: Some(0), output: String::new() }))
+        scripted.unwrap_or_else(|| {
+            Ok(ExecEnd { exit_code: Some(0), output: String::new(), rest: None })
+        })
     }
 
     async fn ping(&self) -> Result<(), EngineError> {

@@ -1,35 +1,29 @@
 //! Commands of services that run beside the orchestrator.
 
 use crate::check::shell::ShellCommand;
-use crate::docker::ExecEnd;
+use crate::docker::{ExecEnd, OutputRest, Tail};
+use futures_util::StreamExt;
+use std::future::ready;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-/// Output that is kept, in bytes.
-const KEPT: usize = 4096;
+use tokio_util::io::ReaderStream;
 
 /// For output written just before the exit.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Runs a command to its end in a process group of its own, or leaves it
 /// running after `deadline`. What it starts in the background outlives it and
-/// holds nothing up, its output redirected or not.
+/// holds nothing up, its output redirected or not; the rest of that output has
+/// to be read, or whoever writes it blocks or dies of it.
 ///
 /// # Errors
 /// Why it could not be started, in words.
-pub(super) async fn run(
-    command: &ShellCommand<'_>,
-    deadline: Duration,
-    drains: &Drains,
-) -> Result<ExecEnd, String> {
+pub(super) async fn run(command: &ShellCommand<'_>, deadline: Duration) -> Result<ExecEnd, String> {
     let (reader, writer) = std::io::pipe().map_err(|error| error.to_string())?;
     let mut output = Output::new(reader.into())?;
     let mut command = Command::from(command.prepare()?);
@@ -53,64 +47,27 @@ pub(super) async fn run(
         // Not at its end by then: something in the background holds it open.
         let _ = timeout(LAST_WORDS, output.read_to_end()).await;
     }
-    let end = ExecEnd { exit_code: status.map(exit_code), output: output.text() };
-    if output.open {
-        drains.adopt(output);
-    }
-    Ok(end)
+    Ok(output.end(status.map(exit_code)))
 }
 
-/// Goes on reading what nobody asks for, so that a program that writes to an
-/// inherited pipe neither blocks nor dies of it while the orchestrator lives.
-#[derive(Default)]
-pub(super) struct Drains {
-    tasks: TaskTracker,
-    stopping: CancellationToken,
-}
-
-impl Drains {
-    fn adopt(&self, mut output: Output) {
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(async move {
-            stopping.run_until_cancelled(output.read_to_end()).await;
-        });
-    }
-
-    /// Lets go of all of it.
-    pub(super) async fn stop(&self) {
-        self.stopping.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-/// The reading end of a command's output with its last 4 KiB.
+/// The reading end of a command's output with what is kept of it.
 struct Output {
-    pipe: pipe::Receiver,
+    chunks: ReaderStream<pipe::Receiver>,
     open: bool,
-    tail: Vec<u8>,
-    chunk: Box<[u8; KEPT]>,
+    tail: Tail,
 }
 
 impl Output {
     fn new(pipe: OwnedFd) -> Result<Self, String> {
-        Ok(Self {
-            pipe: pipe::Receiver::from_owned_fd(pipe).map_err(|error| error.to_string())?,
-            open: true,
-            tail: Vec::new(),
-            chunk: Box::new([0; KEPT]),
-        })
+        let pipe = pipe::Receiver::from_owned_fd(pipe).map_err(|error| error.to_string())?;
+        Ok(Self { chunks: ReaderStream::new(pipe), open: true, tail: Tail::default() })
     }
 
     /// Cancel safe: nothing is taken from the pipe and lost.
     async fn read(&mut self) {
-        match self.pipe.read(self.chunk.as_mut_slice()).await {
-            Ok(0) | Err(_) => self.open = false,
-            Ok(read) => {
-                self.tail.extend_from_slice(&self.chunk[..read]);
-                let excess = self.tail.len().saturating_sub(KEPT);
-                self.tail.drain(..excess);
-            }
+        match self.chunks.next().await {
+            Some(Ok(chunk)) => self.tail.push(&chunk),
+            Some(Err(_)) | None => self.open = false,
         }
     }
 
@@ -120,8 +77,11 @@ impl Output {
         }
     }
 
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.tail).into_owned()
+    fn end(self, exit_code: Option<i64>) -> ExecEnd {
+        let output = self.tail.text();
+        let rest = self.chunks.scan((), |(), chunk| ready(chunk.ok()));
+        let rest = self.open.then(|| OutputRest::new(self.tail, rest.boxed()));
+        ExecEnd { exit_code, output, rest }
     }
 }
 
@@ -135,16 +95,14 @@ fn exit_code(status: ExitStatus) -> i64 {
 mod tests {
     use super::*;
     use crate::clock;
+    use crate::heal::written::Drains;
 
     fn shell(text: &str) -> ShellCommand<'_> {
         ShellCommand { text, user: None, working_dir: None, environment: &[] }
     }
 
     async fn run_shell(command: &str) -> ExecEnd {
-        let drains = Drains::default();
-        let end = run(&shell(command), Duration::from_secs(20), &drains).await;
-        drains.stop().await;
-        end.unwrap()
+        run(&shell(command), Duration::from_secs(20)).await.unwrap()
     }
 
     async fn appears(path: &std::path::Path) {
@@ -171,7 +129,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_last_4_kib_are_kept() {
         let end = run_shell("yes | head -n 100000; echo the end").await;
-        assert_eq!(end.output.len(), KEPT);
+        assert_eq!(end.output.len(), 4096);
         assert!(end.output.ends_with("the end\n"));
     }
 
@@ -182,8 +140,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let done = folder.path().join("done");
         let command = format!("(sleep 1; yes | head -n 100000 && touch {}) &", done.display());
-        let end = run(&shell(&command), Duration::from_secs(20), &drains).await.unwrap();
+        let end = run(&shell(&command), Duration::from_secs(20)).await.unwrap();
         assert_eq!(end.exit_code, Some(0));
+        drains.adopt(end.rest.unwrap(), None);
         assert!(clock::boot_time().since(began) < Duration::from_millis(900));
         // It writes more than a pipe holds, long after its parent is gone.
         appears(&done).await;
@@ -197,8 +156,9 @@ mod tests {
         let (go, done) = (folder.path().join("go"), folder.path().join("done"));
         let command =
             format!("until [ -e {} ]; do sleep 0.02; done; touch {}", go.display(), done.display());
-        let end = run(&shell(&command), Duration::from_millis(50), &drains).await.unwrap();
+        let end = run(&shell(&command), Duration::from_millis(50)).await.unwrap();
         assert_eq!(end.exit_code, None);
+        drains.adopt(end.rest.unwrap(), None);
         std::fs::write(go, "").unwrap();
         appears(&done).await;
         drains.stop().await;
@@ -206,9 +166,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_started_says_why() {
-        let drains = Drains::default();
         let nobody = ShellCommand { user: Some("no-such-user"), ..shell("true") };
-        let why = run(&nobody, Duration::from_secs(1), &drains).await.unwrap_err();
+        let why = run(&nobody, Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(why, "there is no user no-such-user here");
     }
 }

@@ -8,6 +8,7 @@ mod evidence;
 mod gate;
 mod local;
 mod marks;
+mod written;
 
 #[cfg(test)]
 mod fake;
@@ -18,17 +19,20 @@ mod tests;
 
 use crate::clock;
 use crate::docker::Engine;
+use crate::probe::keep::Kept;
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
-use local::Drains;
 use marks::Marks;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use vai_core::model::{
-    ActOutcome, ActReport, ActRequest, ContainerKey, ContainerView, Evidence, Place, Redactor,
-    Service,
+    ActOutcome, ActReport, ActRequest, ContainerKey, ContainerView, Event, Evidence, Place,
+    Redactor, Service,
 };
+pub use written::Aftermath;
+use written::Drains;
 
 /// Where services run, as far as healing has to see and reach it.
 #[async_trait]
@@ -41,6 +45,12 @@ pub trait Places: Send + Sync {
     /// # Errors
     /// Why the place could not be reached within `deadline`, in words.
     async fn ask(&self, place: &Place, op: Op, deadline: Duration) -> Result<Answer, String>;
+
+    /// Who is to keep what the act `mark` starts at `place` as `user`.
+    ///
+    /// # Errors
+    /// Why there is nobody, in words.
+    async fn keeper(&self, place: &Place, user: Option<&str>, mark: &str) -> Result<Kept, String>;
 }
 
 /// The registry as it is at this moment.
@@ -82,29 +92,38 @@ impl Healer {
         Self { engine, places, registry, drains: Drains::default(), marks: Marks::new(mark) }
     }
 
-    /// Performs `request` to its end. Everything in it has a deadline.
-    pub async fn perform(&self, request: &ActRequest) -> ActReport {
+    /// Performs `request` to its end. Everything in it has a deadline. What is to
+    /// be heard of it afterwards is for [`Self::follow`].
+    pub async fn perform(&self, request: &ActRequest) -> (ActReport, Aftermath) {
         let began = clock::boot_time();
         let redactor = self.registry.redactor();
-        let (outcome, instance, steps, evidence) = match gate::pass(self, request).await {
-            Err(refusal) => (refusal.into(), None, Vec::new(), Evidence::default()),
+        let mut evidence = Evidence::default();
+        let (outcome, instance, steps, written) = match gate::pass(self, request).await {
+            Err(refusal) => (refusal.into(), None, Vec::new(), Vec::new()),
             Ok(scene) => {
-                let evidence = evidence::gather(self, &request.service, &scene).await;
-                let (outcome, instance, steps) = act::carry_out(self, request, scene).await;
-                (outcome, instance, steps, evidence)
+                evidence = evidence::gather(self, &request.service, &scene).await;
+                act::carry_out(self, request, scene).await
             }
         };
-        ActReport {
+        let report = ActReport {
             outcome: redacted_outcome(outcome, &redactor),
             instance,
             steps: redacted(steps, &redactor),
+            wrote: redactor.redact(&written::sentence(&written)),
             evidence: Evidence {
                 facts: redacted(evidence.facts, &redactor),
                 log_source: evidence.log_source,
                 log: redacted(evidence.log, &redactor),
             },
             took: clock::boot_time().since(began),
-        }
+        };
+        let service = request.service.name.clone();
+        (report, Aftermath { service, id: request.id, written, redactor })
+    }
+
+    /// Tells `events` what happens after the report of an act was sent there.
+    pub fn follow(&self, aftermath: Aftermath, events: mpsc::Sender<Event>) {
+        self.drains.spawn(aftermath.tell(events));
     }
 
     /// Lets go of the output of local commands that were left running.

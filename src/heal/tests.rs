@@ -1,5 +1,6 @@
 mod copies;
 mod supervised;
+mod written;
 
 use super::fake::{World, details, presence};
 use super::fixture::{nginx, request, service};
@@ -12,14 +13,14 @@ const EXITED: ContainerStatus = ContainerStatus::Exited { code: 137, oom: false 
 
 async fn perform(world: &Arc<World>, request: &ActRequest) -> ActReport {
     let healer = Healer::new(world.clone(), world.clone(), world.clone(), "feed".to_owned());
-    let report = healer.perform(request).await;
+    let (report, _) = healer.perform(request).await;
     healer.stop().await;
     report
 }
 
 /// What was done to the container and its processes, without the looking.
 fn deeds(world: &World) -> Vec<String> {
-    let looks = ["exists", "tail", "facts", "logs", "behind"];
+    let looks = ["exists", "tail", "facts", "zombies", "obstacles", "logs", "behind"];
     let mut calls = world.calls();
     calls.retain(|call| !looks.iter().any(|look| call.starts_with(look)));
     calls

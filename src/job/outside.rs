@@ -88,7 +88,7 @@ pub(super) async fn run(
     let running = runner.engine.exec(&instance.id, &spec, request.job.timeout);
     let (how, output) = tokio::select! {
         end = running => match end {
-            Ok(ExecEnd { exit_code: None, output }) => {
+            Ok(ExecEnd { exit_code: None, output, .. }) => {
                 let left = end_marked(runner, request, one, instance).await;
                 (HowEnded::TimedOut { left }, output)
             }
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     fn end(exit_code: i64, output: &str) -> HowEnded {
-        exited(ExecEnd { exit_code: Some(exit_code), output: output.to_owned() }).0
+        exited(ExecEnd { exit_code: Some(exit_code), output: output.to_owned(), rest: None }).0
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Looking and acting from inside a container: the operations, the agent that
 //! performs them there, and the ways to reach it.
 
+mod access;
 pub mod agent;
 pub mod client;
 mod container;
@@ -10,6 +11,7 @@ mod evidence;
 mod file;
 mod frames;
 mod hints;
+pub mod keep;
 mod network;
 pub mod orphans;
 mod outside;
@@ -21,5 +23,6 @@ pub mod run;
 mod started;
 pub mod watch;
 pub mod wire;
+mod zombies;
 
 pub use prober::Prober;

@@ -4,7 +4,7 @@
 use super::run::Runs;
 use super::watch::Watcher;
 use super::wire::{ACT_VARIABLE, Answer, Op};
-use super::{crontabs, end, evidence};
+use super::{access, crontabs, end, evidence, zombies};
 use crate::check::words::plain;
 use crate::check::{self, blocking};
 use crate::clock::Deadline;
@@ -69,6 +69,22 @@ pub async fn perform(op: Op, here: &Here) -> Answer {
             Some(facts) => Answer::Lines(facts),
             None => Answer::Failed("the file systems do not answer".to_owned()),
         },
+        Op::Obstacles { paths, user } => {
+            let find = move || access::obstacles(&paths, user.as_deref());
+            match read("obstacles", find).await {
+                Some(Ok(obstacles)) => Answer::Lines(obstacles),
+                Some(Err(why)) => Answer::Failed(why),
+                None => Answer::Failed("the file systems do not answer".to_owned()),
+            }
+        }
+        Op::Zombies { command } => {
+            let find = move || zombies::facts(&command);
+            Answer::Lines(read("zombies", find).await.unwrap_or_default())
+        }
+        Op::FirstProcess => {
+            let found = read("zombies", zombies::careless_first_process).await;
+            Answer::Lines(found.flatten().into_iter().collect())
+        }
         Op::Crontabs => match read("crontabs", crontabs::read).await {
             Some(crontabs) => Answer::Crontabs(crontabs),
             None => Answer::Failed("the crontabs cannot be read in time".to_owned()),

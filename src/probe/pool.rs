@@ -9,7 +9,7 @@ use crate::clock;
 use crate::docker::{Details, Engine, EngineError, ExecSpec};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(300);
 
 /// Hints that wait to be passed on: hundreds of runs may end at once.
 const HINTS: usize = 1024;
+
+/// For a look at process 1, which nobody has to wait for.
+const FIRST_PROCESS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why there is no agent to ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +71,8 @@ pub(super) struct Pool {
     engine: Arc<dyn Engine>,
     file: Arc<AgentFile>,
     hints: Hints,
+    /// The containers whose process 1 was looked at.
+    looked_at: Arc<Mutex<HashSet<Instance>>>,
     /// Each with the time it was begun at.
     placements: Mutex<HashMap<Key, (Placement, Time)>>,
 }
@@ -78,6 +83,7 @@ impl Pool {
             engine,
             file: Arc::new(AgentFile::new(executable)),
             hints,
+            looked_at: Arc::default(),
             placements: Mutex::default(),
         }
     }
@@ -114,6 +120,11 @@ impl Pool {
         placement.await
     }
 
+    /// Where the file is, once it has been placed.
+    pub(super) async fn program(&self) -> std::io::Result<String> {
+        self.file.path().await
+    }
+
     /// Ends the agents of all containers but these.
     pub(super) fn retain(&self, instances: &BTreeSet<Instance>) {
         self.lock().retain(|key, _| instances.contains(&key.instance));
@@ -134,6 +145,7 @@ impl Pool {
             file: Arc::clone(&self.file),
             key,
             name: name.to_owned(),
+            looked_at: Arc::clone(&self.looked_at),
         };
         let hints = self.hints.clone();
         let placing = self.hints.tasks.spawn(async move {
@@ -166,6 +178,7 @@ struct Placer {
     file: Arc<AgentFile>,
     key: Key,
     name: String,
+    looked_at: Arc<Mutex<HashSet<Instance>>>,
 }
 
 /// Why an agent did not start.
@@ -194,6 +207,7 @@ impl Placer {
             }
         };
         tracing::debug!("agent placed in container {} as {path}", self.name);
+        self.look_at_first_process(&link).await;
         let watches = Arc::<Watches>::default();
         hints.of_agent(hinted, Arc::clone(&watches), self.name.clone());
         Ok(Arc::new(Agent { link, watches }))
@@ -212,6 +226,23 @@ impl Placer {
         let stream =
             self.engine.exec_stream(&self.key.instance.id, &spec).await.map_err(NoStart::Engine)?;
         AgentLink::open(stream.input, stream.output, hints).await.map_err(NoStart::NotOurs)
+    }
+
+    /// Says once of a run of a container that its dead will stay lying.
+    async fn look_at_first_process(&self, link: &AgentLink) {
+        let instance = &self.key.instance;
+        {
+            let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            looked_at.retain(|other| other.id != instance.id || other == instance);
+            if !looked_at.insert(instance.clone()) {
+                return;
+            }
+        }
+        if let Ok(Answer::Lines(lines)) = link.ask(Op::FirstProcess, FIRST_PROCESS_WITHIN).await {
+            for line in lines {
+                tracing::info!("container {}: {line}", self.name);
+            }
+        }
     }
 
     async fn upload(&self) -> Result<(), NoAgent> {

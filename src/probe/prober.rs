@@ -151,6 +151,11 @@ impl Prober {
         &*self.engine
     }
 
+    /// Where the agent's file is in a container that has an agent.
+    pub(super) async fn program(&self) -> std::io::Result<String> {
+        self.pool.program().await
+    }
+
     pub(super) fn here(&self) -> &Here {
         &self.here
     }

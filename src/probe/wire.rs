@@ -80,6 +80,20 @@ pub enum Op {
     },
     /// Free disk and memory, one fact a line.
     Facts,
+    /// What keeps somebody from writing to files.
+    Obstacles {
+        /// Absolute paths.
+        paths: Vec<String>,
+        /// `None` is this process's own.
+        user: Option<String>,
+    },
+    /// The zombies that process 1 left lying, and the lock files that name them.
+    Zombies {
+        /// The command of the service, which may name the folder of a lock.
+        command: String,
+    },
+    /// Whether process 1 will leave zombies lying.
+    FirstProcess,
     /// Whether a file exists.
     Exists(String),
     /// The lines of the crontabs that run something.
@@ -140,7 +154,7 @@ pub enum Answer {
     },
     /// To `Behind`.
     Processes(Vec<ProcId>),
-    /// To `Tail` and `Facts`.
+    /// To `Tail`, `Facts`, `Obstacles`, `Zombies` and `FirstProcess`.
     Lines(Vec<String>),
     /// To `Exists`.
     Exists(bool),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vai::config::ProbeMode;
 use vai::heal::{Healer, Places, Registry};
+use vai::probe::keep::Kept;
 use vai::probe::wire::{Answer, Op};
 use vai_core::model::{
     Act, ActId, ActOutcome, ActReport, ActRequest, ContainerKey, ContainerView, Place, Redactor,
@@ -26,6 +27,10 @@ impl Places for Reach {
     async fn ask(&self, place: &Place, op: Op, deadline: Duration) -> Result<Answer, String> {
         let asked = self.0.prober.ask(place, None, op, deadline).await;
         asked.map_err(|error| error.to_string())
+    }
+
+    async fn keeper(&self, place: &Place, user: Option<&str>, mark: &str) -> Result<Kept, String> {
+        self.0.prober.keeper(place, user, mark).await
     }
 }
 
@@ -69,7 +74,7 @@ async fn restart(healer: &Healer, service: &Arc<Service>, id: u64) -> ActReport 
         processes: Vec::new(),
         supersedes: id.checked_sub(1).filter(|&before| before > 0).map(ActId),
     };
-    healer.perform(&request).await
+    healer.perform(&request).await.0
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -166,6 +166,7 @@ impl World {
             outcome: secrets::acted(outcome),
             instance: instance.filter(|_| !refused),
             steps: Vec::new(),
+            wrote: String::new(),
             evidence: if refused { Evidence::default() } else { secrets::seen() },
             took: Duration::from_secs(1),
         };

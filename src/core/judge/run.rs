@@ -197,6 +197,12 @@ impl Run {
         self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
     }
 
+    /// Wants a look now, although what is looked at was left time.
+    pub(crate) fn look_at_once(&mut self, now: Time) {
+        self.not_before = self.not_before.min(now);
+        self.soon(now);
+    }
+
     /// What it saw fail cannot be believed, so there is nothing to confirm soon.
     pub(crate) fn doubt(&mut self, now: Now, why: &str) {
         if self.tally.doubt(now, why) {

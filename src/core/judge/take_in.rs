@@ -60,6 +60,16 @@ impl Core {
             Event::Crontabs(found) => self.found_in_crontabs(now, found),
             Event::Job(request) => self.ask_job(now, &request, out),
             Event::Acted { id, report } => self.acted(now, id, report, out),
+            Event::Wrote { service, id, wrote } => {
+                if let Some(machine) = self.services.get_mut(&service) {
+                    machine.command_wrote(id, &wrote);
+                }
+            }
+            Event::DiedEarly { service, id, how } => {
+                if let Some(machine) = self.services.get_mut(&service) {
+                    machine.died_early(now.mono, id, how);
+                }
+            }
             Event::Operator(request) => self.operate(now, &request, out),
             Event::Alerts(request) => self.attend(now, &request, out),
             Event::StoreFailed(why) => self.store_failed = Some((now, why)),

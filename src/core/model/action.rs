@@ -93,6 +93,9 @@ pub struct ActReport {
     pub instance: Option<Instance>,
     /// What was done, step by step, for the log and the message.
     pub steps: Vec<String>,
+    /// What its command wrote although it succeeded, in a sentence; empty if
+    /// nothing. It is told only if the check still fails.
+    pub wrote: String,
     /// Taken before acting.
     pub evidence: Evidence,
     /// From the request to the end.

@@ -48,6 +48,25 @@ pub enum Event {
         /// What became of it.
         report: ActReport,
     },
+    /// The command of an act wrote more after the act ended.
+    Wrote {
+        /// The service that was acted on.
+        service: ServiceName,
+        /// The act.
+        id: ActId,
+        /// What it wrote in all, in a sentence.
+        wrote: String,
+    },
+    /// Nothing lives of what the commands of an act left behind, and the last of
+    /// it failed.
+    DiedEarly {
+        /// The service that was acted on.
+        service: ServiceName,
+        /// The act.
+        id: ActId,
+        /// How it ended: `api-server (pid 12) exited 1`.
+        how: String,
+    },
     /// Scheduled instants of jobs came, or their schedules were read anew.
     Scheduled(Vec<Scheduled>),
     /// A try of a run began or ended.

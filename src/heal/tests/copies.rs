@@ -38,8 +38,8 @@ async fn the_act_before_is_known_by_its_beginning_too_where_this_run_of_vai_bega
     let first = request(service(), COMMAND);
     let mut second = request(service(), COMMAND);
     (second.id, second.supersedes) = (ActId(2), Some(first.id));
-    assert!(done(&healer.perform(&first).await));
-    assert!(done(&healer.perform(&second).await));
+    assert!(done(&healer.perform(&first).await.0));
+    assert!(done(&healer.perform(&second).await.0));
     assert_eq!(deeds(&world), ["exec nginx", "end_started feed-1 since", "exec nginx"]);
 }
 

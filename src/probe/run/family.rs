@@ -45,7 +45,8 @@ fn own() -> i32 {
     i32::try_from(process::id()).unwrap_or(0)
 }
 
-fn children_of(pid: i32) -> io::Result<Vec<i32>> {
+/// The children of a process, dead ones too.
+pub(in crate::probe) fn children_of(pid: i32) -> io::Result<Vec<i32>> {
     let mut children = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         let listed = fs::read_to_string(task?.path().join("children"))?;

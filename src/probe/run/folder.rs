@@ -17,7 +17,7 @@ const MODE: u32 = 0o700;
 ///
 /// # Errors
 /// Why the last of them cannot be had.
-pub(super) fn make() -> io::Result<PathBuf> {
+pub(in crate::probe) fn make() -> io::Result<PathBuf> {
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for folder in candidates() {
         match DirBuilder::new().mode(MODE).create(&folder) {

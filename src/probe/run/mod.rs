@@ -12,9 +12,11 @@ mod record;
 mod ring;
 mod supervise;
 
-pub(super) use family::children;
+pub(super) use family::{children, children_of};
+pub(super) use folder::make as make_folder;
 pub use here::{Runs, Supervisors};
 pub use hints::{RunHint, RunHints};
+pub(super) use record::world;
 pub use supervise::supervise;
 
 use serde::{Deserialize, Serialize};

@@ -50,7 +50,8 @@ impl Begun {
     }
 }
 
-fn world() -> String {
+/// The boot and the process namespace of this process.
+pub(in crate::probe) fn world() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     format!("{} {}", boot.trim(), namespace.display())

@@ -177,13 +177,29 @@ impl Container {
 
     /// vai's agents inside.
     pub(crate) fn agents(&self) -> Vec<Agent> {
+        self.parts_of_vai("agent")
+    }
+
+    /// vai's keepers inside. Whoever only listens to one, with input from vai,
+    /// is none.
+    pub(crate) fn keepers(&self) -> Vec<Agent> {
+        let mut keepers = self.parts_of_vai("keep");
+        keepers.retain(|keeper| {
+            let children = format!("/proc/{0}/task/{0}/children", keeper.pid);
+            std::fs::read_to_string(children).is_ok_and(|children| !children.is_empty())
+        });
+        keepers
+    }
+
+    fn parts_of_vai(&self, verb: &str) -> Vec<Agent> {
         self.engine
             .docker(["top", &self.name, "-eo", "pid,uid,args"])
             .lines()
             .filter_map(|line| {
                 let mut fields = line.split_whitespace();
                 let (pid, uid, executable) = (fields.next()?, fields.next()?, fields.next()?);
-                executable.starts_with("/.vai/agent-").then_some(())?;
+                let is_part = executable.starts_with("/.vai/agent-") && fields.next()? == verb;
+                is_part.then_some(())?;
                 Some(Agent { pid: pid.parse().ok()?, uid: uid.parse().ok()? })
             })
             .collect()

@@ -111,9 +111,12 @@ impl Machine {
         step: &mut Step,
     ) {
         let starting = self.is_starting();
+        let mut findings = Findings { wrote: report.wrote, ..Findings::default() };
         if let Some(outage) = &mut self.kept.outage {
             report.steps.into_iter().for_each(|step| outage.tell(step));
             outage.evidence = report.evidence;
+        } else {
+            findings = Findings { steps: report.steps, evidence: report.evidence, ..findings };
         }
         if let Some(instance) = report.instance {
             self.change_instance(instance);
@@ -134,6 +137,7 @@ impl Machine {
             command_failed,
             still_there,
             may_change_instance: false,
+            findings: Box::new(findings),
         };
         self.look_afresh(looks_from);
         let state = if starting {
@@ -143,6 +147,34 @@ impl Machine {
             State::Verifying(proof)
         };
         self.enter(now, state, "waiting for its check", step);
+    }
+
+    /// The command of `act` wrote more after the act ended.
+    pub(crate) fn command_wrote(&mut self, act: ActId, wrote: &str) {
+        if self.kept.last_act != Some(act) {
+            return;
+        }
+        if let State::Verifying(proof) | State::Starting(Starting::Proving(proof)) =
+            &mut self.kept.state
+        {
+            wrote.clone_into(&mut proof.findings.wrote);
+        }
+    }
+
+    /// What the commands of `act` left behind has ended: that is looked at now,
+    /// however soon that is.
+    pub(crate) fn died_early(&mut self, now: Time, act: ActId, how: String) {
+        if self.kept.last_act != Some(act) {
+            return;
+        }
+        if let State::Verifying(proof) | State::Starting(Starting::Proving(proof)) =
+            &mut self.kept.state
+        {
+            proof.findings.died = Some((now, how));
+            for run in &mut self.runs {
+                run.look_at_once(now);
+            }
+        }
     }
 
     fn refused(&mut self, now: Now, why: String, by_hand: bool, step: &mut Step) {

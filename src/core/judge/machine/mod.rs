@@ -146,6 +146,26 @@ struct Proof {
     /// It is not known whether the engine has restarted the container yet.
     #[serde(default)]
     may_change_instance: bool,
+    /// What is told only if it is not proven.
+    #[serde(default)]
+    findings: Box<Findings>,
+}
+
+/// What an act brought to light.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Findings {
+    /// What its command wrote although it succeeded, in a sentence.
+    wrote: String,
+    /// The part of that which was told already.
+    told: String,
+    /// When nothing lived any more of what it left behind, and how the last of it
+    /// ended.
+    died: Option<(Time, String)>,
+    /// What was done in a start, which has no outage to tell it in.
+    steps: Vec<String>,
+    /// What was found before a start.
+    evidence: Evidence,
 }
 
 /// What an operator wants.

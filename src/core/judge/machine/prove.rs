@@ -132,18 +132,83 @@ impl Machine {
             }
             return;
         };
+        let Some(why) = self.verdict(now, proof, &failing) else {
+            self.tell_what_was_written(&failing, false, step);
+            return;
+        };
+        self.attempt_failed(now, &why, &failing, step);
+    }
+
+    /// Why the act counts as failed, once it does.
+    fn verdict(&self, now: Now, proof: &Proof, failing: &Failing) -> Option<String> {
         let verb = if self.is_starting() { "start" } else { "restart" };
-        let why = if let Some(words) = &proof.command_failed {
+        Some(if let Some(words) = &proof.command_failed {
             format!("{verb} failed: {words}")
         } else if failing.has_ended() {
             format!("{verb}ed, and it ended again: {}", failing.fault)
+        } else if let Some(how) = self.early_death(proof, failing) {
+            format!(
+                "{verb}ed, but {how}, and nothing else that it left behind lives: {}",
+                failing.fault
+            )
         } else if now.mono >= proof.deadline {
             let process = proof.still_there.as_ref().map_or(String::new(), |it| format!("; {it}"));
             format!("{verb}ed but still failing: {}{process}", failing.fault)
         } else {
+            return None;
+        })
+    }
+
+    /// How what the act left behind has ended, if that is a verdict: the checks
+    /// were looked at since, and nobody is there. Who has another healer may come
+    /// back by that.
+    fn early_death<'a>(&self, proof: &'a Proof, failing: &Failing) -> Option<&'a str> {
+        let (at, how) = proof.findings.died.as_ref()?;
+        let nobody = matches!(failing.fault.kind, FaultKind::Refused | FaultKind::ProcessAbsent);
+        let is_verdict = nobody && self.looked_since(*at);
+        is_verdict.then_some(how)
+    }
+
+    /// Tells what the command wrote as soon as the check fails, and what it wrote
+    /// since then with the verdict.
+    fn tell_what_was_written(&mut self, failing: &Failing, at_verdict: bool, step: &mut Step) {
+        let label = self.label();
+        let (State::Verifying(proof) | State::Starting(Starting::Proving(proof))) =
+            &mut self.kept.state
+        else {
             return;
         };
-        self.attempt_failed(now, &why, &failing, step);
+        let Findings { wrote, told, .. } = &mut *proof.findings;
+        if wrote == told || !(told.is_empty() || at_verdict) {
+            return;
+        }
+        told.clone_from(wrote);
+        let reason = format!("its check still says: {}; {wrote}", failing.fault);
+        step.notes.push(Note { from: label, to: label, reason });
+        if let Some(outage) = &mut self.kept.outage {
+            outage.tell(wrote.clone());
+        }
+    }
+
+    /// What a start has brought to light, unless that was told to an outage that
+    /// was open already.
+    fn findings_of_start(&mut self) -> Option<Findings> {
+        match &mut self.kept.state {
+            State::Starting(Starting::Proving(proof)) if self.kept.outage.is_none() => {
+                Some(std::mem::take(&mut *proof.findings))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a start that failed has brought to light belongs to its outage.
+    fn tell_start(&mut self, findings: Findings) {
+        let Some(outage) = &mut self.kept.outage else { return };
+        findings.steps.into_iter().for_each(|step| outage.tell(step));
+        if !findings.told.is_empty() {
+            outage.tell(findings.told);
+        }
+        outage.evidence = findings.evidence;
     }
 
     pub(super) fn is_starting(&self) -> bool {
@@ -202,7 +267,9 @@ impl Machine {
         step: &mut Step,
     ) {
         self.kept.left_over = self.kept.last_act;
+        self.tell_what_was_written(failing, true, step);
         if self.is_starting() {
+            let findings = self.findings_of_start();
             self.kept.effort.failing(now.mono);
             self.open(
                 now,
@@ -210,6 +277,9 @@ impl Machine {
                 &failing.fault.detail,
                 failing.since,
             );
+            if let Some(findings) = findings {
+                self.tell_start(findings);
+            }
             if let Some(outage) = &mut self.kept.outage {
                 outage.tell(why.to_owned());
             }

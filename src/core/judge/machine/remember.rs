@@ -84,6 +84,7 @@ impl Machine {
             command_failed: None,
             still_there: None,
             may_change_instance: act.may_stop_container(),
+            findings: Box::default(),
         };
         self.look_afresh(now.mono);
         let state = if self.is_starting() {

@@ -89,8 +89,21 @@ impl Machine {
     /// What its check last said while it is being proven.
     fn while_waiting(&self, done: &str) -> String {
         match self.failing() {
-            Some(failing) => format!("{done}, its check still says: {}", failing.fault),
+            Some(failing) => match self.wrote() {
+                "" => format!("{done}, its check still says: {}", failing.fault),
+                wrote => format!("{done}, its check still says: {}; {wrote}", failing.fault),
+            },
             None => format!("{done}, waiting for its check"),
+        }
+    }
+
+    /// What the command of the act that is being proven wrote.
+    fn wrote(&self) -> &str {
+        match &self.kept.state {
+            State::Verifying(proof) | State::Starting(Starting::Proving(proof)) => {
+                &proof.findings.wrote
+            }
+            _ => "",
         }
     }
 

@@ -10,6 +10,7 @@ mod confirm;
 mod containers;
 mod dependencies;
 mod digest;
+mod early_deaths;
 mod engine;
 mod gates;
 mod healing;
@@ -27,6 +28,7 @@ mod starts;
 mod steps;
 mod supervised;
 mod vai_itself;
+mod written;
 
 use super::machine::OutageKind;
 use super::*;
@@ -77,6 +79,8 @@ struct World {
     incidents: BTreeMap<IncidentId, Incident>,
     /// What runs now, as an act finds it at its end.
     instance: Option<Instance>,
+    /// What the command of each act writes.
+    wrote: String,
     /// How long an act takes.
     act_lasts: Duration,
     queue: Vec<(Time, Event)>,
@@ -150,6 +154,7 @@ impl World {
             slow: Vec::new(),
             incidents: BTreeMap::new(),
             instance: None,
+            wrote: String::new(),
             act_lasts: Duration::from_millis(100),
             queue: Vec::new(),
             story: Vec::new(),
@@ -307,7 +312,8 @@ impl World {
             outcome,
             instance: None,
             steps: vec!["ran restart_cmd: exit 0".into()],
-            evidence: Evidence::default(),
+            wrote: self.wrote.clone(),
+            evidence: Evidence { facts: vec!["disk full".into()], ..Evidence::default() },
             took: self.act_lasts,
         };
         let at = self.now.mono + self.act_lasts;

@@ -32,7 +32,8 @@ fn a_start_that_does_not_help_becomes_an_incident_and_is_not_repeated_as_a_start
     assert_eq!(world.restarts(), 4, "three attempts and one slow retry: {:?}", world.acts);
     assert_eq!(world.notices[0].kind, NoticeKind::Opened);
     let history = &world.notices[0].incident.history;
-    assert!(history[0].contains("started but still failing"), "{history:#?}");
+    assert_eq!(history[0], "ran restart_cmd: exit 0");
+    assert!(history[1].contains("started but still failing"), "{history:#?}");
 }
 
 #[test]

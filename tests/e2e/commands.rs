@@ -54,7 +54,7 @@ fn user_folder_and_environment_of_commands_are_honoured() {
         "startup_delay_seconds": 1,
     }}));
     registry["env_file"] = json!(secrets.path());
-    let vai = Vai::on_host(&registry);
+    let mut vai = Vai::on_host(&registry);
 
     vai.wait_for_state("ledger", "healthy");
     assert_eq!(
@@ -64,6 +64,7 @@ fn user_folder_and_environment_of_commands_are_honoured() {
 
     assert!(vai.cli(&["stop", "ledger"]).status.success());
     vai.wait_for_state("ledger", "stopped_by_hand");
+    vai.wait_for_line("ledger.*ran stop_cmd: exit 0");
     assert!(services.lines_of("/var/lib/redis/ledger").is_empty());
     assert_eq!(vai.lines_with("correct-horse"), [""; 0], "a secret in the log");
 }

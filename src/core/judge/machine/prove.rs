@@ -165,7 +165,7 @@ impl Machine {
     fn early_death<'a>(&self, proof: &'a Proof, failing: &Failing) -> Option<&'a str> {
         let (at, how) = proof.findings.died.as_ref()?;
         let nobody = matches!(failing.fault.kind, FaultKind::Refused | FaultKind::ProcessAbsent);
-        let is_verdict = nobody && self.looked_since(*at);
+        let is_verdict = nobody && self.service.supervised.is_none() && self.looked_since(*at);
         is_verdict.then_some(how)
     }
 

@@ -4,7 +4,11 @@ use super::*;
 
 /// A service whose restart comes to nothing, in its proof.
 fn restarted(kind: FaultKind) -> (World, ActId) {
-    let mut world = World::settled(vec![service("api")]);
+    let world = World::settled(vec![service("api")]);
+    restarted_in(world, kind)
+}
+
+fn restarted_in(mut world: World, kind: FaultKind) -> (World, ActId) {
     world.effects.insert("api".into(), Effect::Nothing);
     world.faults.insert("api".into(), kind);
     world.hint_death("api");
@@ -68,4 +72,14 @@ fn the_death_of_what_an_earlier_act_left_behind_says_nothing() {
     let (mut world, id) = restarted(FaultKind::Refused);
     died(&mut world, ActId(id.0 + 1));
     assert_eq!(world.state("api"), StateLabel::Verifying);
+}
+
+#[test]
+fn who_has_another_healer_may_come_back_by_that() {
+    let mut api = service("api");
+    let patience = Duration::from_millis(1);
+    api.supervised = Some(Supervised { by: "supervisord".into(), patience });
+    let (mut world, id) = restarted_in(World::settled(vec![api]), FaultKind::Refused);
+    died(&mut world, id);
+    assert_eq!(world.state("api"), StateLabel::Verifying, "{:#?}", world.story);
 }

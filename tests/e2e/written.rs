@@ -23,7 +23,9 @@ fn api(log: &str) -> Value {
 fn told(vai: &mut Vai, words: &str) -> String {
     vai.wait_for_line(r"api.*ran restart_cmd: exit 0");
     vai.wait_for_line(&format!(r"api.*its check still says: .*; restart_cmd wrote: .*{words}"));
-    vai.wait_for_line(r"api.*started but still failing");
+    vai.wait_for_line(
+        r"api.*started, but bash \(pid \d+\) exited 1, and nothing else that it left",
+    );
     String::from_utf8_lossy(&vai.cli(&["status", "api"]).stdout).into_owned()
 }
 
@@ -57,7 +59,7 @@ fn what_a_background_command_writes_after_the_foreground_has_exited_is_heard() {
     let _services = lab.container("services", Image::Services).start();
     let mut late = api("/tmp/api.log");
     late["start_timeout_seconds"] = json!(20);
-    late["restart_cmd"] = json!("(sleep 2; echo 'cannot bind: address in use' >&2; sleep 600) &");
+    late["restart_cmd"] = json!("(sleep 0.5; echo 'cannot bind: address in use' >&2; sleep 600) &");
     let mut vai = Vai::on_host(&lab.registry(json!({ "api": late })));
     vai.wait_for_line(r"api.*ran restart_cmd: exit 0");
     vai.wait_for_line(

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::model::{Check, Service};
+use machine::OutageKind;
 use run::Run;
 use tally::Verdict;
 
@@ -229,16 +230,20 @@ impl Core {
         if places.all(|place| Some(place) == first) {
             return true;
         }
-        self.services.iter().filter(|(_, machine)| machine.kept.outage.is_some()).any(
-            |(root, _)| {
-                let dependents = self.graph.all_dependents(root);
-                failing.iter().all(|name| *name == root || dependents.contains(*name))
-            },
-        )
+        self.services.iter().filter(|(_, machine)| machine.explains_failures()).any(|(root, _)| {
+            let dependents = self.graph.all_dependents(root);
+            failing.iter().all(|name| *name == root || dependents.contains(*name))
+        })
     }
 }
 
 impl Machine {
+    /// Whether what is wrong with it explains that others fail.
+    fn explains_failures(&self) -> bool {
+        let kind = self.kept.outage.as_ref().map(|outage| outage.kind);
+        matches!(kind, Some(OutageKind::Broken(_) | OutageKind::Stopped))
+    }
+
     fn network_runs(&self, which: fn(&CheckKind) -> bool) -> impl Iterator<Item = &Run> {
         let watched = self.is_watched() && !self.blocks_nobody();
         self.restarting()

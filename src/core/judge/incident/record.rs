@@ -1,3 +1,4 @@
+use super::members::explains;
 use super::{QUIET_HEALING, Root, Scene, WARNING_REPEAT, is_silenced};
 use crate::judge::gate::Gate;
 use crate::judge::jobs::JobMachine;
@@ -191,6 +192,7 @@ impl IncidentMemory {
                 .graph
                 .dependencies(name)
                 .iter()
+                .filter(|it| explains(scene, it, name))
                 .find(|&it| Some(it) == root || failing.contains(it) || place(it).is_ok());
             let state = machine.standing();
             let at = place(name);
@@ -375,10 +377,9 @@ fn affected(
     let mut all = members.clone();
     if let Some(root) = root {
         all.extend(scene.graph.all_dependents(root).into_iter().filter(|name| {
-            scene
-                .services
-                .get(name)
-                .is_some_and(|machine| !machine.is_well() && !machine.blocks_nobody())
+            let machine = scene.services.get(name);
+            machine.is_some_and(|machine| !machine.is_well() && !machine.blocks_nobody())
+                && explains(scene, root, name)
         }));
         all.remove(root);
     }

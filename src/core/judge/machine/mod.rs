@@ -236,6 +236,19 @@ pub(crate) enum OutageKind {
     Broken(FaultKind),
 }
 
+impl OutageKind {
+    /// Whether what depends on a service with this outage may have `other`
+    /// because of it. A service that works explains no outage, and one that
+    /// cannot be looked at only explains that others cannot be either.
+    pub(crate) fn explains(self, other: Self) -> bool {
+        match self {
+            Self::Broken(_) | Self::Stopped => true,
+            Self::Blind => other == Self::Blind,
+            Self::Degraded => false,
+        }
+    }
+}
+
 /// A line for the log: what changed and why.
 pub(crate) struct Note {
     pub(crate) from: StateLabel,

@@ -40,3 +40,93 @@ fn an_incident_that_passes_from_root_to_root_in_one_step_is_not_left_open() {
     assert!(!kept.is_empty());
     assert_eq!(shown, kept);
 }
+
+/// A dependent of `a`, in a container of its own.
+fn dependent(name: &str) -> Service {
+    Service { dependencies: vec!["a".into()], ..in_container(name, name) }
+}
+
+/// `a`, which has a check that only alerts beside its own, and `b`, which
+/// depends on it.
+fn with_alert_check() -> World {
+    let mut a = service("a");
+    a.checks.push(alert_check());
+    let mut world = World::settled(vec![a, dependent("b")]);
+    up(&mut world, "b", 1);
+    world.run(SECOND * 120);
+    world.notices.clear();
+    world
+}
+
+/// The roots of all that was opened, and who was named as failing because of
+/// them.
+fn opened(world: &World) -> Vec<(&str, Vec<&str>)> {
+    let opened = world.notices.iter().filter(|it| it.kind == NoticeKind::Opened);
+    opened.map(|it| (it.incident.root.as_str(), affected(&it.incident))).collect()
+}
+
+fn affected(incident: &Incident) -> Vec<&str> {
+    incident.affected.iter().map(|it| it.name.as_str()).collect()
+}
+
+#[test]
+fn a_degraded_dependency_hides_no_outage() {
+    let mut world = with_alert_check();
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 300);
+    assert_eq!(opened(&world), [("a", vec![])]);
+    world.effects.insert("b".into(), Effect::Fails);
+    world.hint_death("b");
+    world.run(SECOND * 600);
+    assert_eq!(world.state("a"), StateLabel::Degraded);
+    assert_eq!(opened(&world), [("a", vec![]), ("b", vec![])]);
+    assert!(world.acts_on("b").len() > 1, "{:?}", world.acts);
+    let of_a = world.incidents.values().filter(|it| it.root == "a");
+    let of_a: Vec<_> = of_a.map(|it| (affected(it), it.severity)).collect();
+    assert_eq!(of_a, [(vec![], Severity::Warning)]);
+}
+
+#[test]
+fn a_dependency_out_of_sight_hides_no_outage() {
+    let mut world = with_alert_check();
+    world.blind_services.push("a".into());
+    world.run(SECOND * 300);
+    assert_eq!(opened(&world), [("a", vec![])]);
+    world.hint_death("b");
+    world.run(SECOND * 120);
+    assert_eq!(world.state("b"), StateLabel::Blocked);
+    assert_eq!(opened(&world), [("a", vec![]), ("b", vec![])]);
+}
+
+#[test]
+fn what_cannot_be_seen_with_its_dependency_is_told_with_it() {
+    let mut world = with_alert_check();
+    for name in ["a", "b"] {
+        world.blind_services.push(name.into());
+        world.run(SECOND * 300);
+    }
+    assert_eq!(world.state("b"), StateLabel::Unknown);
+    assert_eq!(world.incidents.len(), 1, "{:#?}", world.incidents);
+}
+
+#[test]
+fn what_still_fails_when_its_root_is_back_degraded_is_told_under_its_own_name() {
+    let mut world = with_alert_check();
+    for name in ["a", "b"] {
+        world.effects.insert(name.into(), Effect::Nothing);
+    }
+    world.hint_death("a");
+    world.hint_death("b");
+    world.run(SECOND * 300);
+    assert_eq!(opened(&world), [("a", vec!["b"])]);
+    world.unwell_checks.push("agent".into());
+    world.well.insert("a".into(), true);
+    world.run(SECOND * 300);
+    assert_eq!(world.state("a"), StateLabel::Degraded);
+    assert_eq!(opened(&world)[1..], [("b", vec![])]);
+    let open = world.incidents.values().filter(|it| !it.is_over());
+    let failing = |it: &Incident| it.failing_with_it().count();
+    let mut open: Vec<_> = open.map(|it| (it.root.as_str(), failing(it))).collect();
+    open.sort_unstable();
+    assert_eq!(open, [("a", 0), ("b", 0)]);
+}

@@ -60,6 +60,28 @@ fn mass_failure_holds_everything_and_tells_once() {
 }
 
 #[test]
+fn a_degraded_dependency_is_no_common_cause_of_a_mass_failure() {
+    let mut services = web(3);
+    for web in &mut services {
+        web.dependencies = vec!["relay".into()];
+    }
+    let mut relay = service("relay");
+    relay.checks.push(alert_check());
+    services.push(relay);
+    let mut world = world(services, Vec::new());
+    up(&mut world, "services", 1);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 300);
+    assert_eq!(world.state("relay"), StateLabel::Degraded);
+    for n in 0..3 {
+        world.kill(&format!("web-{n}"));
+    }
+    world.run(SECOND * 300);
+    assert!(world.acts.is_empty(), "{:?}", world.acts);
+    assert!(matches!(world.gate("web-0"), Some(Gate::MassFailure { .. })), "{:#?}", world.story);
+}
+
+#[test]
 fn two_of_five_are_no_mass_failure() {
     let mut world = world(web(5), Vec::new());
     world.kill("web-0");

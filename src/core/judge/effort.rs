@@ -146,6 +146,12 @@ impl Effort {
         }
     }
 
+    /// It is healed in another way from here on: the ladder begins anew as well.
+    pub(crate) fn begin_anew(&mut self) {
+        self.forgive();
+        self.rung = 0;
+    }
+
     /// An operator wants it started: what failed before does not count.
     pub(crate) fn forgive(&mut self) {
         self.failed_in_row = 0;

@@ -259,7 +259,10 @@ impl Core {
 
     fn review(&mut self, now: Now, out: &mut Out) {
         let mut well = Vec::new();
-        for name in self.services.due(now.mono) {
+        let mut due = self.services.due(now.mono);
+        // A cause is told before what follows from it.
+        due.sort_by_cached_key(|name| self.graph.all_dependencies(name).len());
+        for name in due {
             let standing = self.standing(&name, now.mono);
             let start_timeout = self.start_timeout(&name);
             let Some(machine) = self.services.get_mut(&name) else {

@@ -28,6 +28,8 @@ pub(crate) struct Run {
     skipped: u64,
     /// The last result that counted, for show.
     shown: Option<Last>,
+    /// Since it was last looked at afresh.
+    has_passed: bool,
     pub(crate) kept: CheckMemory,
 }
 
@@ -89,6 +91,7 @@ impl Run {
             in_flight: None,
             skipped: 0,
             shown: None,
+            has_passed: false,
             kept: CheckMemory::default(),
         }
     }
@@ -190,6 +193,7 @@ impl Run {
             self.kept.quality.confirmed();
         }
         self.shown = self.tally.last().cloned();
+        self.has_passed |= self.tally.passed(1);
         if !self.tally.processes().is_empty() {
             self.kept.seen_alive = self.tally.processes().to_vec();
         }
@@ -254,6 +258,7 @@ impl Run {
     /// none comes before it.
     pub(crate) fn afresh(&mut self, from: Time) {
         self.tally = Tally::default();
+        self.has_passed = false;
         self.soon = Some(from);
         self.not_before = from;
     }
@@ -281,6 +286,11 @@ impl Run {
 
     pub(crate) fn shown(&self) -> Option<&Last> {
         self.shown.as_ref()
+    }
+
+    /// Whether it has passed since it was last looked at afresh.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.has_passed
     }
 
     pub(crate) fn skipped(&self) -> u64 {

@@ -49,6 +49,21 @@ pub struct Service {
 }
 
 impl Service {
+    /// Whether it is probed and healed in the same way as `other`, so that what
+    /// was learnt by trying that one holds for this one.
+    #[must_use]
+    pub fn is_healed_like(&self, other: &Self) -> bool {
+        self.place == other.place
+            && self.checks == other.checks
+            && self.restart_cmd == other.restart_cmd
+            && self.stop_cmd == other.stop_cmd
+            && self.user == other.user
+            && self.working_dir == other.working_dir
+            && self.environment == other.environment
+            && self.held == other.held
+            && self.recovery.ladder == other.recovery.ladder
+    }
+
     /// Checks without a service: looked at from the orchestrator, never acted
     /// on.
     #[must_use]

@@ -123,6 +123,9 @@ impl Oracle {
             {
                 self.looks.acted(now, &flight.service, &self.known);
             }
+            if let Event::Configured(watchlist) = event {
+                self.restarts.edited(&self.known.watchlist, watchlist);
+            }
             self.known.hear(now, event, &self.restarts);
             if let Event::Checked { ticket, report } = event {
                 self.known.doubt_outside();

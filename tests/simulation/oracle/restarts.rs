@@ -4,11 +4,12 @@ use super::Violation;
 use super::known::{Known, hides};
 use crate::plan::Ms;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 use vai_core::judge::{Change, Delta, Record, RecordKey};
 use vai_core::model::{
     Act, ActId, ActOutcome, ActRequest, ContainerKey, ContainerStatus, ContainerView, Event,
-    Instance, OperatorRequest, Place, Recovery, Service, ServiceName, StateLabel,
+    Instance, OperatorRequest, Place, Recovery, Service, ServiceName, StateLabel, Watchlist,
 };
 
 /// So long well forgets the delays (behaviour.md, "Limits").
@@ -141,12 +142,22 @@ impl Restarts {
             }
             Event::Operator(OperatorRequest::Start(name)) => {
                 self.asked.insert(name.clone());
-                let effort = self.efforts.entry(name.clone()).or_default();
-                effort.failed_in_row = 0;
-                effort.slow = None;
-                effort.last_verdict = None;
+                self.efforts.entry(name.clone()).or_default().try_at_once();
             }
             _ => {}
+        }
+    }
+
+    /// What is healed in another way from here on is tried at once; what was
+    /// spent on it stays spent.
+    pub(crate) fn edited(&mut self, before: &Watchlist, after: &Watchlist) {
+        for (name, service) in &after.services {
+            let same = |before: &Arc<Service>| before.is_healed_like(service);
+            if !before.services.get(name).is_none_or(same)
+                && let Some(effort) = self.efforts.get_mut(name)
+            {
+                effort.try_at_once();
+            }
         }
     }
 
@@ -330,6 +341,12 @@ impl Restarts {
 }
 
 impl Effort {
+    fn try_at_once(&mut self) {
+        self.failed_in_row = 0;
+        self.slow = None;
+        self.last_verdict = None;
+    }
+
     fn moved(&mut self, now: Ms, from: StateLabel, to: StateLabel, recovery: &Recovery) {
         use StateLabel as S;
         let fails = matches!(to, S::Down | S::GaveUp | S::Held | S::Blocked);

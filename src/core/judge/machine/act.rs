@@ -114,7 +114,9 @@ impl Machine {
         let mut findings = Findings { wrote: report.wrote, ..Findings::default() };
         if let Some(outage) = &mut self.kept.outage {
             report.steps.into_iter().for_each(|step| outage.tell(step));
-            outage.evidence = report.evidence;
+            if !matches!(report.outcome, ActOutcome::Refused { .. }) {
+                outage.evidence = report.evidence;
+            }
         } else {
             findings = Findings { steps: report.steps, evidence: report.evidence, ..findings };
         }

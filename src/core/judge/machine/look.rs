@@ -133,7 +133,9 @@ impl Machine {
         let gate = self.gate.as_ref().and_then(Gate::until);
         let clean = self.kept.stability.clean_at();
         let deaths = self.runs.iter().filter_map(|run| run.kept.deaths.over_at());
-        state.into_iter().chain(gate).chain(clean).chain(deaths).filter(|&at| at > now).min()
+        let up = Some(self.kept.comes_up_until);
+        let waits = state.into_iter().chain(gate).chain(clean).chain(deaths).chain(up);
+        waits.filter(|&at| at > now).min()
     }
 
     pub(crate) fn restarting(&self) -> impl Iterator<Item = (&Run, &crate::model::Check)> {
@@ -142,6 +144,8 @@ impl Machine {
 
     /// The first check that fails right now.
     pub(super) fn failing(&self) -> Option<Failing> {
-        self.restarting().find_map(|(run, _)| run.tally.failing())
+        let failing = |(run, check): (&Run, _)| Some((run.tally.failing()?, check));
+        let (failing, check) = self.restarting().find_map(failing)?;
+        Some(self.named_failing(check, failing))
     }
 }

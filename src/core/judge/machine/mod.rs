@@ -67,6 +67,10 @@ pub(crate) struct Kept {
     left_over: Option<ActId>,
     #[serde(default)]
     pub(crate) stability: Stability,
+    /// Until then it may be coming up: a check that has not passed since says
+    /// little.
+    #[serde(default)]
+    comes_up_until: Time,
 }
 
 /// What is remembered of a service.
@@ -286,6 +290,7 @@ impl Machine {
                 last_act: None,
                 left_over: None,
                 stability: Stability::default(),
+                comes_up_until: Time::default(),
             },
             runs,
             gate: None,
@@ -300,6 +305,7 @@ impl Machine {
     pub(crate) fn reconfigure(&mut self, now: Now, service: Arc<Service>, step: &mut Step) {
         let watched = service.enabled && service.kind == ServiceKind::Watched;
         let moved = service.place != self.service.place;
+        let healed_alike = service.is_healed_like(&self.service);
         self.runs = Run::carry_over(std::mem::take(&mut self.runs), now.mono, &service);
         self.service = service;
         if !watched {
@@ -314,6 +320,27 @@ impl Machine {
             let unknown = State::Unknown("not looked at yet".into());
             self.enter(now, unknown, "the registry changed", step);
         }
+        if !healed_alike && self.is_watched() {
+            self.try_anew(now, step);
+        }
+    }
+
+    /// What failed was another command, check, user or environment. Only the
+    /// ceilings remember it.
+    fn try_anew(&mut self, now: Now, step: &mut Step) {
+        let from = self.label();
+        self.kept.effort.begin_anew();
+        if self.kept.state != State::Down {
+            return;
+        }
+        self.gate = None;
+        self.look_now(now.mono);
+        let to = self.label();
+        if from != to {
+            self.kept.since = now;
+        }
+        let reason = "its entry in the registry changed, so it is tried at once".to_owned();
+        step.notes.push(Note { from, to, reason });
     }
 
     pub(crate) fn is_watched(&self) -> bool {

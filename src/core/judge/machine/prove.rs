@@ -24,9 +24,12 @@ impl Machine {
         self.gate = None;
         let looks_from = (up_since + self.service.startup_delay).max(now.mono);
         self.look_afresh(looks_from);
-        let from = if first_sight { up_since } else { now.mono };
+        // Since when a local service could run is not known at first sight.
+        let from = if first_sight && !self.is_local() { up_since } else { now.mono };
         let reason = if first_sight { "" } else { "its container came up" };
-        let starting = Starting::Looking { until: from + start_timeout };
+        let until = from + start_timeout;
+        self.kept.comes_up_until = until;
+        let starting = Starting::Looking { until };
         self.enter(now, State::Starting(starting), reason, step);
     }
 

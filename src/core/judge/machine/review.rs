@@ -28,10 +28,18 @@ impl Machine {
         match run.tally.verdict(check, now) {
             Verdict::Well if run.tally.was_slow() => self.condition_until_settled(Condition::Well),
             Verdict::Well => Condition::Well,
-            Verdict::Slow(why) => Condition::Degraded(why),
-            Verdict::Blind(why) if alert_only => Condition::HalfBlind(why),
+            Verdict::Slow(why) => Condition::Degraded(self.naming(check, why)),
+            Verdict::Blind(why) if alert_only => Condition::HalfBlind(self.naming(check, why)),
             Verdict::Blind(why) => Condition::Blind(why),
-            Verdict::Failed(failing) if alert_only => Condition::Degraded(failing.fault.detail),
+            Verdict::Failed(_) if alert_only && self.may_come_up(run, now) => self
+                .condition_until_settled(if self.restarting().next().is_none() {
+                    Condition::Starting
+                } else {
+                    Condition::Well
+                }),
+            Verdict::Failed(failing) if alert_only => {
+                Condition::Degraded(self.naming(check, failing.fault.detail))
+            }
             Verdict::Pending if self.restarting().next().is_none() => {
                 self.condition_until_settled(Condition::Pending)
             }
@@ -39,9 +47,27 @@ impl Machine {
             Verdict::Pending => Condition::Pending,
             Verdict::Starting => Condition::Starting,
             Verdict::Recovering => Condition::Recovering,
-            Verdict::Suspect(failing) => Condition::Suspect(failing),
-            Verdict::Failed(failing) => Condition::Failed(failing),
+            Verdict::Suspect(failing) => Condition::Suspect(self.named_failing(check, failing)),
+            Verdict::Failed(failing) => Condition::Failed(self.named_failing(check, failing)),
         }
+    }
+
+    /// What a check says, with its name where there are several.
+    fn naming(&self, check: &crate::model::Check, words: String) -> String {
+        match self.service.checks.as_slice() {
+            [_] => words,
+            _ => format!("check {}: {words}", check.name),
+        }
+    }
+
+    pub(super) fn named_failing(&self, check: &crate::model::Check, failing: Failing) -> Failing {
+        let detail = self.naming(check, failing.fault.detail);
+        Failing { fault: Fault { detail, ..failing.fault }, ..failing }
+    }
+
+    /// Whether a check may fail because its service is still coming up.
+    fn may_come_up(&self, run: &Run, now: Time) -> bool {
+        now < self.kept.comes_up_until && !run.has_passed()
     }
 
     /// That it was degraded is not over because `vai` or its container was
@@ -143,6 +169,11 @@ impl Machine {
             Condition::Failed(failing) if self.may_start() && !self.is_broken() => {
                 self.want_start(now, failing, step);
             }
+            Condition::Failed(failing)
+                if matches!(self.kept.state, State::Unknown(_))
+                    && !self.is_broken()
+                    && !failing.has_ended()
+                    && self.restarting().all(|(run, _)| self.may_come_up(run, now.mono)) => {}
             Condition::Failed(failing) => self.confirmed(now, &failing, step),
             Condition::Suspect(failing) => {
                 if self.kept.outage.is_none() {

@@ -286,3 +286,20 @@ fn before_anything_was_seen_nothing_is_known() {
     world.run(SECOND * 6);
     assert_eq!(world.state("redis"), StateLabel::Starting, "it was looked at");
 }
+
+#[test]
+fn a_reason_names_its_check_where_there_are_several() {
+    let mut relay = service("relay");
+    relay.checks = vec![process_check(), tcp_check(), alert_check()];
+    let mut world = World::settled(vec![relay]);
+    world.unwell_checks.push("agent".into());
+    world.run(SECOND * 120);
+    assert!(world.told("degraded: check agent: connection refused"), "{:#?}", world.story);
+    world.unwell_checks.push("tcp".into());
+    world.effects.insert("relay".into(), Effect::Nothing);
+    world.run(SECOND * 200);
+    assert!(world.told("down: check tcp: connection refused (3 fails"), "{:#?}", world.story);
+    let reason = &world.incidents.values().next().unwrap().reason;
+    assert_eq!(reason, "check tcp: connection refused");
+    assert!(world.told("restarted but still failing: check tcp: "), "{:#?}", world.story);
+}

@@ -211,3 +211,17 @@ fn a_proof_goes_on_while_its_dependency_comes_back() {
     assert_eq!(world.state("a"), StateLabel::Healthy);
     assert_eq!(world.looks_at("b") - looks, 10, "{:#?}", world.story);
 }
+
+#[test]
+fn of_what_fails_at_once_the_cause_is_told_first() {
+    let mut a = service("a");
+    a.dependencies = vec!["z".into()];
+    let mut world = World::settled(vec![a, service("z")]);
+    world.container(ContainerChange::Died);
+    let exited = ContainerStatus::Exited { code: 1, oom: false };
+    world.container(ContainerChange::Seen(view(1, exited)));
+    world.run(SECOND * 10);
+    let place = |of: &str| world.story.iter().position(|line| line.starts_with(of));
+    let (cause, effect) = (place("z: healthy → down"), place("a: healthy → "));
+    assert!(cause.is_some() && cause < effect, "{:#?}", world.story);
+}

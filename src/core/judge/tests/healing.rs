@@ -318,7 +318,7 @@ fn of_two_checks_that_fail_alike_the_first_is_named() {
     world.event(Event::Configured(world.watchlist.clone()));
     world.kill("redis");
     world.run(SECOND * 200);
-    assert_eq!(world.incidents.values().next().unwrap().reason, "connection refused");
+    assert_eq!(world.incidents.values().next().unwrap().reason, "check tcp: connection refused");
 }
 
 #[test]

@@ -315,7 +315,7 @@ fn what_can_be_looked_at_again_and_is_degraded_says_what_is_wrong_now() {
     world.run(SECOND * 600);
     assert_eq!(world.state("redis"), StateLabel::Degraded);
     let reasons: Vec<&str> = world.incidents.values().map(|it| it.reason.as_str()).collect();
-    assert_eq!(reasons, ["connection refused"], "it is one incident all along");
+    assert_eq!(reasons, ["check agent: connection refused"], "it is one incident all along");
     assert_eq!(world.notices.len(), 1, "{:#?}", world.notices);
 }
 
@@ -328,7 +328,7 @@ fn of_what_gets_out_of_sight_it_is_told_that_and_not_how_it_was_degraded_before(
     world.run(SECOND * 120);
     assert_eq!(world.state("api"), StateLabel::Degraded);
     let reason = |world: &World| world.incidents.values().next().unwrap().reason.clone();
-    assert_eq!(reason(&world), "connection refused");
+    assert_eq!(reason(&world), "check agent: connection refused");
     world.unwell_checks.clear();
     world.unknown = true;
     world.run(SECOND * 600);

@@ -13,6 +13,7 @@ mod digest;
 mod early_deaths;
 mod engine;
 mod gates;
+mod grace;
 mod healing;
 mod incidents;
 mod jobs;

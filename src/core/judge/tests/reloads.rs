@@ -138,3 +138,70 @@ fn a_service_that_left_the_registry_while_vai_was_down_carries_no_act_on() {
     world.run(SECOND * 120);
     assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
 }
+
+/// One that vai gave up.
+fn given_up() -> World {
+    let mut world = World::settled(vec![service("redis")]);
+    world.effects.insert("redis".into(), Effect::Nothing);
+    world.hint_death("redis");
+    while world.state("redis") != StateLabel::GaveUp {
+        world.run(SECOND);
+    }
+    world.story.clear();
+    world
+}
+
+#[test]
+fn what_an_edit_may_have_mended_is_tried_at_once() {
+    let edits: [fn(&mut Service); 5] = [
+        |service| service.restart_cmd = Some("start it otherwise".into()),
+        |service| service.checks[0].timeout = SECOND * 4,
+        |service| service.user = Some("redis".into()),
+        |service| service.environment = vec![("PORT".into(), "6379".into())],
+        |service| service.working_dir = Some("/srv".into()),
+    ];
+    for edit in edits {
+        let mut world = given_up();
+        let acts = world.acts.len();
+        world.effects.insert("redis".into(), Effect::Heals);
+        let mut edited = service("redis");
+        edit(&mut edited);
+        world.event(Event::Configured(watchlist(vec![edited])));
+        world.run(SECOND * 30);
+        assert_eq!(world.acts[acts..].len(), 1, "{:#?}", world.story);
+        assert_eq!(world.acts[acts].2, Act::Restart(Rung::Command), "the ladder begins anew");
+        assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
+        assert!(world.told("gave_up → down: its entry in the registry changed"));
+    }
+}
+
+#[test]
+fn an_edit_of_something_else_does_not_end_giving_up() {
+    let mut world = given_up();
+    let acts = world.acts.len();
+    let mut edited = service("redis");
+    edited.log_path = Some("/var/log/redis.log".into());
+    world.event(Event::Configured(watchlist(vec![edited])));
+    world.run(SECOND * 100);
+    assert_eq!(world.acts.len(), acts, "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::GaveUp);
+}
+
+#[test]
+fn an_edit_empties_no_window() {
+    let mut world = given_up();
+    for n in 0..20 {
+        let mut edited = service("redis");
+        edited.restart_cmd = Some(format!("start it, version {n}"));
+        world.event(Event::Configured(watchlist(vec![edited])));
+        world.run(SECOND * 2);
+        world.run(SECOND * 10);
+    }
+    let ceiling = service("redis").recovery;
+    let window = ceiling.window.as_secs_f64();
+    for (at, ..) in &world.acts {
+        let within = world.acts.iter().filter(|it| (*at..at + window).contains(&it.0)).count();
+        assert!(within <= ceiling.max_restarts as usize, "{:?}", world.acts);
+    }
+    assert!(world.told("the ceiling of 5 restarts"), "{:#?}", world.story);
+}

@@ -3,12 +3,11 @@
 use super::turn::Turn;
 use crate::clock;
 use crate::store::{Store, Written};
-use std::collections::VecDeque;
 use std::time::Duration;
 use tracing::{error, info};
 use vai_core::dispatch::Told;
 use vai_core::judge::Delta;
-use vai_core::model::{ActOutcome, ActReport, Event, Evidence, MessageId, Notice, Time};
+use vai_core::model::{ActOutcome, ActReport, Event, Evidence};
 
 /// An act waits no longer than this for its intent to be stored, nor does a
 /// message.
@@ -17,44 +16,17 @@ pub(super) const STORED_WITHIN: Duration = Duration::from_secs(10);
 /// For what is left to be stored at the end.
 const LEFT_STORED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The store, and what waits for it.
+/// The store.
 pub(super) struct Keeping {
     pub(super) store: Store,
-    /// Messages that are not stored yet, oldest first.
-    waiting: VecDeque<Waiting>,
     /// Whether the core was told that nothing can be stored.
     failed: bool,
 }
 
-struct Waiting {
-    written: Written,
-    until: Time,
-    id: MessageId,
-    notice: Notice,
-}
-
 impl Keeping {
-    /// Nothing waits yet.
+    /// The core takes it that everything can be stored.
     pub(super) fn new(store: Store) -> Self {
-        Self { store, waiting: VecDeque::new(), failed: false }
-    }
-
-    /// When a message has waited long enough.
-    pub(super) fn next_wake(&self) -> Option<Time> {
-        self.waiting.front().map(|waiting| waiting.until)
-    }
-
-    /// Holds a message back until it is stored. One that cannot be stored goes
-    /// out as well: it must not be lost with the disk.
-    pub(super) fn hold(&mut self, written: Written, id: MessageId, notice: Notice) {
-        let until = clock::boot_time() + STORED_WITHIN;
-        self.waiting.push_back(Waiting { written, until, id, notice });
-    }
-
-    /// The next message that may go out.
-    fn release(&mut self) -> Option<(MessageId, Notice)> {
-        let ready = |it: &mut Waiting| it.written.is_settled() || clock::boot_time() >= it.until;
-        self.waiting.pop_front_if(ready).map(|it| (it.id, it.notice))
+        Self { store, failed: false }
     }
 
     /// Stores what is left.
@@ -69,7 +41,7 @@ impl Turn {
     /// Sends on what is stored by now, and tells the core whether anything can
     /// be stored at all.
     pub(super) fn follow_store(&mut self) {
-        while let Some((id, notice)) = self.keeping.release() {
+        while let Some((id, notice)) = self.outgoing.release() {
             self.alerter.deliver(id, notice);
         }
         let trouble = self.keeping.store.trouble(clock::boot_time());

@@ -5,6 +5,7 @@ mod commands;
 mod crontabs;
 mod jobs;
 mod keep;
+mod outgoing;
 mod reach;
 mod registry;
 mod sinks;
@@ -29,6 +30,7 @@ use crate::when;
 use futures_util::FutureExt;
 use jobs::RunOutputs;
 use keep::Keeping;
+use outgoing::Outgoing;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -204,6 +206,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         failing_sinks,
         core,
         keeping: Keeping::new(store),
+        outgoing: Outgoing::default(),
         shown,
         vitals,
         alerter,
@@ -221,6 +224,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         looks: JoinSet::new(),
         acts: JoinSet::new(),
         runs: JoinSet::new(),
+        evidence: JoinSet::new(),
     };
     turn.follow_schedules(&config);
     let inputs = Inputs {

@@ -1,6 +1,7 @@
 //! The one loop: takes in events, lets the core decide, stores, dispatches.
 
 use super::keep::{Keeping, STORED_WITHIN, not_stored};
+use super::outgoing::Outgoing;
 use super::registry::Forced;
 use super::{AppError, Reach, Registry, sinks, watchlist};
 use crate::alert::Alerter;
@@ -56,6 +57,7 @@ pub(super) struct Inputs {
 pub(super) struct Turn {
     pub(super) core: Core,
     pub(super) keeping: Keeping,
+    pub(super) outgoing: Outgoing,
     pub(super) shown: Shown,
     pub(super) vitals: Vitals,
     pub(super) alerter: Alerter,
@@ -83,6 +85,8 @@ pub(super) struct Turn {
     pub(super) looks: JoinSet<()>,
     pub(super) acts: JoinSet<()>,
     pub(super) runs: JoinSet<()>,
+    /// Evidence that is gathered for messages.
+    pub(super) evidence: JoinSet<(MessageId, Evidence)>,
 }
 
 impl Turn {
@@ -133,7 +137,8 @@ impl Turn {
                 () = sleep_until(wake) => self.step(Event::Wake),
                 () = sleep_until(instant) => self.keep_schedules(),
                 () = sleep_until(stop_by) => {}
-                () = sleep_until(self.keeping.next_wake()) => self.follow_store(),
+                Some(gathered) = self.evidence.join_next() => self.gathered(gathered),
+                () = sleep_until(self.outgoing.next_wake()) => self.follow_store(),
                 _ = beat.tick() => {
                     self.follow_store();
                     if let Some(refused) = self.reach.dead_socket() {
@@ -214,7 +219,7 @@ impl Turn {
                 Action::Act(request) => self.act(*request, written.clone()),
                 Action::Run(request) => self.run_job(*request, written.clone()),
                 Action::EndRun(id) => self.end_run(id),
-                Action::Tell(id, notice) => self.keeping.hold(written.clone(), id, *notice),
+                Action::Tell(id, notice) => self.tell(written.clone(), id, *notice),
             }
         }
         written
@@ -366,6 +371,8 @@ impl Turn {
         self.runner.stop().await;
         self.runs.shutdown().await;
         self.looks.shutdown().await;
+        self.evidence.shutdown().await;
+        self.outgoing.stop_gathering();
         self.follow_store();
         self.alerter.stop(MESSAGES_LEAVE_WITHIN).await;
         while let Ok(told) = inputs.reports.try_recv() {

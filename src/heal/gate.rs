@@ -2,12 +2,16 @@ use super::Healer;
 use crate::docker::{Details, EngineError, ExecSpec};
 use crate::probe::wire::{Answer, Op};
 use std::time::Duration;
+use tokio::time::timeout;
 use vai_core::model::{
     Act, ActOutcome, ActRequest, ContainerKey, ContainerStatus, ContainerView, Instance, Place,
     Rung, Service,
 };
 
 const MARKER_DEADLINE: Duration = Duration::from_secs(3);
+
+/// For a look at a container that no act follows.
+const LOOK_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Where an act takes place, looked at a moment before it.
 pub(super) enum Scene {
@@ -18,6 +22,15 @@ pub(super) enum Scene {
 }
 
 impl Scene {
+    /// How a place looks now; none where that cannot be seen in time.
+    pub(super) async fn look(healer: &Healer, place: &Place) -> Option<Self> {
+        let Place::Container(key) = place else { return Some(Self::Local) };
+        let Some(ContainerView::Present(seen)) = healer.places.view(key) else { return None };
+        let looking = healer.engine.inspect(&seen.instance.id);
+        let details = timeout(LOOK_DEADLINE, looking).await.ok()?.ok()?;
+        Some(Self::Container(Box::new(details)))
+    }
+
     /// Whether commands can run there now.
     pub(super) fn is_running(&self) -> bool {
         match self {

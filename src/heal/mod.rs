@@ -22,10 +22,11 @@ use crate::docker::Engine;
 use crate::probe::keep::Kept;
 use crate::probe::wire::{Answer, Op};
 use async_trait::async_trait;
+use gate::Scene;
 use marks::Marks;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use vai_core::model::{
     ActOutcome, ActReport, ActRequest, ContainerKey, ContainerView, Event, Evidence, Place,
@@ -78,7 +79,12 @@ pub struct Healer {
     registry: Arc<dyn Registry>,
     drains: Drains,
     marks: Marks,
+    gathering: Semaphore,
 }
+
+/// Services that evidence for messages is gathered of at once: when hundreds
+/// fail, the engine has other things to do.
+const GATHERED_AT_ONCE: usize = 16;
 
 impl Healer {
     /// Acts through these. `mark` tells the state file that numbers the acts
@@ -89,7 +95,14 @@ impl Healer {
         registry: Arc<dyn Registry>,
         mark: String,
     ) -> Self {
-        Self { engine, places, registry, drains: Drains::default(), marks: Marks::new(mark) }
+        Self {
+            engine,
+            places,
+            registry,
+            drains: Drains::default(),
+            marks: Marks::new(mark),
+            gathering: Semaphore::new(GATHERED_AT_ONCE),
+        }
     }
 
     /// Performs `request` to its end. Everything in it has a deadline. What is to
@@ -110,11 +123,7 @@ impl Healer {
             instance,
             steps: redacted(steps, &redactor),
             wrote: redactor.redact(&written::sentence(&written)),
-            evidence: Evidence {
-                facts: redacted(evidence.facts, &redactor),
-                log_source: evidence.log_source,
-                log: redacted(evidence.log, &redactor),
-            },
+            evidence: redacted_evidence(evidence, &redactor),
             took: clock::boot_time().since(began),
         };
         let service = request.service.name.clone();
@@ -124,6 +133,19 @@ impl Healer {
     /// Tells `events` what happens after the report of an act was sent there.
     pub fn follow(&self, aftermath: Aftermath, events: mpsc::Sender<Event>) {
         self.drains.spawn(aftermath.tell(events));
+    }
+
+    /// What is known about `service` now, for a message about it. Takes 4 s at
+    /// most once its turn has come; what cannot be had by then is left out.
+    pub async fn gather_evidence(&self, service: &Service) -> Evidence {
+        // It is never closed.
+        let _turn = self.gathering.acquire().await;
+        let redactor = self.registry.redactor();
+        let evidence = match Scene::look(self, &service.place).await {
+            Some(scene) => evidence::gather(self, service, &scene).await,
+            None => Evidence::default(),
+        };
+        redacted_evidence(evidence, &redactor)
     }
 
     /// Lets go of the output of local commands that were left running.
@@ -143,6 +165,14 @@ impl Healer {
 
 fn redacted(lines: Vec<String>, redactor: &Redactor) -> Vec<String> {
     lines.iter().map(|line| redactor.redact(line)).collect()
+}
+
+fn redacted_evidence(evidence: Evidence, redactor: &Redactor) -> Evidence {
+    Evidence {
+        facts: redacted(evidence.facts, redactor),
+        log_source: evidence.log_source,
+        log: redacted(evidence.log, redactor),
+    }
 }
 
 fn redacted_outcome(outcome: ActOutcome, redactor: &Redactor) -> ActOutcome {

@@ -11,8 +11,12 @@ use vai_core::model::{Act, ContainerStatus, Instance, Rung};
 
 const EXITED: ContainerStatus = ContainerStatus::Exited { code: 137, oom: false };
 
+fn healer(world: &Arc<World>) -> Healer {
+    Healer::new(world.clone(), world.clone(), world.clone(), "feed".to_owned())
+}
+
 async fn perform(world: &Arc<World>, request: &ActRequest) -> ActReport {
-    let healer = Healer::new(world.clone(), world.clone(), world.clone(), "feed".to_owned());
+    let healer = healer(world);
     let (report, _) = healer.perform(request).await;
     healer.stop().await;
     report
@@ -151,6 +155,23 @@ async fn evidence_comes_before_the_act_is_redacted_and_hangs_nothing() {
     let calls = world.calls();
     let at = |call: &str| calls.iter().position(|it| it == call);
     assert!(at("logs") < at("exec nginx"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn evidence_for_a_message_is_gathered_without_an_act() {
+    let world = Arc::new(World::new());
+    world.answer("facts", Answer::Lines(vec!["memory: 1 GiB free".to_owned()]));
+    world.answer("tail", Answer::Lines(vec!["password hunter2 refused".to_owned()]));
+    let mut service = service();
+    service.recovery.ladder.clear();
+    service.log_path = Some("/var/log/nginx.log".to_owned());
+    let evidence = healer(&world).gather_evidence(&service).await;
+    assert_eq!(evidence.facts, ["exit code 137, out of memory", "memory: 1 GiB free"]);
+    assert_eq!(evidence.log_source, "/var/log/nginx.log");
+    assert_eq!(evidence.log, ["password *** refused"]);
+    assert_eq!(deeds(&world), Vec::<String>::new());
+    *world.inspection.lock().unwrap() = Some(EngineError::Gone("no engine".to_owned()));
+    assert_eq!(healer(&world).gather_evidence(&service).await, Evidence::default());
 }
 
 #[tokio::test]

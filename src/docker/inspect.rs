@@ -117,7 +117,9 @@ fn health(state: &ContainerState) -> Option<Health> {
                 .as_deref()
                 .and_then(<[_]>::last)
                 .and_then(|result| result.output.as_deref());
-            Some(Health::Unhealthy(kept(output.unwrap_or_default())))
+            let output = kept(output.unwrap_or_default());
+            let words = if output.is_empty() { "" } else { last_line(&output) };
+            Some(Health::Unhealthy(words.to_owned()))
         }
     }
 }
@@ -211,17 +213,37 @@ fn facts(state: &ContainerState, restarts: i64, zone: &TimeZone) -> Vec<String> 
     if restarts > 0 {
         facts.push(format!("restarted {restarts} times by the engine's policy"));
     }
+    facts.extend(health_results(state));
+    facts
+}
+
+/// The last results of the container's own check; those in a row that say the
+/// same are one.
+fn health_results(state: &ContainerState) -> Vec<String> {
     let results =
         state.health.as_ref().and_then(|health| health.log.as_deref()).unwrap_or_default();
-    for result in &results[results.len().saturating_sub(HEALTH_RESULTS)..] {
+    let said = results[results.len().saturating_sub(HEALTH_RESULTS)..].iter().map(|result| {
         let output = kept(result.output.as_deref().unwrap_or_default());
-        facts.push(format!(
-            "HEALTHCHECK exited {}: {}",
-            result.exit_code.unwrap_or(-1),
-            output.lines().next().unwrap_or("no output")
-        ));
-    }
-    facts
+        (result.exit_code.unwrap_or(-1), last_line(&output).to_owned())
+    });
+    let said: Vec<(i64, String)> = said.collect();
+    said.chunk_by(|one, next| one == next)
+        .filter_map(|alike| {
+            let (code, line) = alike.first()?;
+            let times = match alike.len() {
+                1 => String::new(),
+                times => format!(", {times} times"),
+            };
+            Some(format!("HEALTHCHECK exited {code}{times}: {line}"))
+        })
+        .collect()
+}
+
+/// What a command said last: what it writes before that may be progress, which
+/// overwrites its line.
+fn last_line(output: &str) -> &str {
+    let lines = output.split(['\n', '\r']).map(str::trim);
+    lines.filter(|line| !line.is_empty()).next_back().unwrap_or("no output")
 }
 
 /// As messages tell it.
@@ -302,6 +324,26 @@ mod tests {
         assert_eq!(details.presence.health, Some(Health::Unhealthy("agent gone".into())));
         assert_eq!(details.presence.health_start, Some(Duration::from_secs(17)));
         assert!(details.facts.contains(&"HEALTHCHECK exited 1: agent gone".to_owned()));
+    }
+
+    #[test]
+    fn of_a_health_check_the_last_line_is_told_once() {
+        let curl = "  % Total    % Received % Xferd  Average Speed\n\r  0     0    0     0\
+            \rcurl: (7) Failed to connect to localhost port 9000\n";
+        let details = read(json!({
+            "State": { "Status": "running", "Health": { "Status": "unhealthy", "Log": [
+                { "ExitCode": 7, "Output": curl },
+                { "ExitCode": 7, "Output": curl },
+                { "ExitCode": 7, "Output": curl },
+            ] } },
+        }));
+        let of_it = |fact: &&String| fact.starts_with("HEALTHCHECK");
+        let told: Vec<&String> = details.facts.iter().filter(of_it).collect();
+        let words = "HEALTHCHECK exited 7, 3 times: curl: (7) Failed to connect to localhost \
+                     port 9000";
+        assert_eq!(told, [words]);
+        let Some(Health::Unhealthy(why)) = details.presence.health else { panic!() };
+        assert_eq!(why, "curl: (7) Failed to connect to localhost port 9000");
     }
 
     #[test]

@@ -15,9 +15,19 @@ use vai_core::model::{
 /// Logs one step of the core. `before` is what was known before it.
 pub fn narrate(delta: &Delta, before: &Snapshot) {
     let mut known = Cow::Borrowed(before);
-    for change in &delta.changes {
+    let mut changes = delta.changes.iter().peekable();
+    while let Some(change) = changes.next() {
         match change {
-            Change::Transition(transition) => tell_transition(transition, &known),
+            Change::Transition(transition) => {
+                let mut stopped_with_it = Vec::new();
+                while let Some(Change::Transition(next)) = changes.peek()
+                    && is_stopped_with(next, transition, &known)
+                {
+                    stopped_with_it.push(&next.service);
+                    changes.next();
+                }
+                tell_transition(transition, &stopped_with_it, &known);
+            }
             Change::Incident(incident) => tell_incident(incident, &known),
             Change::Silences(silences) => tell_silences(&known.silences, silences),
             Change::Removed(name) => info!("{}: not watched any more", whose(name, &known)),
@@ -80,9 +90,29 @@ fn tell_silences(before: &[Silence], now: &[Silence]) {
     }
 }
 
-fn tell_transition(transition: &Transition, known: &Snapshot) {
+/// Whether somebody stopped the container of both: that is one thing that
+/// happened.
+fn is_stopped_with(next: &Transition, first: &Transition, known: &Snapshot) -> bool {
+    let container = |name: &ServiceName| {
+        known.services.get(name).map(|view| &view.container).filter(|key| !key.is_empty())
+    };
+    let alike = |it: &Transition| (it.from, it.to, it.reason.clone());
+    first.to == StateLabel::StoppedByHand
+        && first.from != first.to
+        && alike(next) == alike(first)
+        && container(&first.service).is_some()
+        && container(&next.service) == container(&first.service)
+}
+
+fn tell_transition(transition: &Transition, others: &[&ServiceName], known: &Snapshot) {
     let Transition { service, from, to, reason } = transition;
-    let mut line = whose(service, known);
+    let mut line = match others.split_last() {
+        None => whose(service, known),
+        Some((last, others)) => {
+            let between: String = others.iter().map(|name| format!("{name}, ")).collect();
+            format!("{service}, {between}{}", whose(last, known))
+        }
+    };
     if from != to {
         line.push_str(&format!(": {} → {}", from.label(), to.label()));
     }
@@ -94,8 +124,7 @@ fn tell_transition(transition: &Transition, known: &Snapshot) {
         StateLabel::Down
         | StateLabel::Degraded
         | StateLabel::Blocked
-        | StateLabel::Held
-        | StateLabel::StoppedByHand => warn!("{line}"),
+        | StateLabel::Held => warn!("{line}"),
         StateLabel::Unknown if from != to => warn!("{line}"),
         StateLabel::Unknown
         | StateLabel::Starting
@@ -105,6 +134,8 @@ fn tell_transition(transition: &Transition, known: &Snapshot) {
         | StateLabel::Verifying
         | StateLabel::Paused
         | StateLabel::Maintenance
+        // Whoever did it knows; it is a warning when it has lasted.
+        | StateLabel::StoppedByHand
         | StateLabel::Disabled => info!("{line}"),
     }
 }
@@ -249,6 +280,26 @@ mod tests {
                 "DEBUG redis (services): incident over: healed by restart_cmd, 1 attempt",
             ]
         );
+    }
+
+    #[test]
+    fn what_stops_with_its_container_is_one_line_and_no_warning() {
+        let stopped = |name: &str, from| {
+            Change::Transition(Transition {
+                service: name.into(),
+                from,
+                to: StateLabel::StoppedByHand,
+                reason: "somebody stopped the container".to_owned(),
+            })
+        };
+        let healthy = StateLabel::Healthy;
+        let together = told(vec![stopped("redis", healthy), stopped("web", healthy)]);
+        let line = "healthy → stopped_by_hand: somebody stopped the container";
+        assert_eq!(together, [format!(" INFO redis, web (services): {line}")]);
+        let apart = told(vec![stopped("redis", healthy), stopped("web", StateLabel::Down)]);
+        assert_eq!(apart.len(), 2, "{apart:?}");
+        let elsewhere = told(vec![stopped("redis", healthy), stopped("unknown", healthy)]);
+        assert_eq!(elsewhere.len(), 2, "{elsewhere:?}");
     }
 
     #[test]

@@ -56,21 +56,25 @@ fn rest(notice: &Notice, zone: &TimeZone) -> String {
     format!("{lasting}: {reason}{}{stands}", failed_restarts(incident.failed_attempts))
 }
 
-/// `3 DOWN: redis, nginx, web · RESOLVED worker`.
+/// `3 DOWN: redis, nginx, web · RESOLVED worker`. The reason of the worst, if
+/// that is one alone, stands last: it may be cut.
 fn several(notices: &[Notice]) -> String {
     let sorts = sorts(notices);
-    let parts = sorts.iter().enumerate().map(|(index, (word, alike))| match alike.as_slice() {
-        [one] if index == 0 && !one.incident.is_over() => {
+    let reason = match sorts.first().map(|(_, alike)| alike.as_slice()) {
+        Some([one]) if !one.incident.is_over() => {
             let reason = shortened(&one.incident.reason, SHORT_REASON);
-            format!("{word} {}: {reason}", one.incident.root)
+            Some(format!("{}: {reason}", one.incident.root))
         }
+        _ => None,
+    };
+    let parts = sorts.iter().map(|(word, alike)| match alike.as_slice() {
         [one] => format!("{word} {}", one.incident.root),
         _ => {
             let names: Vec<&str> = alike.iter().map(|it| it.incident.root.as_str()).collect();
             format!("{} {word}: {}", names.len(), listed(&names, NAMES_SHOWN))
         }
     });
-    parts.collect::<Vec<_>>().join(" · ")
+    parts.chain(reason).collect::<Vec<_>>().join(" · ")
 }
 
 /// What stands alike together, by its first word.

@@ -116,12 +116,15 @@ pub(super) fn listed(names: &[&str], most: usize) -> String {
     }
 }
 
-/// The first line of `text`, cut with an ellipsis where it is longer than
-/// `most` characters.
+/// The first line of `text`, cut with an ellipsis between two words where it is
+/// longer than `most` characters.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
     match line.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        Some((end, _)) => {
+            let whole = line[..end].rfind(char::is_whitespace).unwrap_or(end);
+            format!("{}…", line[..whole].trim_end())
+        }
         None => line.to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 //! how it looks, judges, proves, acts and shows.
 
 mod act;
+mod condition;
 mod look;
 mod operate;
 mod prove;
@@ -22,7 +23,7 @@ use crate::model::{
 };
 use crate::words;
 pub(crate) use act::{Proposal, Risk};
-use review::Condition;
+use condition::Condition;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -242,8 +242,8 @@ fn health_results(state: &ContainerState) -> Vec<String> {
 /// What a command said last: what it writes before that may be progress, which
 /// overwrites its line.
 fn last_line(output: &str) -> &str {
-    let lines = output.split(['\n', '\r']).map(str::trim);
-    lines.filter(|line| !line.is_empty()).next_back().unwrap_or("no output")
+    let mut lines = output.split(['\n', '\r']).map(str::trim);
+    lines.rfind(|line| !line.is_empty()).unwrap_or("no output")
 }
 
 /// As messages tell it.

@@ -61,6 +61,7 @@ impl Service {
             && self.working_dir == other.working_dir
             && self.environment == other.environment
             && self.held == other.held
+            && self.supervised == other.supervised
             && self.recovery.ladder == other.recovery.ladder
     }
 

@@ -28,7 +28,7 @@ fn a_failure_is_left_to_the_supervisor_for_its_time_and_then_acted_on() {
     let view = &world.views[&ServiceName::from("redis")];
     assert_eq!(
         view.reason,
-        "no process matches; supervisord restarts it, and has another 20 s for that"
+        "check process: no process matches; supervisord restarts it, and has another 20 s for that"
     );
     assert!(
         world.told("not attempted: supervisord restarts it, and has another 20 s"),

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use tracing::error;
-use vai_core::dispatch::{Parcel, Plan, Reached, Told};
+use vai_core::dispatch::{Notified, Parcel, Plan, Told};
 use vai_core::model::{MessageId, Notice, Redactor};
 
 /// Deliveries end by themselves at their deadline; this is for a machine so
@@ -37,13 +37,13 @@ pub struct Before {
     /// runs is followed like any other.
     pub plan: Option<Plan<SinkKind>>,
     /// What they were told.
-    pub told: Vec<Reached>,
+    pub notified: Notified,
 }
 
 /// Why no message can ever be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client of the notification sinks cannot be made: {0}")]
-pub struct StartError(#[from] reqwest::Error);
+pub struct StartError(pub(super) String);
 
 impl Alerter {
     /// Starts to deliver to the sinks of `config`, going on from `before`. Free text is redacted by `redactor`;
@@ -63,7 +63,8 @@ impl Alerter {
         let (reports, reported) = mpsc::unbounded_channel();
         let setup = Setup { plan: config.plan.clone(), redactor };
         let style = Style { zone, commands };
-        let delivery = Delivery::new(setup, style, sinks::client()?, before, reports);
+        let http = sinks::client().map_err(StartError)?;
+        let delivery = Delivery::new(setup, style, http, before, reports);
         let (status, pulse) = (delivery.status(), delivery.pulse());
         let mut task = JoinSet::new();
         task.spawn(delivery.run(inbox));

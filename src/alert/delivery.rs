@@ -2,6 +2,11 @@
 //! [`Dispatch`] says so, each send in a task of its own, and says what came of
 //! them.
 
+mod saying;
+mod standing;
+
+pub use standing::SinkStatus;
+
 use super::alerter::{Before, Commands};
 use super::message::{self, Context, Message};
 use super::sinks::{self, SendError, Transport};
@@ -10,7 +15,7 @@ use crate::config::SinkKind;
 use futures_util::FutureExt;
 use futures_util::future::OptionFuture;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use standing::{Failure, Standings, outcomes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,28 +24,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep_until, timeout};
-use tracing::{debug, error, info, warn};
-use vai_core::dispatch::{Dispatch, FallenBack, Parcel, Plan, Refusal, Sending, SinkId, Told};
+use tracing::warn;
+use vai_core::dispatch::{
+    Answer, Destination, Dispatch, Parcel, Plan, Route, Sending, SinkId, Told,
+};
 use vai_core::model::{EvidenceDetail, Notice, Redactor, Time, Wall};
 use vai_core::vitals::BEAT;
 
-/// A sink that has not answered by then counts as failed.
-const SEND_DEADLINE: Duration = Duration::from_secs(15);
-
-/// How a sink stands, for `vai status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SinkStatus {
-    /// Its name: `alerts[0] ntfy`.
-    pub name: String,
-    /// Why it is not used, if so.
-    pub held: Option<String>,
-    /// Incidents with news that has not arrived.
-    pub pending: usize,
-    /// When a message last arrived.
-    pub last_sent: Option<Wall>,
-    /// Why the last try failed; none if it arrived.
-    pub last_error: Option<String>,
-}
+/// A sink ends each send by its own deadlines; this is for one that does not.
+const SEND_DEADLINE: Duration = Duration::from_secs(3600);
 
 /// What the task is asked to do.
 pub(super) enum Command {
@@ -70,9 +62,11 @@ pub(super) struct Style {
 
 /// A send that ended.
 struct Sent {
+    number: u64,
     sink: SinkId,
+    recipients: Vec<String>,
     message: Message,
-    result: Result<(), SendError>,
+    answer: Answer<SendError>,
 }
 
 /// The state of the task.
@@ -82,8 +76,9 @@ pub(super) struct Delivery {
     sends: JoinSet<Sent>,
     reports: UnboundedSender<Told>,
     shown: watch::Sender<Vec<SinkStatus>>,
-    /// When the last message arrived at each sink, and why the last try failed.
-    results: BTreeMap<SinkId, (Option<Wall>, Option<String>)>,
+    standings: Standings,
+    /// When each sink is tried again, and how that is shown.
+    next_tries: BTreeMap<SinkId, (Time, Wall)>,
     redactor: Redactor,
     style: Style,
     http: reqwest::Client,
@@ -104,7 +99,7 @@ impl Delivery {
         reports: UnboundedSender<Told>,
     ) -> Self {
         let plan = before.plan.unwrap_or_else(|| setup.plan.clone());
-        let mut dispatch = Dispatch::new(plan, before.told, Time::default());
+        let mut dispatch = Dispatch::new(plan, before.notified, Time::default());
         dispatch.configure(setup.plan, Time::default());
         let mut delivery = Self {
             dispatch,
@@ -112,7 +107,8 @@ impl Delivery {
             sends: JoinSet::new(),
             reports,
             shown: watch::Sender::new(Vec::new()),
-            results: BTreeMap::new(),
+            standings: Standings::default(),
+            next_tries: BTreeMap::new(),
             redactor: setup.redactor,
             style,
             http,
@@ -205,57 +201,29 @@ impl Delivery {
     }
 
     fn send(&mut self, sending: Sending) {
-        let Sending { sink, notices, follows } = sending;
+        let Sending { number, sink, recipients, notices, follows } = sending;
         let Some(transport) = self.transports.get(&sink).map(Arc::clone) else { return };
         let message = {
-            let error = self.results.get(&sink).and_then(|(_, error)| error.as_ref());
+            let error = self.standings.last_error(sink, &recipients);
             let delay = error.map(|why| format!("it could not be sent: {why}"));
             self.compose(&notices, follows, delay.as_deref(), transport.evidence())
         };
         self.sends.spawn(async move {
-            let result = send_once(&*transport, &message).await;
-            Sent { sink, message, result }
+            let answer = send_once(&*transport, &message, &recipients, SEND_DEADLINE).await;
+            Sent { number, sink, recipients, message, answer }
         });
     }
 
     fn sent(&mut self, sent: Sent) {
-        let Sent { sink, message: Message { title, dedup_key, .. }, result } = sent;
-        let name = self.name(sink);
-        let now = self.now();
-        let (result, error) = match result {
-            Ok(()) => (Ok(()), None),
-            Err(error) => {
-                let reason = message::line(&error.to_string(), &self.redactor);
-                let refusal = match error {
-                    SendError::Passing { after, .. } => Refusal::Passing(after),
-                    SendError::Rejected(_) => Refusal::Final,
-                };
-                (Err(refusal), Some(reason))
-            }
-        };
-        let aftermath = self.dispatch.sent(sink, &dedup_key, result, now);
-        let (last_sent, last_error) = self.results.entry(sink).or_default();
-        match (result, &error) {
-            (Err(Refusal::Final), Some(reason)) => error!("not sent to {name}, {reason}: {title}"),
-            // The same fault is said once; how it ended is said in any case.
-            (Err(Refusal::Passing(_)), Some(reason)) if *last_error == error => {
-                debug!("still not sent to {name}, {reason}: {title}");
-            }
-            (Err(Refusal::Passing(_)), Some(reason)) => {
-                warn!("not sent to {name} yet, will be tried again: {reason}: {title}");
-            }
-            _ => {
-                *last_sent = Some(clock::wall());
-                match aftermath.failures {
-                    0 => info!("sent to {name}: {title}"),
-                    failures => info!("sent to {name} after {failures} failed tries: {title}"),
-                }
-            }
-        }
-        last_error.clone_from(&error);
-        if let Some(title) = self.title(&aftermath.given_up) {
-            let reason = error.unwrap_or_default();
-            error!("given up after 24 h, never sent to {name}: {reason}: {title}");
+        let Sent { number, sink, recipients, message, answer } = sent;
+        let words = |words: &str| message::line(words, &self.redactor);
+        let answer = answer.map_err(|error| Failure::new(error, words));
+        let refusals = answer.map_err(|failure| failure.refusal);
+        let failures = self.dispatch.sent(number, &message.dedup_key, &refusals, self.now());
+        let outcomes = outcomes(&answer, &recipients, &message.notices);
+        let news = self.standings.take_in(sink, &outcomes, clock::wall());
+        for (outcome, is_new) in outcomes.iter().zip(news) {
+            self.say_outcome(sink, outcome, is_new, failures);
         }
     }
 
@@ -268,39 +236,29 @@ impl Delivery {
         for fallen_back in self.dispatch.take_fallen_back() {
             self.say_who_is_told_instead(&fallen_back);
         }
+        for given_up in self.dispatch.take_given_up() {
+            self.say_what_is_given_up(&given_up);
+        }
         self.show();
     }
 
-    fn say_who_is_told_instead(&self, fallen_back: &FallenBack) {
-        let FallenBack { sink, notice, told_to, known_to } = fallen_back;
-        let name = self.name(*sink);
-        let names = |sinks: &[SinkId]| {
-            sinks.iter().map(|sink| self.name(*sink)).collect::<Vec<_>>().join(", ")
-        };
-        let title = self.title(std::slice::from_ref(notice)).unwrap_or_default();
-        match (told_to.as_slice(), known_to.as_slice()) {
-            ([], []) => {
-                warn!("{name} did not take it, and no fallback channel has anybody else: {title}");
-            }
-            ([], known) => {
-                info!("{name} did not take it, {} has it already: {title}", names(known))
-            }
-            (told, _) => warn!("{} is told instead of {name}: {title}", names(told)),
-        }
-    }
-
-    fn show(&self) {
-        let status = |route: &vai_core::dispatch::Route<SinkKind>| {
-            let (last_sent, last_error) = self.results.get(&route.id).cloned().unwrap_or_default();
-            SinkStatus {
-                name: route.sink.name.clone(),
-                held: route.sink.held.clone(),
-                pending: self.dispatch.pending(route.id),
-                last_sent,
-                last_error,
-            }
-        };
-        let all: Vec<SinkStatus> = self.dispatch.routes().iter().map(status).collect();
+    fn show(&mut self) {
+        let now = (self.now(), clock::wall());
+        let routes = self.dispatch.routes().to_vec();
+        let all: Vec<SinkStatus> = routes
+            .into_iter()
+            .map(|route| {
+                let (id, recipients) = (route.id, route.sink.kind.recipients());
+                SinkStatus {
+                    name: route.sink.name,
+                    held: route.sink.held,
+                    pending: self.dispatch.pending(id),
+                    last_sent: self.standings.last_sent(id),
+                    last_error: self.standings.last_error(id, &recipients),
+                    next_try: self.next_try(id, now),
+                }
+            })
+            .collect();
         self.shown.send_if_modified(|shown| {
             let changed = *shown != all;
             *shown = all;
@@ -308,25 +266,16 @@ impl Delivery {
         });
     }
 
-    /// Says what is new since it was last said.
-    fn say_what_is_not_used(&mut self) {
-        let routes = self.dispatch.routes();
-        let mut sayings: BTreeSet<String> = routes
-            .iter()
-            .filter_map(|route| {
-                let why = route.sink.held.as_ref()?;
-                Some(format!("{} is not used: {why}", route.sink.name))
-            })
-            .collect();
-        if self.transports.is_empty() {
-            let which = if routes.is_empty() { "is configured" } else { "can be used" };
-            sayings
-                .insert(format!("no notification channel {which}: messages go to this log only"));
+    /// When a sink is sent something next, by the clock of people. It is put
+    /// into words once, so that it does not tremble.
+    fn next_try(&mut self, sink: SinkId, (now, wall): (Time, Wall)) -> Option<Wall> {
+        let due = self.dispatch.next_try(sink)?;
+        let wait = i64::try_from(due.since(now).as_millis()).unwrap_or(i64::MAX);
+        let shown = self.next_tries.entry(sink).or_default();
+        if shown.0 != due {
+            *shown = (due, Wall::from_millis(wall.as_millis().saturating_add(wait)));
         }
-        for news in sayings.difference(&self.said) {
-            warn!("{news}");
-        }
-        self.said = sayings;
+        Some(shown.1)
     }
 
     fn leave_undelivered(mut self) {
@@ -334,7 +283,7 @@ impl Delivery {
             let left: Vec<Notice> =
                 self.dispatch.undelivered(sink).into_iter().map(|it| it.notice).collect();
             if let Some(title) = self.title(&left) {
-                let last_error = self.results.get(&sink).and_then(|(_, error)| error.as_ref());
+                let last_error = self.standings.last_error(sink, &self.recipients(sink));
                 let why = last_error.map_or_else(String::new, |reason| format!(" ({reason})"));
                 let name = self.name(sink);
                 warn!(
@@ -371,9 +320,27 @@ impl Delivery {
         self.transports.keys().map(|sink| self.dispatch.pending(*sink)).sum()
     }
 
+    fn route(&self, sink: SinkId) -> Option<&Route<SinkKind>> {
+        self.dispatch.routes().iter().find(|route| route.id == sink)
+    }
+
     fn name(&self, sink: SinkId) -> String {
-        let route = self.dispatch.routes().iter().find(|route| route.id == sink);
-        route.map_or_else(|| "a sink that has gone".to_owned(), |route| route.sink.name.clone())
+        let gone = || "a sink that has gone".to_owned();
+        self.route(sink).map_or_else(gone, |route| route.sink.name.clone())
+    }
+
+    fn recipients(&self, sink: SinkId) -> Vec<String> {
+        self.route(sink).map_or_else(Vec::new, |route| route.sink.kind.recipients())
+    }
+
+    /// The name of a sink, and of those of its recipients who are meant, if
+    /// these are not all.
+    fn whom(&self, sink: SinkId, recipients: &[String]) -> String {
+        let name = self.name(sink);
+        if recipients.is_empty() || recipients.len() >= self.recipients(sink).len() {
+            return name;
+        }
+        format!("{name} ({})", recipients.join(", "))
     }
 
     fn now(&self) -> Time {
@@ -386,20 +353,23 @@ impl Delivery {
     }
 }
 
-/// Sends `message`, within the deadline of every send.
+/// Sends `message`, for at most `deadline`.
 pub(super) async fn send_once(
     transport: &dyn Transport,
     message: &Message,
-) -> Result<(), SendError> {
-    let sending = AssertUnwindSafe(transport.send(message)).catch_unwind();
-    match timeout(SEND_DEADLINE, sending).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(SendError::passing("vai itself broke; please report it")),
+    recipients: &[String],
+    deadline: Duration,
+) -> Answer<SendError> {
+    let sending = AssertUnwindSafe(transport.send(message, recipients)).catch_unwind();
+    let error = match timeout(deadline, sending).await {
+        Ok(Ok(answer)) => return answer,
+        Ok(Err(_)) => SendError::passing("vai itself broke; please report it"),
         Err(_) => {
-            let seconds = SEND_DEADLINE.as_secs();
-            Err(SendError::passing(format!("no answer within {seconds} s")))
+            let within = vai_core::words::duration(deadline);
+            SendError::unanswered(format!("no answer within {within}"))
         }
-    }
+    };
+    Err(error).into()
 }
 
 #[cfg(test)]

@@ -8,8 +8,14 @@ use crate::clock;
 use crate::config::Config;
 use futures_util::future::join_all;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 use std::time::Duration;
+use vai_core::dispatch::{Answer, Destination};
 use vai_core::model::{IncidentId, Notice, Subject};
+
+/// Whoever tries a sink by hand is not kept waiting for as long as a message
+/// would be.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What one sink made of the test message.
 #[derive(Debug)]
@@ -33,7 +39,7 @@ pub async fn try_channel(
     commands: Commands,
 ) -> Result<Option<Vec<Trial>>, StartError> {
     let Some(channel) = config.notifications.plan.channels.get(channel) else { return Ok(None) };
-    let http = sinks::client()?;
+    let http = sinks::client().map_err(StartError)?;
     let notice = notice();
     let trials = channel.iter().map(async |sink| {
         let name = sink.name.clone();
@@ -51,9 +57,21 @@ pub async fn try_channel(
         };
         let message = message::compose(std::slice::from_ref(&notice), Vec::new(), &context);
         let began = clock::instant();
-        let answer = match send_once(&*transport, &message).await {
-            Ok(()) => Ok(clock::instant() - began),
-            Err(error) => Err(message::line(&error.to_string(), &config.redactor)),
+        let recipients = sink.kind.recipients();
+        let answer = send_once(&*transport, &message, &recipients, PATIENCE).await;
+        let errors: BTreeSet<String> = match &answer {
+            Answer::Recipients(each) if each.len() > 1 => {
+                let failed = each.iter().filter_map(|(who, it)| Some((who, it.as_ref().err()?)));
+                failed.map(|(who, error)| format!("{who}: {error}")).collect()
+            }
+            answer => answer.errors().map(ToString::to_string).collect(),
+        };
+        let answer = match errors.is_empty() {
+            true => Ok(clock::instant() - began),
+            false => {
+                let errors = Vec::from_iter(errors).join("; ");
+                Err(message::line(&errors, &config.redactor))
+            }
         };
         Trial { sink: name, answer }
     });

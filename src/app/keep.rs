@@ -70,8 +70,11 @@ impl Turn {
     pub(super) fn told(&mut self, told: Told) {
         match told {
             Told::Reached(told) => self.keeping.store.reached(clock::now(), told),
-            Told::Over { incident, sink } => {
-                self.keeping.store.over(clock::now(), incident, sink);
+            Told::Over { incident, by } => {
+                self.keeping.store.over(clock::now(), incident, by);
+            }
+            Told::Delivered(delivered) => {
+                self.keeping.store.delivered(clock::now(), delivered);
             }
             Told::Everybody(id) => self.step(Event::Told(id)),
         }

@@ -130,7 +130,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 
     let mark = opened.mark.clone();
     let rebooted = opened.rebooted;
-    let (store, mut memory, told) = Store::start(opened)?;
+    let (store, mut memory, notified) = Store::start(opened)?;
     if let Some(words) = last_words {
         memory.set_last_words(words);
     }
@@ -139,7 +139,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         config.redactor.clone(),
         when::zone(),
         commands::commands(&options, &reach.directory),
-        Before { plan: before.map(|before| before.notifications.plan), told },
+        Before { plan: before.map(|before| before.notifications.plan), notified },
     )?;
     let healer = Arc::new(Healer::new(
         Arc::clone(&reach.engine),

@@ -1,7 +1,17 @@
-//! Which notification sinks take nothing.
+//! How the notification sinks stand, and which of them take nothing.
 
 use crate::alert::SinkStatus;
+use crate::show::SinkView;
 use std::collections::BTreeMap;
+
+/// How the sinks stand, as it is shown.
+pub(super) fn views(status: Vec<SinkStatus>) -> Vec<SinkView> {
+    let view = |status| {
+        let SinkStatus { name, held, pending, last_sent, last_error, next_try } = status;
+        SinkView { name, held, pending, last_sent, last_error, next_try }
+    };
+    status.into_iter().map(view).collect()
+}
 
 /// The sinks that took nothing when they were tried last, and why; `before` is
 /// what was known of that. It stays true until a sink was tried again or has

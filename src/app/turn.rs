@@ -11,9 +11,7 @@ use crate::docker::keys_of;
 use crate::heal::Healer;
 use crate::job::Runner;
 use crate::schedule::{Digest, Due, Windows};
-use crate::show::{
-    Answer, ControlRequest, Demand, EngineState, SinkView, Vitals, narrate, narrate_report,
-};
+use crate::show::{Answer, ControlRequest, Demand, EngineState, Vitals, narrate, narrate_report};
 use crate::store::{Shown, Written};
 use futures_util::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -331,7 +329,9 @@ impl Turn {
     /// Hands over which sinks took nothing when they were tried last, where
     /// that changed.
     fn follow_sinks(&mut self) {
-        let failing = sinks::failing(&self.failing_sinks, self.alerter.status());
+        let status = self.alerter.status();
+        self.shown.set_sinks(sinks::views(status.clone()));
+        let failing = sinks::failing(&self.failing_sinks, status);
         let names: BTreeSet<String> =
             failing.keys().chain(self.failing_sinks.keys()).cloned().collect();
         let before = std::mem::replace(&mut self.failing_sinks, failing);
@@ -344,9 +344,8 @@ impl Turn {
     }
 
     fn show_registry(&self) {
-        let sinks = self.alerter.status().into_iter();
-        let sinks = sinks.map(|sink| SinkView { name: sink.name, held: sink.held }).collect();
-        self.shown.set_registry(sinks, self.registry.warnings());
+        self.shown.set_sinks(sinks::views(self.alerter.status()));
+        self.shown.set_warnings(self.registry.warnings());
     }
 
     fn stop_or_exit(&mut self, stop_by: &mut Option<Time>, signal: &str) {

@@ -2,7 +2,7 @@
 
 use super::{StateDir, client, jobs, json, plain_table, print, span};
 use crate::clock;
-use crate::show::{Command, EngineState, Snapshot, utc};
+use crate::show::{Command, EngineState, SinkView, Snapshot, utc};
 use anyhow::{Result, anyhow};
 use comfy_table::Table;
 use std::fmt::{self, Write};
@@ -70,10 +70,7 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
         format!("{} until {}{reason}", it.scope, utc(it.until.wall))
     });
     section(&mut out, "Silenced", silences)?;
-    let sinks = snapshot.sinks.iter().map(|sink| match &sink.held {
-        Some(why) => format!("{}: held, {why}", sink.name),
-        None => sink.name.clone(),
-    });
+    let sinks = snapshot.sinks.iter().map(|it| sink(it, now));
     if snapshot.sinks.is_empty() {
         writeln!(out, "\nMessages are in the log only: no channel is configured.")?;
     } else {
@@ -144,6 +141,27 @@ fn check_row(check: &CheckView, now: Wall) -> [String; 5] {
     [check.name.clone(), check.last.clone(), took, at, check.detail.clone()]
 }
 
+fn sink(sink: &SinkView, now: Wall) -> String {
+    let mut line = sink.name.clone();
+    if let Some(why) = &sink.held {
+        line.push_str(&format!(": held, {why}"));
+        return line;
+    }
+    let next = match sink.next_try {
+        Some(at) if at > now => format!(", next try in {}", span(now, at)),
+        Some(_) => ", next try now".to_owned(),
+        None => String::new(),
+    };
+    match sink.pending {
+        0 => {}
+        pending => line.push_str(&format!(": {pending} waiting{next}")),
+    }
+    if let Some(why) = &sink.last_error {
+        line.push_str(&format!("; last error: {why}"));
+    }
+    line
+}
+
 fn incident(incident: &Incident, now: Wall) -> String {
     let mut line = format!(
         "{}: {} for {}: {}",
@@ -194,7 +212,6 @@ fn engine(state: &EngineState, now: Wall) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::show::SinkView;
     use crate::show::fixture;
     use serde_json::json;
     use vai_core::model::StateLabel;
@@ -227,7 +244,17 @@ mod tests {
         snapshot.sinks.push(SinkView {
             name: "alerts[0] ntfy".to_owned(),
             held: Some("${NTFY_TOKEN} is not set".to_owned()),
+            ..SinkView::default()
         });
+        snapshot.sinks.push(SinkView {
+            name: "alerts[1] email".to_owned(),
+            pending: 2,
+            last_error: Some("bob@example.com: mailbox full".to_owned()),
+            next_try: Some(Wall::from_millis(3_640_000)),
+            ..SinkView::default()
+        });
+        let well = SinkView { name: "alerts[2] webhook".to_owned(), ..SinkView::default() };
+        snapshot.sinks.push(well);
         snapshot.warnings.push("the registry is a single mounted file".to_owned());
         snapshot.crontabs.push("container services: /etc/crontab:3 looks like a healer".to_owned());
         snapshot.jobs.insert("backup".into(), fixture::job("backup"));
@@ -245,6 +272,8 @@ Open incidents:
 
 Messages go to:
   alerts[0] ntfy: held, ${NTFY_TOKEN} is not set
+  alerts[1] email: 2 waiting, next try in 40 s; last error: bob@example.com: mailbox full
+  alerts[2] webhook
 
 Warnings:
   the registry is a single mounted file

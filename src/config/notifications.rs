@@ -2,7 +2,7 @@ use super::template::Template;
 use crate::schedule::Crontab;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use vai_core::dispatch::{self, Plan};
+use vai_core::dispatch::{self, Destination, Plan};
 use vai_core::model::Secret;
 
 /// Who is told, by what, and when.
@@ -121,6 +121,24 @@ pub enum SinkKind {
     Alertmanager(Alertmanager),
     /// An Apprise API server.
     Apprise(Apprise),
+    /// One of the others that speaks HTTP with a server whose certificate the
+    /// public roots do not vouch for.
+    Trusting {
+        /// PEM file of further trusted roots.
+        ca_file: String,
+        /// That sink.
+        sink: Box<SinkKind>,
+    },
+}
+
+impl Destination for SinkKind {
+    fn recipients(&self) -> Vec<String> {
+        match self {
+            Self::Email { to, .. } => to.clone(),
+            Self::Trusting { sink, .. } => sink.recipients(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// A request that the registry words itself.
@@ -257,6 +275,8 @@ pub struct Smtp {
     pub from: String,
     /// PEM file of further trusted roots.
     pub ca_file: Option<String>,
+    /// The name that it is told as ours; that of this machine if there is none.
+    pub helo_name: Option<String>,
 }
 
 /// How an SMTP connection is protected.

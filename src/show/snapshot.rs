@@ -63,12 +63,24 @@ pub enum EngineState {
 }
 
 /// One way to reach people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SinkView {
     /// `alerts[0] ntfy`.
     pub name: String,
     /// Why it cannot be used, if so.
     pub held: Option<String>,
+    /// Incidents with news that has not arrived, or not at all recipients.
+    #[serde(default)]
+    pub pending: usize,
+    /// When a message last arrived.
+    #[serde(default)]
+    pub last_sent: Option<Wall>,
+    /// Why the last try failed; none if it arrived.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// When what has not arrived is sent, or tried again.
+    #[serde(default)]
+    pub next_try: Option<Wall>,
 }
 
 impl Snapshot {

@@ -2,9 +2,9 @@
 
 use super::history::History;
 use super::meta;
-use super::pending::TOLD;
+use super::pending::{DELIVERED, TOLD};
 use rusqlite::Connection;
-use vai_core::dispatch::Reached;
+use vai_core::dispatch::Notified;
 use vai_core::judge::{Memory, Record};
 use vai_core::model::ServiceName;
 
@@ -13,8 +13,8 @@ use vai_core::model::ServiceName;
 pub(super) struct Loaded {
     /// What the core remembers.
     pub(super) memory: Memory,
-    /// Who was told of which incident.
-    pub(super) told: Vec<Reached>,
+    /// Who was told what.
+    pub(super) notified: Notified,
     /// The last results of the checks.
     pub(super) history: History,
     /// The last registry without errors.
@@ -48,10 +48,11 @@ pub(super) fn load(db: &Connection) -> Result<Loaded, LoadError> {
     let mut rows = all.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, key, json): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let taken = if kind == TOLD {
-            serde_json::from_str(&json).map(|told| loaded.told.push(told))
-        } else {
-            serde_json::from_str::<Record>(&json).map(|record| loaded.memory.keep(record))
+        let Notified { reached, delivered } = &mut loaded.notified;
+        let taken = match kind.as_str() {
+            TOLD => serde_json::from_str(&json).map(|told| reached.push(told)),
+            DELIVERED => serde_json::from_str(&json).map(|message| delivered.push(message)),
+            _ => serde_json::from_str::<Record>(&json).map(|record| loaded.memory.keep(record)),
         };
         taken.map_err(|source| LoadError::Json { kind, key, source })?;
     }

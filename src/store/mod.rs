@@ -41,7 +41,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::watch;
-use vai_core::dispatch::Reached;
+use vai_core::dispatch::{Delivered, Notified, Reached, Recipient};
 use vai_core::judge::{Delta, Memory};
 use vai_core::model::{IncidentId, Now, ServiceName, Time};
 use vai_core::words;
@@ -66,8 +66,8 @@ pub enum StoreError {
 pub struct Opened {
     /// What the core remembers.
     pub memory: Memory,
-    /// Which sink was told of which incident.
-    pub told: Vec<Reached>,
+    /// Which sink was told what.
+    pub notified: Notified,
     /// Whether the host was booted since.
     pub rebooted: bool,
     /// What the boots before this one add to the boot clock.
@@ -108,7 +108,7 @@ impl Opened {
         match StateFile::open(dir, boot) {
             Ok((file, loaded)) => Ok(Self {
                 memory: loaded.memory,
-                told: loaded.told,
+                notified: loaded.notified,
                 rebooted: file.continued().rebooted,
                 clock_base: file.continued().base,
                 mark: loaded.mark,
@@ -119,7 +119,7 @@ impl Opened {
             Err(newer @ OpenError::Newer { .. }) => Err(StoreError::Newer(newer.to_string())),
             Err(OpenError::Unusable(why)) => Ok(Self {
                 memory: Memory::default(),
-                told: Vec::new(),
+                notified: Notified::default(),
                 rebooted: false,
                 clock_base: Duration::ZERO,
                 mark: mark::random(),
@@ -136,8 +136,8 @@ impl Store {
     ///
     /// # Errors
     /// There can be no thread.
-    pub fn start(opened: Opened) -> Result<(Self, Memory, Vec<Reached>), StoreError> {
-        let Opened { memory, told, history, file, .. } = opened;
+    pub fn start(opened: Opened) -> Result<(Self, Memory, Notified), StoreError> {
+        let Opened { memory, notified, history, file, .. } = opened;
         let writer = Writer::start(file)?;
         let mut store = Self { writer, history, stored: 0, waits_since: None, hung: false };
         let still_told: BTreeSet<&IncidentId> = memory
@@ -145,11 +145,13 @@ impl Store {
             .chain(memory.messages().values().map(|notice| &notice.incident))
             .map(|incident| &incident.id)
             .collect();
-        let (told, over) = told.into_iter().partition(|it| still_told.contains(&it.incident));
-        for Reached { incident, sink, .. } in over {
-            store.over(clock::now(), incident, sink);
+        let Notified { reached, delivered } = notified;
+        let (reached, over): (Vec<_>, Vec<_>) =
+            reached.into_iter().partition(|it| still_told.contains(&it.incident));
+        for Reached { incident, sink, recipient, .. } in over {
+            store.over(clock::now(), incident, Recipient { sink, recipient });
         }
-        Ok((store, memory, told))
+        Ok((store, memory, Notified { reached, delivered }))
     }
 
     /// Stores one step of the core, after all before it.
@@ -171,8 +173,13 @@ impl Store {
     }
 
     /// Forgets that a sink was told of an incident, for it was told the end.
-    pub fn over(&mut self, now: Now, incident: IncidentId, sink: String) {
-        self.hand_in(now, News::Over { incident, sink });
+    pub fn over(&mut self, now: Now, incident: IncidentId, by: Recipient) {
+        self.hand_in(now, News::Over { incident, by });
+    }
+
+    /// Stores who has a message that others still wait for.
+    pub fn delivered(&mut self, now: Now, delivered: Delivered) {
+        self.hand_in(now, News::Delivered(delivered));
     }
 
     /// Stores the text of a registry without errors, for a start at which

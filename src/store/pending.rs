@@ -5,9 +5,11 @@ use super::keep::{REASON, TAIL};
 use super::rollup::{self, Slot, SlotKey};
 use super::write::Extent;
 use std::collections::{BTreeMap, VecDeque};
-use vai_core::dispatch::Reached;
+use vai_core::dispatch::{Delivered, Reached, Recipient};
 use vai_core::judge::{Change, Delta, RecordKey, Sample};
-use vai_core::model::{Incident, IncidentId, IncidentPhase, Now, Run, Time, Transition, Wall};
+use vai_core::model::{
+    Incident, IncidentId, IncidentPhase, MessageId, Now, Run, Time, Transition, Wall,
+};
 
 /// While nothing can be stored, the oldest of what is more than this is lost.
 const TRANSITIONS: usize = 10_000;
@@ -27,6 +29,8 @@ pub(super) struct RowKey {
 
 /// The kind of the rows that say who was told of an incident.
 pub(super) const TOLD: &str = "told";
+/// The kind of the rows that say who has a message that others wait for.
+pub(super) const DELIVERED: &str = "delivered";
 
 /// One step of the loop that has something to store.
 #[derive(Debug)]
@@ -50,9 +54,11 @@ pub(super) enum News {
     Over {
         /// The incident.
         incident: IncidentId,
-        /// The sink's name.
-        sink: String,
+        /// Who need not be told.
+        by: Recipient,
     },
+    /// A message has reached some of those that it is for.
+    Delivered(Delivered),
     /// The text of a registry without errors.
     Registry(String),
     /// The last results of all checks, at the end.
@@ -109,11 +115,14 @@ impl Pending {
                 }
             }
             News::Reached(told) => {
-                let key = told_key(&told.incident, &told.sink);
+                let key = told_key(&told.incident, &told.sink, &told.recipient);
                 self.rows.insert(key, json(&told));
             }
-            News::Over { incident, sink } => {
-                self.rows.insert(told_key(&incident, &sink), None);
+            News::Over { incident, by: Recipient { sink, recipient } } => {
+                self.rows.insert(told_key(&incident, &sink, &recipient), None);
+            }
+            News::Delivered(delivered) => {
+                self.rows.insert(delivered_key(delivered.message), json(&delivered));
             }
             News::Registry(text) => self.registry = Some(text),
             News::History(history) => self.history = Some(history),
@@ -124,7 +133,12 @@ impl Pending {
     fn change(&mut self, change: Change) {
         match change {
             Change::Keep(record) => _ = self.rows.insert(key_of(&record.key()), json(&*record)),
-            Change::Forget(key) => _ = self.rows.insert(key_of(&key), None),
+            Change::Forget(key) => {
+                self.rows.insert(key_of(&key), None);
+                if let RecordKey::Message(message) = key {
+                    self.rows.insert(delivered_key(message), None);
+                }
+            }
             Change::Transition(mut transition) => {
                 transition.reason.truncate(cut(&transition.reason, REASON).len());
                 self.transitions.push_back(Happened { at: self.wall, transition });
@@ -219,8 +233,16 @@ pub(super) fn json(value: &impl serde::Serialize) -> Option<String> {
     serde_json::to_string(value).ok()
 }
 
-fn told_key(incident: &IncidentId, sink: &str) -> RowKey {
-    RowKey { kind: TOLD, key: format!("{}\n{sink}", incident.0) }
+fn told_key(incident: &IncidentId, sink: &str, recipient: &str) -> RowKey {
+    let key = match recipient {
+        "" => format!("{}\n{sink}", incident.0),
+        recipient => format!("{}\n{sink}\n{recipient}", incident.0),
+    };
+    RowKey { kind: TOLD, key }
+}
+
+fn delivered_key(message: MessageId) -> RowKey {
+    RowKey { kind: DELIVERED, key: message.0.to_string() }
 }
 
 fn key_of(key: &RecordKey) -> RowKey {

@@ -47,11 +47,15 @@ impl Shown {
     }
 
     /// Takes in what the registry in force has to say.
-    pub fn set_registry(&self, sinks: Vec<SinkView>, warnings: Vec<String>) {
-        self.update(|snapshot| {
-            snapshot.sinks = sinks;
-            snapshot.warnings = warnings;
-        });
+    pub fn set_warnings(&self, warnings: Vec<String>) {
+        self.update(|snapshot| snapshot.warnings = warnings);
+    }
+
+    /// Takes in how the notification sinks stand, if that changed.
+    pub fn set_sinks(&self, sinks: Vec<SinkView>) {
+        if self.snapshot().sinks != sinks {
+            self.update(|snapshot| snapshot.sinks = sinks);
+        }
     }
 
     /// Takes in what the crontabs of the containers have to say.

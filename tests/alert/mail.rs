@@ -7,6 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use vai::alert::SinkStatus;
 use vai::config::{SinkKind, Smtp, SmtpTls};
 use vai_core::model::MessageId;
 use vai_core::model::NoticeKind::{Opened, Resolved};
@@ -28,6 +29,8 @@ struct Mail {
     parts: Vec<String>,
     encrypted: bool,
     authenticated: bool,
+    name: String,
+    extended: bool,
 }
 
 impl Catcher {
@@ -70,6 +73,7 @@ impl Catcher {
                 password: None,
                 from: "vai on vps1 <vai@example.com>".to_owned(),
                 ca_file: None,
+                helo_name: None,
             },
         }
     }
@@ -85,15 +89,28 @@ fn changed(sink: SinkKind, change: impl Fn(&mut Smtp)) -> SinkKind {
     }
 }
 
-/// A self-signed certificate for localhost: its path and its key's.
+/// A self-signed certificate for localhost, as a careful operator makes it: its
+/// path and its key's.
 pub(crate) async fn certificate(folder: &Path) -> (String, String) {
+    let san = ["-addext", "subjectAltName=DNS:localhost"];
+    let no_authority = ["-addext", "basicConstraints=critical,CA:FALSE"];
+    made_certificate(folder, &[san, no_authority].concat()).await
+}
+
+/// A self-signed certificate as `openssl req -x509` makes it: an authority, and
+/// without a name that counts.
+pub(crate) async fn usual_certificate(folder: &Path) -> (String, String) {
+    made_certificate(folder, &[]).await
+}
+
+async fn made_certificate(folder: &Path, more: &[&str]) -> (String, String) {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (cert, key) = (path("cert.pem"), path("key.pem"));
     let output = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
         .args(["ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-subj", "/CN=localhost"])
+        .args(more)
         .args(["-keyout", &key, "-out", &cert])
         .output()
         .await
@@ -194,7 +211,7 @@ async fn a_server_without_a_trusted_certificate_gets_no_mail() {
     ])
     .await;
     alerter.deliver(MessageId(1), notice("redis", Opened));
-    let tried = |status: &vai::alert::SinkStatus| status.last_error.is_some();
+    let tried = |status: &SinkStatus| status.last_error.is_some();
     let untrusted = wait_for(&alerter, 0, tried).await;
     let error = untrusted.last_error.unwrap();
     assert!(error.to_lowercase().contains("certificate"), "{error}");
@@ -226,6 +243,132 @@ async fn a_server_that_does_not_answer_the_goodbye_has_the_mail_once() {
     let status = arrived(&alerter, 0).await;
     assert_eq!(status.last_error, None);
     alerter.stop(Duration::from_secs(5)).await;
+}
+
+/// Everything that comes until `alerter` has nothing more to send: to whom, and
+/// with which id.
+async fn all_of(catcher: &mut Catcher, mails: usize) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for _ in 0..mails {
+        let mail = catcher.next().await;
+        all.extend(mail.to.into_iter().map(|to| (to, mail.headers["message-id"].clone())));
+    }
+    all.sort();
+    all
+}
+
+fn people(mails: &[(String, String)]) -> Vec<&str> {
+    mails.iter().map(|(to, _)| to.as_str()).collect()
+}
+
+#[tokio::test]
+async fn who_is_put_off_or_refused_costs_nobody_else_a_copy() {
+    let mut catcher = Catcher::start(&[]).await;
+    let to = ["full@example.com", "ops@example.com", "refused@example.com"];
+    let alerter = alerter(&[catcher.sink(SmtpTls::None, &to)]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
+    assert_eq!(catcher.next().await.to, ["ops@example.com"]);
+    let failing = |status: &SinkStatus| status.last_error.is_some() && status.pending == 1;
+    let status = wait_for(&alerter, 0, failing).await;
+    let error = status.last_error.unwrap();
+    assert!(error.contains("full@example.com: ") && error.contains("452"), "{error}");
+    assert!(error.contains("refused@example.com: rejected: "), "{error}");
+    assert!(status.next_try.is_some() && status.last_sent.is_some());
+    // The next news comes to whoever can be told, and is the next mail there.
+    alerter.deliver(MessageId(2), notice("nginx", Opened));
+    let next = catcher.next().await;
+    assert_eq!(next.to, ["ops@example.com"]);
+    assert!(next.headers["subject"].contains("nginx"), "{:?}", next.headers);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_one_recipient_a_session_tells_all_of_them_once() {
+    for arguments in [&["--single"][..], &["--single", "421"]] {
+        let mut catcher = Catcher::start(arguments).await;
+        let to = ["a@example.com", "b@example.com", "full@example.com", "c@example.com"];
+        let alerter = alerter(&[catcher.sink(SmtpTls::None, &to)]).await;
+        alerter.deliver(MessageId(1), notice("redis", Opened));
+        let mails = all_of(&mut catcher, 3).await;
+        assert_eq!(people(&mails), ["a@example.com", "b@example.com", "c@example.com"]);
+        assert!(mails.iter().all(|(_, id)| *id == mails[0].1), "one message: {mails:?}");
+        let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
+        assert!(status.last_error.unwrap().starts_with("full@example.com: "));
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_put_off_because_of_one_recipient_reaches_the_others() {
+    let mut catcher = Catcher::start(&["--whole"]).await;
+    let to = ["a@example.com", "picky@example.com", "b@example.com"];
+    let alerter = alerter(&[catcher.sink(SmtpTls::None, &to)]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
+    let mails = all_of(&mut catcher, 3).await;
+    assert_eq!(people(&mails), ["a@example.com", "b@example.com", "picky@example.com"]);
+    assert_eq!(arrived(&alerter, 0).await.last_error, None);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_its_time_over_a_mail_gets_it_once_and_others_meanwhile() {
+    let mut catcher = Catcher::start(&["--held"]).await;
+    let alerter = alerter(&[catcher.sink(SmtpTls::None, &["ops@example.com"])]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
+    wait_for(&alerter, 0, |status| status.pending == 1).await;
+    alerter.deliver(MessageId(2), notice("nginx", Opened));
+    // The first mail is not answered before the second is there.
+    let subjects =
+        [catcher.next().await, catcher.next().await].map(|mail| mail.headers["subject"].clone());
+    assert!(subjects.iter().any(|it| it.contains("redis")), "{subjects:?}");
+    assert!(subjects.iter().any(|it| it.contains("nginx")), "{subjects:?}");
+    assert_eq!(arrived(&alerter, 0).await.last_error, None);
+    alerter.deliver(MessageId(3), notice("postgres", Opened));
+    let next = catcher.next().await.headers["subject"].clone();
+    assert!(next.contains("postgres"), "no copy in between: {next}");
+}
+
+#[tokio::test]
+async fn a_server_is_told_our_name_in_the_way_that_it_knows() {
+    let host = rustix::system::uname().nodename().to_str().unwrap().to_owned();
+    for (arguments, helo_name, expected) in [
+        (&[][..], None, host.as_str()),
+        (&[], Some("vps1.example.com"), "vps1.example.com"),
+        (&["--older"], Some("vps1.example.com"), "vps1.example.com"),
+    ] {
+        let mut catcher = Catcher::start(arguments).await;
+        let sink = changed(catcher.sink(SmtpTls::None, &["ops@example.com"]), |smtp| {
+            smtp.helo_name = helo_name.map(str::to_owned);
+        });
+        let alerter = alerter(&[sink]).await;
+        alerter.deliver(MessageId(1), notice("redis", Opened));
+        let mail = catcher.next().await;
+        assert_eq!((mail.name.as_str(), mail.extended), (expected, arguments.is_empty()));
+        assert_eq!(arrived(&alerter, 0).await.last_error, None);
+    }
+}
+
+#[tokio::test]
+async fn the_usual_self_signed_certificate_is_trusted_as_its_own_ca_file_only() {
+    let folder = TempDir::new().unwrap();
+    let (cert, key) = usual_certificate(folder.path()).await;
+    let other = TempDir::new().unwrap();
+    let (other_cert, _) = usual_certificate(other.path()).await;
+    for (tls, more) in [(SmtpTls::StartTls, None), (SmtpTls::Tls, Some("--implicit"))] {
+        let mut arguments = vec!["--cert", &cert, "--key", &key];
+        arguments.extend(more);
+        let mut catcher = Catcher::start(&arguments).await;
+        let trusts = |file: &str| {
+            changed(catcher.sink(tls, &["ops@example.com"]), |smtp| {
+                smtp.ca_file = Some(file.to_owned());
+            })
+        };
+        let wrong = alerter(&[trusts(&other_cert)]).await;
+        wrong.deliver(MessageId(1), notice("nginx", Opened));
+        let status = wait_for(&wrong, 0, |status| status.last_error.is_some()).await;
+        assert!(status.last_error.unwrap().contains("certificate"), "{tls:?}");
+        let right = alerter(&[trusts(&cert)]).await;
+        right.deliver(MessageId(1), notice("redis", Opened));
+        let mail = catcher.next().await;
+        assert!(mail.encrypted && mail.headers["subject"].contains("redis"), "{tls:?}");
+    }
 }
 
 #[tokio::test]

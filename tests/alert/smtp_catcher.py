@@ -1,9 +1,12 @@
 """A real SMTP server (aiosmtpd) for the tests of the mail sink.
 
 Prints its port on the first line, then one JSON object for each mail that it
-accepts. Mail to refused@… is refused with 550; with --busy the first mail is
-put off with 451, with --clinging nobody is let go. Ends when its standard input
-is closed.
+accepts. Mail to refused@… is refused with 550 and to full@… with 452;
+with --busy the first mail is put off with 451,
+with --clinging nobody is let go. With --single a session takes one recipient, and
+with --single 421 ends at a second one; with --whole a mail to picky@… and others
+is refused with 451. With --held the first mail is answered once there is a second
+one. Ends when its standard input is closed.
 """
 
 import argparse
@@ -18,13 +21,23 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Handler:
-    def __init__(self, busy, clinging):
-        self.busy = busy
-        self.clinging = clinging
+    def __init__(self, arguments):
+        self.busy = arguments.busy
+        self.clinging = arguments.clinging
+        self.single = arguments.single
+        self.whole = arguments.whole
+        self.held = asyncio.Event() if arguments.held else None
+        self.mails = 0
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused@"):
             return "550 5.1.1 no such user"
+        if address.startswith("full@"):
+            return "452 4.2.2 mailbox full"
+        if self.single and envelope.rcpt_tos:
+            if self.single == "421":
+                asyncio.get_running_loop().call_later(0.05, server.transport.close)
+            return f"{self.single} 4.5.3 one recipient a session"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -32,6 +45,14 @@ class Handler:
         if self.busy:
             self.busy = False
             return "451 4.3.0 come back later"
+        if self.whole and len(envelope.rcpt_tos) > 1:
+            if any(to.startswith("picky@") for to in envelope.rcpt_tos):
+                return "451 4.7.1 greylisted"
+        self.mails += 1
+        if self.held and self.mails == 1:
+            await self.held.wait()
+        elif self.held:
+            self.held.set()
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         print(
             json.dumps(
@@ -43,6 +64,8 @@ class Handler:
                     "parts": [part.get_content_type() for part in mail.iter_parts()],
                     "encrypted": server.transport.get_extra_info("ssl_object") is not None,
                     "authenticated": bool(session.authenticated),
+                    "name": session.host_name,
+                    "extended": session.extended_smtp,
                 }
             ),
             flush=True,
@@ -55,6 +78,13 @@ class Handler:
         return "221 2.0.0 bye"
 
 
+class Older(SMTP):
+    """One that knows no EHLO."""
+
+    async def smtp_EHLO(self, hostname):
+        await self.push("502 5.5.2 no such command")
+
+
 def authenticate(server, session, envelope, mechanism, data):
     good = (data.login, data.password) == (b"vai", b"hunter22")
     return AuthResult(success=good, handled=False)
@@ -65,10 +95,11 @@ async def serve(arguments):
     if arguments.cert:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(arguments.cert, arguments.key)
-    handler = Handler(arguments.busy, arguments.clinging)
+    handler = Handler(arguments)
+    kind = Older if arguments.older else SMTP
 
     def protocol():
-        return SMTP(
+        return kind(
             handler,
             hostname="localhost",
             tls_context=None if arguments.implicit else context,
@@ -93,5 +124,9 @@ parser.add_argument("--key")
 parser.add_argument("--implicit", action="store_true", help="TLS from the first byte")
 parser.add_argument("--auth", action="store_true", help="ask for vai's password")
 parser.add_argument("--busy", action="store_true")
+parser.add_argument("--single", nargs="?", const="452")
+parser.add_argument("--whole", action="store_true")
+parser.add_argument("--held", action="store_true")
+parser.add_argument("--older", action="store_true", help="know no EHLO")
 parser.add_argument("--clinging", action="store_true", help="never answer QUIT")
 asyncio.run(serve(parser.parse_args()))

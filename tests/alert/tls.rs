@@ -1,7 +1,7 @@
 //! What is encrypted by somebody that nobody vouches for.
 
 use crate::common::{alerter, notice, wait_for};
-use crate::mail::certificate;
+use crate::mail::{certificate, usual_certificate};
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use vai::config::SinkKind;
 use vai_core::model::MessageId;
@@ -19,6 +20,32 @@ use vai_core::model::Secret;
 async fn an_untrusted_certificate_gets_nothing_and_may_be_renewed() {
     let folder = TempDir::new().unwrap();
     let (cert, key) = certificate(folder.path()).await;
+    let (port, handshake) = one_handshake(cert, key).await;
+    let url = format!("https://localhost:{port}/hooks/hunter22");
+    let alerter = alerter(&[SinkKind::Discord { url: Secret::from(url.as_str()) }]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
+    let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
+    let error = status.last_error.unwrap();
+    assert!(error.contains("certificate"), "{error}");
+    assert!(!error.contains("hunter22"), "{error}");
+    assert_eq!((status.pending, status.last_sent), (1, None));
+    assert!(handshake.await.unwrap().is_err(), "nothing was sent over it");
+}
+
+#[tokio::test]
+async fn the_usual_self_signed_certificate_is_trusted_by_a_sink_that_has_it_as_its_ca_file() {
+    let folder = TempDir::new().unwrap();
+    let (cert, key) = usual_certificate(folder.path()).await;
+    let (port, handshake) = one_handshake(cert.clone(), key).await;
+    let url = format!("https://localhost:{port}/hook");
+    let sink = Box::new(SinkKind::Discord { url: Secret::from(url.as_str()) });
+    let alerter = alerter(&[SinkKind::Trusting { ca_file: cert, sink }]).await;
+    alerter.deliver(MessageId(1), notice("redis", Opened));
+    assert!(handshake.await.unwrap().is_ok());
+}
+
+/// A server that shows this certificate to whoever comes first.
+async fn one_handshake(cert: String, key: String) -> (u16, JoinHandle<std::io::Result<()>>) {
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -34,13 +61,5 @@ async fn an_untrusted_certificate_gets_nothing_and_may_be_renewed() {
         let connection = listener.accept().await.unwrap().0;
         TlsAcceptor::from(Arc::new(config)).accept(connection).await.map(drop)
     });
-    let url = format!("https://localhost:{port}/hooks/hunter22");
-    let alerter = alerter(&[SinkKind::Discord { url: Secret::from(url.as_str()) }]).await;
-    alerter.deliver(MessageId(1), notice("redis", Opened));
-    let status = wait_for(&alerter, 0, |status| status.last_error.is_some()).await;
-    let error = status.last_error.unwrap();
-    assert!(error.contains("certificate"), "{error}");
-    assert!(!error.contains("hunter22"), "{error}");
-    assert_eq!((status.pending, status.last_sent), (1, None));
-    assert!(handshake.await.unwrap().is_err(), "nothing was sent over it");
+    (port, handshake)
 }

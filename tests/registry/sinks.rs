@@ -131,6 +131,15 @@ fn pushover_insists_only_where_it_is_asked_to() {
 }
 
 #[test]
+fn a_sink_over_http_may_have_a_ca_file() {
+    let sink = Box::new(SinkKind::Discord { url: url() });
+    assert_eq!(
+        kind(r#""type": "discord", "url": "${PAGER_URL}", "ca_file": "/etc/ca.pem""#),
+        SinkKind::Trusting { ca_file: "/etc/ca.pem".to_owned(), sink }
+    );
+}
+
+#[test]
 fn servers_of_ones_own_lose_their_last_slash() {
     assert_eq!(
         kind(r#""type": "gotify", "server": "https://g.example.com/", "token": "${NTFY_TOKEN}""#),

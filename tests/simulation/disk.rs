@@ -2,16 +2,18 @@
 //! keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use vai_core::dispatch::{Reached, Told};
-use vai_core::judge::{Change, Delta, Memory, Record};
-use vai_core::model::{IncidentId, Run};
+use vai_core::dispatch::{Delivered, Notified, Reached, Recipient, Told};
+use vai_core::judge::{Change, Delta, Memory, Record, RecordKey};
+use vai_core::model::{IncidentId, MessageId, Run};
 
 /// What is stored, and what waits while nothing can be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     saved: Memory,
     /// Which sink was told of which incident.
-    told: BTreeMap<(IncidentId, String), Reached>,
+    told: BTreeMap<(IncidentId, Recipient), Reached>,
+    /// Who has a message that others wait for.
+    delivered: BTreeMap<MessageId, Delivered>,
     unsaved: Vec<Unsaved>,
     /// Outcomes of runs that nobody has taken in yet.
     kept: Vec<Run>,
@@ -60,12 +62,22 @@ impl Disk {
         for next in std::mem::take(&mut self.unsaved) {
             match next {
                 Unsaved::Change(Change::Run(run)) => self.kept.push(*run),
-                Unsaved::Change(change) => self.saved.apply(&change),
-                Unsaved::Told(Told::Reached(told)) => {
-                    self.told.insert((told.incident.clone(), told.sink.clone()), told);
+                Unsaved::Change(change) => {
+                    if let Change::Forget(RecordKey::Message(message)) = &change {
+                        self.delivered.remove(message);
+                    }
+                    self.saved.apply(&change);
                 }
-                Unsaved::Told(Told::Over { incident, sink }) => {
-                    self.told.remove(&(incident, sink));
+                Unsaved::Told(Told::Reached(told)) => {
+                    let Reached { sink, recipient, .. } = told.clone();
+                    let by = Recipient { sink, recipient };
+                    self.told.insert((told.incident.clone(), by), told);
+                }
+                Unsaved::Told(Told::Over { incident, by }) => {
+                    self.told.remove(&(incident, by));
+                }
+                Unsaved::Told(Told::Delivered(delivered)) => {
+                    self.delivered.insert(delivered.message, delivered);
                 }
                 Unsaved::Told(Told::Everybody(_)) => {}
             }
@@ -73,12 +85,15 @@ impl Disk {
     }
 
     /// Who was told of incidents that there are still; the rest is forgotten.
-    pub(crate) fn still_told(&mut self, memory: &Memory) -> Vec<Reached> {
+    pub(crate) fn still_told(&mut self, memory: &Memory) -> Notified {
         let messages = memory.messages().values().map(|notice| &notice.incident);
         let known: BTreeSet<&IncidentId> =
             memory.incidents().chain(messages).map(|incident| &incident.id).collect();
         self.told.retain(|(incident, _), _| known.contains(incident));
-        self.told.values().cloned().collect()
+        Notified {
+            reached: self.told.values().cloned().collect(),
+            delivered: self.delivered.values().cloned().collect(),
+        }
     }
 
     /// The crash of the one who writes: whether anything was lost with it.

@@ -7,7 +7,7 @@ use crate::rng::Rng;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use vai_core::dispatch::{self, Sink};
+use vai_core::dispatch::{self, Destination, Sink};
 use vai_core::model::{Notify, Place, Service, Severity, SilenceScope};
 
 /// The sinks of a registry.
@@ -20,8 +20,30 @@ pub(crate) type Inbox = usize;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) inbox: Inbox,
+    /// Who else it reaches, each by themselves.
+    pub(crate) others: Vec<Inbox>,
     /// Its password is not the right one.
     pub(crate) wrong: bool,
+}
+
+impl Address {
+    /// Everybody that it reaches.
+    pub(crate) fn inboxes(&self) -> impl Iterator<Item = Inbox> {
+        [self.inbox].into_iter().chain(self.others.iter().copied())
+    }
+
+    pub(crate) fn reaches(&self, inbox: Inbox) -> bool {
+        self.inboxes().any(|it| it == inbox)
+    }
+}
+
+impl Destination for Address {
+    fn recipients(&self) -> Vec<String> {
+        match self.others.is_empty() {
+            true => Vec::new(),
+            false => self.inboxes().map(|inbox| inbox.to_string()).collect(),
+        }
+    }
 }
 
 /// How a sink fails.
@@ -35,6 +57,11 @@ pub(crate) enum Failing {
     Busy(Ms),
     /// It takes every other message, by chance.
     Flaps,
+    /// It takes some incidents of a message, by chance, puts others off and
+    /// rejects the rest.
+    Picks,
+    /// It may have taken what it does not answer.
+    Doubtful,
 }
 
 /// What an operator does to the sinks of the registry.
@@ -62,7 +89,7 @@ pub(crate) fn plain_sinks() -> Sinks {
 fn sink(inbox: Inbox) -> Sink<Address> {
     Sink {
         name: name(inbox),
-        kind: Address { inbox, wrong: false },
+        kind: Address { inbox, others: Vec::new(), wrong: false },
         min_severity: Severity::Info,
         send_resolved: true,
         held: None,
@@ -97,6 +124,7 @@ pub(crate) fn edited(original: &Sinks, edits: &BTreeSet<Edit>) -> Sinks {
 pub(crate) fn told(mut plan: Plan) -> Plan {
     let mut rng = Rng::new(plan.seed ^ 0x7e11_0ff5);
     plan.sinks = random(&mut rng);
+    reach_several(&mut Rng::new(plan.seed ^ 0x5e7e_8a15), &mut plan.sinks);
     let channels: Vec<String> = plan.sinks.channels.keys().cloned().collect();
     for service in &mut plan.services {
         Arc::make_mut(&mut service.service).notify = match rng.range(0, 19) {
@@ -128,7 +156,8 @@ pub(crate) fn told(mut plan: Plan) -> Plan {
 
 /// Everybody who can be reached.
 pub(crate) fn inboxes(sinks: &Sinks) -> Vec<Inbox> {
-    let all: BTreeSet<Inbox> = sinks.channels.values().flatten().map(|it| it.kind.inbox).collect();
+    let sinks = sinks.channels.values().flatten();
+    let all: BTreeSet<Inbox> = sinks.flat_map(|sink| sink.kind.inboxes()).collect();
     all.into_iter().collect()
 }
 
@@ -153,6 +182,17 @@ fn random(rng: &mut Rng) -> Sinks {
         sinks.channels.entry("team".to_owned()).or_default().push(sink(0));
     }
     edited(&sinks, &BTreeSet::new())
+}
+
+/// Some sinks reach several people one by one.
+fn reach_several(rng: &mut Rng, sinks: &mut Sinks) {
+    let mut next = 10;
+    for sink in sinks.channels.values_mut().flatten() {
+        if sink.kind.inbox != 0 && rng.chance(40) {
+            sink.kind.others = (next..next + rng.range(1, 2) as usize).collect();
+            next += sink.kind.others.len();
+        }
+    }
 }
 
 /// A dozen services that have nothing in common fail together, twice.
@@ -192,6 +232,8 @@ fn what(rng: &mut Rng, inboxes: &[Inbox], services: &[ServicePlan]) -> What {
                 Failing::Rejects,
                 busy,
                 Failing::Flaps,
+                Failing::Picks,
+                Failing::Doubtful,
             ]);
             What::SinkFails { inbox, how, lasts }
         }

@@ -504,7 +504,7 @@ impl World {
         for change in &delta.changes {
             memory.apply(change);
         }
-        self.oracle.sinks_are(&self.post.sinks, Some(&told));
+        self.oracle.sinks_are(&self.post.sinks, Some(&told.reached));
         let left = memory.messages().iter().map(|(&id, notice)| (id, notice.clone()));
         self.post_starts(told, left.collect())?;
         self.heart_starts();

@@ -1,5 +1,5 @@
 use super::incident::{Step, description, outgrown, rfc3339, summary};
-use super::{SendError, Transport, http};
+use super::{SendError, WholeTransport, http};
 use crate::alert::message::Message;
 use crate::clock;
 use crate::config::{Alertmanager as Config, Auth};
@@ -37,7 +37,7 @@ impl Alertmanager {
 }
 
 #[async_trait]
-impl Transport for Alertmanager {
+impl WholeTransport for Alertmanager {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let now = clock::wall();
         let labels = &self.config.labels;

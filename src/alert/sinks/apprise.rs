@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http};
+use super::{SendError, WholeTransport, http};
 use crate::alert::message::{Message, Tone};
 use crate::config::{Apprise as Config, AppriseTargets};
 use async_trait::async_trait;
@@ -23,7 +23,7 @@ impl Apprise {
 }
 
 #[async_trait]
-impl Transport for Apprise {
+impl WholeTransport for Apprise {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let Config { server, to, tag } = &self.config;
         let mut body = json!({

@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::Message;
 use async_trait::async_trait;
 use reqwest::Client;
@@ -43,7 +43,7 @@ fn confirmed(url: &Secret) -> Secret {
 }
 
 #[async_trait]
-impl Transport for Discord {
+impl WholeTransport for Discord {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let tone = message.tone();
         let title = format!("{} {}", tone.emoji(), message.title);

@@ -1,34 +1,25 @@
+mod introduction;
+mod session;
+
 use super::{SendError, Transport};
-use crate::address;
 use crate::alert::message::Message;
-use crate::config::{Smtp, SmtpTls};
+use crate::config::Smtp;
 use async_trait::async_trait;
-use lettre::address::Envelope;
+use lettre::address::{Address, AddressError};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder, MultiPart};
-use lettre::transport::smtp::Error as SmtpError;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
-};
-use lettre::transport::smtp::extension::ClientId;
-use std::io;
-use std::net::SocketAddr;
-use std::time::Duration;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tracing::warn;
-
-/// Until the connection stands; the whole send has its own deadline.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For the goodbye, once the server has the mail.
-const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
+use session::{Failure, Session};
+use std::collections::{BTreeMap, VecDeque};
+use vai_core::dispatch::Answer;
 
 /// Mail by SMTP.
 pub(super) struct Email {
     to: Vec<String>,
     smtp: Smtp,
 }
+
+/// What became of the mail, by the address as the registry has it.
+type Results = BTreeMap<String, Result<(), SendError>>;
 
 impl Email {
     /// Mail to all of `to`, handed to the server `smtp`.
@@ -39,16 +30,10 @@ impl Email {
 
 #[async_trait]
 impl Transport for Email {
-    async fn send(&self, message: &Message) -> Result<(), SendError> {
-        let mail = self.mail(message)?;
-        let bytes = mail.formatted();
-        let envelope = mail.envelope();
-        match self.hand_over(envelope, &bytes).await {
-            // One bad address must not keep the others from being told.
-            Err(together @ SendError::Rejected(_)) if self.to.len() > 1 => {
-                self.one_by_one(envelope, &bytes, together).await
-            }
-            result => result,
+    async fn send(&self, message: &Message, recipients: &[String]) -> Answer<SendError> {
+        match self.mail(message) {
+            Ok(mail) => Answer::Recipients(self.hand_over(&mail.formatted(), recipients).await),
+            Err(error) => Err(error).into(),
         }
     }
 }
@@ -67,8 +52,8 @@ impl Email {
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
                 "auto-generated".to_owned(),
             ));
-        for to in &self.to {
-            mail = mail.to(mailbox(to)?);
+        for to in self.to.iter().filter_map(|to| mailbox(to).ok()) {
+            mail = mail.to(to);
         }
         let follows: Vec<String> = message.follows.iter().map(|key| id(key)).collect();
         // The last one is what a mail program shows if it can (RFC 2046, 5.1.4).
@@ -78,78 +63,87 @@ impl Email {
             .map_err(|error| SendError::Rejected(format!("cannot be written as mail: {error}")))
     }
 
-    /// Hands the mail over for each recipient alone: well if at least one is
-    /// accepted, else what was wrong with all of them together.
-    async fn one_by_one(
-        &self,
-        envelope: &Envelope,
-        bytes: &[u8],
-        together: SendError,
-    ) -> Result<(), SendError> {
-        let mut accepted = false;
-        for to in envelope.to() {
-            let alone = Envelope::new(envelope.from().cloned(), vec![to.clone()])
-                .map_err(|error| SendError::Rejected(error.to_string()))?;
-            match self.hand_over(&alone, bytes).await {
-                Ok(()) => accepted = true,
-                Err(SendError::Rejected(why)) => warn!("mail to {to} is refused: {why}"),
-                Err(passing @ SendError::Passing { .. }) => return Err(passing),
+    /// Hands the mail over for all of `recipients` together. Whoever may have
+    /// been refused because of the others comes again without them: some
+    /// servers take one recipient a session, and some refuse a whole mail for
+    /// one of its recipients.
+    async fn hand_over(&self, bytes: &[u8], recipients: &[String]) -> Results {
+        let mut results = Results::new();
+        let mut addresses = Vec::new();
+        for to in self.to.iter().filter(|to| recipients.contains(to)) {
+            match mailbox(to) {
+                Ok(mailbox) => addresses.push((to.as_str(), mailbox.email)),
+                Err(error) => _ = results.insert(to.clone(), Err(error)),
             }
         }
-        if accepted { Ok(()) } else { Err(together) }
-    }
-
-    async fn hand_over(&self, envelope: &Envelope, bytes: &[u8]) -> Result<(), SendError> {
-        let mut connection = self.connect().await?;
-        let Smtp { username, password, .. } = &self.smtp;
-        if let (Some(username), Some(password)) = (username, password) {
-            let credentials = Credentials::new(username.clone(), password.expose().to_owned());
-            connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(|it| failure(&it))?;
-        }
-        connection.send(envelope, bytes).await.map_err(|error| failure(&error))?;
-        // A server that is slow to part must not be sent the mail again.
-        _ = timeout(QUIT_TIMEOUT, connection.quit()).await;
-        Ok(())
-    }
-
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let Smtp { host, port, tls, .. } = &self.smtp;
-        let server = addresses(host, *port).await?;
-        let hello = ClientId::default();
-        let connection = match tls {
-            SmtpTls::None => {
-                let stream = Box::new(connected(&server).await?);
-                AsyncSmtpConnection::connect_with_transport(stream, &hello).await
-            }
-            SmtpTls::StartTls => {
-                let tls = self.tls().await?;
-                let stream = Box::new(connected(&server).await?);
-                match AsyncSmtpConnection::connect_with_transport(stream, &hello).await {
-                    Ok(mut plain) => plain.starttls(tls, &hello).await.map(|()| plain),
-                    refused => refused,
+        let mut groups = VecDeque::from([addresses]);
+        while let Some(group) = groups.pop_front() {
+            if let Err(error) = self.transact(bytes, &group, &mut results, &mut groups).await {
+                let left = groups.drain(..).flatten().chain(group);
+                for (to, _) in left.filter(|(to, _)| !results.contains_key(*to)).collect::<Vec<_>>()
+                {
+                    results.insert(to.to_owned(), Err(error.clone()));
                 }
             }
-            SmtpTls::Tls => {
-                let (limit, tls) = (Some(CONNECT_TIMEOUT), Some(self.tls().await?));
-                AsyncSmtpConnection::connect_tokio1(&server[..], limit, &hello, tls, None).await
-            }
-        };
-        connection.map_err(|error| failure(&error))
+        }
+        results
     }
 
-    async fn tls(&self) -> Result<TlsParameters, SendError> {
-        let mut tls = TlsParameters::builder(self.smtp.host.clone())
-            .certificate_store(CertificateStore::WebpkiRoots);
-        if let Some(path) = &self.smtp.ca_file {
-            // Read for each mail, so that a renewed file counts without a reload.
-            let pem = tokio::fs::read(path).await.map_err(|error| {
-                SendError::passing(format!("ca_file {path} cannot be read: {error}"))
-            })?;
-            let roots = Certificate::from_pem(&pem)
-                .map_err(|error| SendError::passing(format!("ca_file {path}: {error}")))?;
-            tls = tls.add_root_certificate(roots);
+    /// One session with one mail in it, for all of `group`. What became of
+    /// each is added to `results`, or it is added to `again`.
+    ///
+    /// # Errors
+    /// The server cannot be spoken with, for whomever.
+    async fn transact<'a>(
+        &self,
+        bytes: &[u8],
+        group: &[(&'a str, Address)],
+        results: &mut Results,
+        again: &mut VecDeque<Vec<(&'a str, Address)>>,
+    ) -> Result<(), SendError> {
+        if group.is_empty() {
+            return Ok(());
         }
-        tls.build().map_err(|error| failure(&error))
+        let mut session = Session::open(&self.smtp).await?;
+        let from = mailbox(&self.smtp.from)?.email;
+        session.begin(&from, group.iter().map(|(_, address)| address)).await?;
+        let (mut accepted, mut left) = (Vec::new(), Vec::new());
+        for (to, address) in group {
+            match session.recipient(address).await {
+                Ok(()) => accepted.push((*to, address.clone())),
+                // It may have minded one recipient too many.
+                Err(Failure::Lost(_)) if !accepted.is_empty() => {
+                    let is_left = |to: &str| {
+                        !results.contains_key(to) && accepted.iter().all(|(it, _)| *it != to)
+                    };
+                    let left = group.iter().filter(|(to, _)| is_left(to)).cloned().collect();
+                    again.extend([accepted, left]);
+                    return Ok(());
+                }
+                Err(Failure::Lost(error)) => return Err(error),
+                Err(Failure::Refused(error)) if accepted.is_empty() => {
+                    results.insert((*to).to_owned(), Err(error));
+                }
+                Err(Failure::Refused(_)) => left.push((*to, address.clone())),
+            }
+        }
+        if !accepted.is_empty() {
+            match session.content(bytes).await {
+                Err(Failure::Refused(_)) if accepted.len() > 1 => {
+                    again.extend(accepted.into_iter().map(|one| vec![one]));
+                }
+                result => {
+                    let result = result.map_err(Failure::into_error);
+                    let each = accepted.iter().map(|(to, _)| ((*to).to_owned(), result.clone()));
+                    results.extend(each);
+                }
+            }
+        }
+        if !left.is_empty() {
+            again.push_back(left);
+        }
+        session.close().await;
+        Ok(())
     }
 }
 
@@ -162,49 +156,8 @@ fn threaded(mail: MessageBuilder, follows: &[String]) -> MessageBuilder {
     }
 }
 
-/// Where a mail server may be connected to.
-async fn addresses(host: &str, port: u16) -> Result<Vec<SocketAddr>, SendError> {
-    let resolved = timeout(CONNECT_TIMEOUT, address::resolve(host, port)).await;
-    let resolved = resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    resolved.map_err(|error| SendError::passing(format!("Connection error: {error}")))
-}
-
-/// A connection that sends the end of a mail without waiting until its beginning
-/// has been acknowledged, which takes some systems 40 ms (Nagle's algorithm and
-/// delayed acknowledgements).
-async fn connected(server: &[SocketAddr]) -> Result<TcpStream, SendError> {
-    let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(server)).await;
-    let stream = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    let prompt = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
-    prompt.map_err(|error| SendError::passing(format!("Connection error: {error}")))
-}
-
 fn mailbox(address: &str) -> Result<Mailbox, SendError> {
-    address
-        .parse()
-        .map_err(|error| SendError::Rejected(format!("{address} is no mail address: {error}")))
-}
-
-/// A 5xx reply is final; everything else may pass: a 4xx reply, a server that
-/// cannot be reached, a certificate that will be renewed.
-fn failure(error: &SmtpError) -> SendError {
-    if error.is_permanent() {
-        SendError::Rejected(error.to_string())
-    } else {
-        SendError::passing(error.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_link_local_server_is_not_connected_to() {
-        // Only the resolver reads the second as 169.254.169.254, as it reads a name.
-        for host in ["169.254.169.254", "2852039166"] {
-            let error = addresses(host, 25).await.unwrap_err().to_string();
-            assert!(error.ends_with("which is never contacted"), "{error}");
-        }
-    }
+    address.parse().map_err(|error: AddressError| {
+        SendError::Rejected(format!("{address} is no mail address: {error}"))
+    })
 }

@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http};
+use super::{SendError, WholeTransport, http};
 use crate::alert::message::Message;
 use async_trait::async_trait;
 use reqwest::Client;
@@ -20,7 +20,7 @@ impl Gotify {
 }
 
 #[async_trait]
-impl Transport for Gotify {
+impl WholeTransport for Gotify {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let body = json!({
             "title": message.title,

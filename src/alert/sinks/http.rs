@@ -1,12 +1,13 @@
 //! What the sinks that speak HTTP share.
 
 use super::SendError;
-use crate::{address, clock};
+use crate::{address, clock, tls};
 use jiff::fmt::rfc2822;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use rustls::ClientConfig;
 use serde_json::Value;
 use std::error::Error;
 use std::time::Duration;
@@ -14,30 +15,34 @@ use vai_core::model::{Secret, Wall};
 
 /// Until the TCP and TLS handshakes are done.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Until the answer is there. Some services take their time before they accept,
+/// and who gives up on them earlier sends everything several times.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// So much of an answer's body is read, in bytes.
 const READ: usize = 64 * 1024;
 /// So much of it is quoted, in bytes.
 const QUOTED: usize = 300;
 
-/// The client that all sinks share: straight to the server, trusting the
-/// public roots that are compiled in, for the image holds none.
+/// The client that all sinks share whose server's certificate the public roots
+/// vouch for.
 ///
 /// # Errors
 /// The TLS library refuses its own roots or provider.
-pub(in crate::alert) fn client() -> reqwest::Result<Client> {
-    // An error says that a provider is installed already, which is as good.
-    _ = rustls::crypto::ring::default_provider().install_default();
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .map(|root| Certificate::from_der(root))
-        .collect::<reqwest::Result<Vec<_>>>()?;
+pub(in crate::alert) fn client() -> Result<Client, String> {
+    let tls = tls::public().map_err(|error| error.to_string())?;
+    client_with(tls).map_err(|error| error.to_string())
+}
+
+/// A client straight to the server, which has to show a certificate that `tls`
+/// trusts.
+pub(super) fn client_with(tls: ClientConfig) -> reqwest::Result<Client> {
     Client::builder()
         .user_agent(concat!("vai/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .redirect(Policy::none())
         .dns_resolver(Guarded)
         .connect_timeout(CONNECT_TIMEOUT)
-        .tls_certs_only(roots)
+        .tls_backend_preconfigured(tls)
         .build()
 }
 
@@ -94,7 +99,7 @@ pub(super) async fn accepted(
     request: RequestBuilder,
     manners: &Manners,
 ) -> Result<Response, SendError> {
-    let (http, request) = request.build_split();
+    let (http, request) = request.timeout(ANSWER_TIMEOUT).build_split();
     let request = request.map_err(unsent)?;
     if let Some(refusal) = forbidden(request.url()) {
         return Err(refusal);
@@ -131,28 +136,35 @@ pub(super) async fn json(response: Response) -> Result<Value, SendError> {
 /// The number at `pointer` of `json`, as a time in units of `unit`.
 pub(super) fn duration_at(json: &Value, pointer: &str, unit: Duration) -> Option<Duration> {
     let count = json.pointer(pointer)?.as_f64()?;
-    Duration::try_from_secs_f64(count * unit.as_secs_f64()).ok()
+    let seconds = count * unit.as_secs_f64();
+    // What is too long for a `Duration` is a wait as well.
+    let wait = Duration::try_from_secs_f64(seconds);
+    wait.ok().or((seconds > 0.0).then_some(Duration::MAX))
 }
 
 /// A request that got no answer, in words without its URL, which may hold a
 /// token: what is at the bottom of it, and not all that was built on that.
 fn unsent(error: reqwest::Error) -> SendError {
     let (unusable, unreached) = (error.is_builder(), error.is_connect());
+    if error.is_timeout() && !unreached {
+        let seconds = ANSWER_TIMEOUT.as_secs();
+        return SendError::unanswered(format!("no answer within {seconds} s"));
+    }
     let error = error.without_url();
     let mut cause: &dyn Error = &error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
     let reason = if unreached { format!("cannot connect: {cause}") } else { cause.to_string() };
-    if unusable { SendError::Rejected(reason) } else { SendError::passing(reason) }
+    if unusable { SendError::Rejected(reason) } else { SendError::unanswered(reason) }
 }
 
 /// How long `Retry-After` asks to wait, in seconds or as a date (RFC 9110,
 /// section 10.2.3).
 fn retry_after(headers: &HeaderMap, now: Wall) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.parse().map_or(Duration::MAX, Duration::from_secs));
     }
     let date = rfc2822::parse(value).ok()?.timestamp().as_millisecond();
     u64::try_from(date.saturating_sub(now.as_millis())).ok().map(Duration::from_millis)
@@ -193,6 +205,8 @@ mod tests {
         assert_eq!(asked("Wed, 21 Oct 2015 07:28:00 GMT"), minute);
         assert_eq!(asked("Wed, 21 Oct 2015 07:00:00 GMT"), None);
         assert_eq!(asked("soon"), None);
+        assert_eq!(asked("18446744073709551615"), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(asked("99999999999999999999"), Some(Duration::MAX));
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 
@@ -218,7 +232,7 @@ mod tests {
             .unwrap();
         let url = format!("http://127.0.0.1:{port}/hooks/s3cret-token");
         let error = send(client().unwrap().post(url)).await.unwrap_err();
-        assert!(matches!(error, SendError::Passing { .. }), "{error:?}");
+        assert!(matches!(error, SendError::Unanswered { .. }), "{error:?}");
         assert!(error.to_string().contains("refused"), "{error}");
         assert!(!error.to_string().contains("s3cret"), "{error}");
 

@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::Message;
 use async_trait::async_trait;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -39,7 +39,7 @@ impl Matrix {
 }
 
 #[async_trait]
-impl Transport for Matrix {
+impl WholeTransport for Matrix {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let title = format!("{} {}", message.tone().emoji(), message.title);
         let (title, body) = (text::line(&title, LONGEST_TITLE), message.body.trim_end());

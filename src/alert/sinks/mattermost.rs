@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::Message;
 use async_trait::async_trait;
 use reqwest::Client;
@@ -24,7 +24,7 @@ impl Mattermost {
 }
 
 #[async_trait]
-impl Transport for Mattermost {
+impl WholeTransport for Mattermost {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let tone = message.tone();
         let title = text::escaped_line(&message.title, LONGEST_TITLE, text::markdown);

@@ -24,6 +24,7 @@ mod templated;
 mod tests;
 mod text;
 mod tone;
+mod trusting;
 mod webhook;
 
 pub(super) use http::{client, ping};
@@ -33,17 +34,42 @@ use crate::config::SinkKind;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
+use vai_core::dispatch::{Answer, Refusal};
 use vai_core::model::EvidenceDetail;
 
 /// One way to reach people.
 #[async_trait]
 pub(super) trait Transport: Send + Sync {
-    /// Sends `message`, once. The caller sets the deadline.
+    /// Sends `message`, once, to these of its recipients if it reaches any one
+    /// by one. It ends by itself, by the deadlines of what it speaks.
+    async fn send(&self, message: &Message, recipients: &[String]) -> Answer<SendError>;
+
+    /// The most evidence that may be shown here.
+    fn evidence(&self) -> EvidenceDetail {
+        EvidenceDetail::Full
+    }
+}
+
+/// A way to reach people that takes a message as a whole, or not at all.
+#[async_trait]
+pub(super) trait WholeTransport: Send + Sync {
+    /// Sends `message`, once.
     async fn send(&self, message: &Message) -> Result<(), SendError>;
 
     /// The most evidence that may be shown here.
     fn evidence(&self) -> EvidenceDetail {
         EvidenceDetail::Full
+    }
+}
+
+#[async_trait]
+impl<T: WholeTransport> Transport for T {
+    async fn send(&self, message: &Message, _recipients: &[String]) -> Answer<SendError> {
+        WholeTransport::send(self, message).await.into()
+    }
+
+    fn evidence(&self) -> EvidenceDetail {
+        WholeTransport::evidence(self)
     }
 }
 
@@ -58,6 +84,15 @@ pub(super) enum SendError {
         /// How long the sink asked us to wait.
         after: Option<Duration>,
     },
+    /// Nobody answered. It may have arrived, and what follows would not.
+    #[error("{reason}")]
+    Unanswered {
+        /// In words.
+        reason: String,
+        /// For how long an answer might still be given: it is not to be sent
+        /// again before.
+        rest: Duration,
+    },
     /// It never will as things are configured.
     #[error("rejected: {0}")]
     Rejected(String),
@@ -68,11 +103,29 @@ impl SendError {
     pub(super) fn passing(reason: impl Into<String>) -> Self {
         Self::Passing { reason: reason.into(), after: None }
     }
+
+    /// Nobody is there who could answer.
+    pub(super) fn unanswered(reason: impl Into<String>) -> Self {
+        Self::Unanswered { reason: reason.into(), rest: Duration::ZERO }
+    }
+
+    /// Whether, and when, it is to be tried again.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self {
+            Self::Passing { after, .. } => Refusal::Passing(*after),
+            Self::Unanswered { rest: Duration::ZERO, .. } => Refusal::Passing(None),
+            Self::Unanswered { rest, .. } => Refusal::Unknown(*rest),
+            Self::Rejected(_) => Refusal::Final,
+        }
+    }
 }
 
 /// The one place where a kind of sink is registered.
 pub(super) fn open(kind: &SinkKind, http: &reqwest::Client) -> Arc<dyn Transport> {
     match kind {
+        SinkKind::Trusting { ca_file, sink } => {
+            Arc::new(trusting::Trusting::new(http, sink, ca_file))
+        }
         SinkKind::Email { to, smtp } => Arc::new(email::Email::new(to, smtp)),
         SinkKind::Ntfy { server, topic, token } => {
             Arc::new(ntfy::Ntfy::new(http, server, topic, token.as_ref()))

@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::{Message, Tone};
 use async_trait::async_trait;
 use reqwest::Client;
@@ -30,7 +30,7 @@ impl Ntfy {
 }
 
 #[async_trait]
-impl Transport for Ntfy {
+impl WholeTransport for Ntfy {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let publication = Publication {
             topic: &self.topic,

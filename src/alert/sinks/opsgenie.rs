@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Client;
 use serde_json::{Value, json};
+use vai_core::dispatch::Answer;
 use vai_core::model::{IncidentPhase, Notice, Secret, Severity};
 
 /// Of an alert's message (docs.opsgenie.com, "Create Alert").
@@ -39,10 +40,11 @@ impl Opsgenie {
         }
     }
 
-    fn part(&self, path: &str, body: &Value) -> Part {
+    fn part(&self, notice: &Notice, path: &str, body: &Value) -> Part {
         let key = format!("GenieKey {}", self.api_key.expose());
         let request = self.http.post(format!("{}{path}", self.alerts));
         Part {
+            incident: notice.incident.id.clone(),
             name: format!("{path} {body}"),
             request: request.header("Authorization", key).json(body),
         }
@@ -50,7 +52,7 @@ impl Opsgenie {
 
     fn parts(&self, notice: &Notice) -> Vec<Part> {
         let (step, severity) = (Step::of(notice), notice.incident.severity);
-        let opened = step.opens().then(|| self.part("", &alert(notice, step)));
+        let opened = step.opens().then(|| self.part(notice, "", &alert(notice, step)));
         let over = [step.closes().then_some(severity), outgrown(notice)];
         let closed = over.into_iter().flatten().map(|severity| self.closed(notice, severity));
         opened.into_iter().chain(closed).collect()
@@ -64,13 +66,13 @@ impl Opsgenie {
         let alias = alias(notice, severity);
         let alias = utf8_percent_encode(&alias, NON_ALPHANUMERIC);
         let path = format!("/{alias}/close?identifierType=alias");
-        self.part(&path, &json!({ "source": "vai", "note": note }))
+        self.part(notice, &path, &json!({ "source": "vai", "note": note }))
     }
 }
 
 #[async_trait]
 impl Transport for Opsgenie {
-    async fn send(&self, message: &Message) -> Result<(), SendError> {
+    async fn send(&self, message: &Message, _recipients: &[String]) -> Answer<SendError> {
         let parts = message.notices.iter().flat_map(|notice| self.parts(notice));
         self.several.send(parts.collect()).await
     }

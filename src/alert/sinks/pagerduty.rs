@@ -5,6 +5,7 @@ use crate::alert::message::Message;
 use async_trait::async_trait;
 use reqwest::Client;
 use serde_json::{Map, Value, json};
+use vai_core::dispatch::Answer;
 use vai_core::model::{Notice, Secret};
 
 /// Of a summary (developer.pagerduty.com, "Send an Alert Event").
@@ -34,15 +35,21 @@ impl PagerDuty {
     }
 }
 
-#[async_trait]
-impl Transport for PagerDuty {
-    async fn send(&self, message: &Message) -> Result<(), SendError> {
-        let events = message.notices.iter().flat_map(events);
-        let parts = events.map(|mut event| {
+impl PagerDuty {
+    fn parts(&self, notice: &Notice) -> impl Iterator<Item = Part> {
+        events(notice).into_iter().map(|mut event| {
             let name = event.to_string();
             event["routing_key"] = self.routing_key.expose().into();
-            Part { name, request: self.http.post(&self.url).json(&event) }
-        });
+            let request = self.http.post(&self.url).json(&event);
+            Part { incident: notice.incident.id.clone(), name, request }
+        })
+    }
+}
+
+#[async_trait]
+impl Transport for PagerDuty {
+    async fn send(&self, message: &Message, _recipients: &[String]) -> Answer<SendError> {
+        let parts = message.notices.iter().flat_map(|notice| self.parts(notice));
         self.several.send(parts.collect()).await
     }
 }

@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::{Message, Tone};
 use crate::config::Pushover as Recipient;
 use async_trait::async_trait;
@@ -34,7 +34,7 @@ impl Pushover {
 }
 
 #[async_trait]
-impl Transport for Pushover {
+impl WholeTransport for Pushover {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         if self.to.emergency.is_some() {
             for notice in message.notices.iter().filter(|notice| notice.incident.is_over()) {

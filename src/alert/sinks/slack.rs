@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::Message;
 use crate::config::Slack as Way;
 use async_trait::async_trait;
@@ -24,7 +24,7 @@ impl Slack {
 }
 
 #[async_trait]
-impl Transport for Slack {
+impl WholeTransport for Slack {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let mut body = content(message);
         match &self.way {

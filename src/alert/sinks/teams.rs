@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::{Message, Tone};
 use async_trait::async_trait;
 use reqwest::Client;
@@ -25,7 +25,7 @@ impl Teams {
 }
 
 #[async_trait]
-impl Transport for Teams {
+impl WholeTransport for Teams {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let request = self.http.post(self.url.expose());
         let request = request.header("Content-Type", "application/json");

@@ -1,4 +1,4 @@
-use super::{SendError, Transport, http, text};
+use super::{SendError, WholeTransport, http, text};
 use crate::alert::message::{Message, Tone};
 use crate::config::Telegram as Chat;
 use async_trait::async_trait;
@@ -28,7 +28,7 @@ impl Telegram {
 }
 
 #[async_trait]
-impl Transport for Telegram {
+impl WholeTransport for Telegram {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         let Chat { server, token, chat_id, message_thread_id } = &self.chat;
         let tone = message.tone();

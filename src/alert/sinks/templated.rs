@@ -1,5 +1,5 @@
 use super::incident::rfc3339;
-use super::{SendError, Transport, http};
+use super::{SendError, WholeTransport, http};
 use crate::alert::message::Message;
 use crate::config::{Encoding, Placeholder, Templated as Config};
 use async_trait::async_trait;
@@ -39,7 +39,7 @@ impl Templated {
 }
 
 #[async_trait]
-impl Transport for Templated {
+impl WholeTransport for Templated {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         http::send(self.request(message)?).await
     }

@@ -1,5 +1,5 @@
 use super::incident::rfc3339;
-use super::{SendError, Transport, http};
+use super::{SendError, WholeTransport, http};
 use crate::alert::message::Message;
 use async_trait::async_trait;
 use reqwest::{Client, RequestBuilder};
@@ -37,7 +37,7 @@ impl Webhook {
 }
 
 #[async_trait]
-impl Transport for Webhook {
+impl WholeTransport for Webhook {
     async fn send(&self, message: &Message) -> Result<(), SendError> {
         http::send(self.request(message)).await
     }

@@ -43,6 +43,21 @@ fn mail_address(node: &Node<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// A name that can be said to a mail server: a domain, or an address in
+/// brackets.
+fn helo_name(node: &Node<'_>) -> Option<String> {
+    let name = node.text()?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:[]".contains(&byte);
+    if name.is_empty() || !name.bytes().all(allowed) {
+        node.report(
+            Problem::error("not a name that can be said to a mail server")
+                .expected("such as \"vps1.example.com\" or \"[192.0.2.1]\""),
+        );
+        return None;
+    }
+    Some(name.to_owned())
+}
+
 /// Reads `notifications.smtp`.
 pub(in crate::config) fn smtp(node: &Node<'_>) -> Option<(Smtp, Option<String>)> {
     const HELD: &str = "no mail is sent";
@@ -67,6 +82,7 @@ pub(in crate::config) fn smtp(node: &Node<'_>) -> Option<(Smtp, Option<String>)>
         keep(&mut held, missing.missing.clone());
     }
     let ca_file = fields.text("ca_file");
+    let helo_name = fields.get("helo_name").and_then(|node| helo_name(&node));
     fields.close("`smtp`", &[]);
     let smtp = Smtp {
         host: host?,
@@ -80,6 +96,7 @@ pub(in crate::config) fn smtp(node: &Node<'_>) -> Option<(Smtp, Option<String>)>
         password: password.map(|password| password.secret),
         from: from?,
         ca_file,
+        helo_name,
     };
     Some((smtp, held))
 }

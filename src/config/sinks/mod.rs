@@ -96,7 +96,13 @@ pub(super) fn sink(channel: &str, index: usize, node: &Node<'_>, shared: &Shared
     }
     // What is only good to know is no incident for them.
     let least = if keeps_incidents { Severity::Warning } else { Severity::Info };
+    let over_http = !matches!(kind, Type::Email);
     let kind = read(kind, &fields, shared, &mut held);
+    let ca_file = if over_http { fields.text("ca_file") } else { None };
+    let kind = match (kind, ca_file) {
+        (Some(kind), Some(ca_file)) => Some(SinkKind::Trusting { ca_file, sink: Box::new(kind) }),
+        (kind, _) => kind,
+    };
     fields.close(&format!("a sink of type {label}"), &["description"]);
     Some(Sink {
         name: format!("{channel}[{index}] {label}"),

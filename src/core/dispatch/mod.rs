@@ -2,117 +2,70 @@
 //!
 //! Pure, like the judge: notices and answers of sinks come in with the time,
 //! what is to be sent comes out as data. A sink sends once; trying again,
-//! sharing messages, order and the fallback are all decided here.
+//! sharing messages, order and the fallback are all decided here. A sink that
+//! reaches several people one by one has a queue for each of them, so that what
+//! becomes of one holds up no other.
 
+mod answer;
+mod known;
 mod outbox;
+mod plan;
 mod queue;
 mod router;
 #[cfg(test)]
 mod tests;
 
-pub use outbox::{FallenBack, Parcel, Reached, Told};
+pub use answer::{Answer, GivenUp, Refusal, Sending};
+pub use outbox::{Delivered, FallenBack, Notified, Parcel, Reached, Recipient, Told};
+pub use plan::{Destination, Plan, Sink};
 pub use router::{Route, SinkId};
 
-use crate::model::{MessageId, Notice, NoticeKind, Severity, Time};
-use outbox::{News, Outbox};
+use crate::model::{IncidentId, MessageId, Notice, NoticeKind, Time};
+use outbox::{DeskId, News, Outbox, Settled};
 use queue::{Queue, Timing};
 use router::Router;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-/// One way to reach people; `K` says how, two that are equal reach the same.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sink<K> {
-    /// For logs: `alerts[0] ntfy`.
-    pub name: String,
-    /// What it is.
-    pub kind: K,
-    /// Incidents below it are not sent here.
-    pub min_severity: Severity,
-    /// Whether the end of an incident is told here.
-    pub send_resolved: bool,
-    /// Why it cannot be used (`${NTFY_TOKEN} is not set`), if so.
-    pub held: Option<String>,
-}
-
-/// Who is to be told, as the registry says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Plan<K> {
-    /// Channel name → its sinks.
-    pub channels: BTreeMap<String, Vec<Sink<K>>>,
-    /// The channels of messages without one of their own.
-    pub default: Vec<String>,
-    /// The channel that gets what a sink rejects, or did not take in time.
-    pub fallback: Option<String>,
-    /// How long the opening of an incident waits for others to join it.
-    pub group_wait: Duration,
-    /// Least time between two messages about what is new in an incident.
-    pub group_interval: Duration,
-}
-
-/// One message to be sent now; answer with [`Dispatch::sent`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sending {
-    /// By which sink.
-    pub sink: SinkId,
-    /// What it tells.
-    pub notices: Vec<Notice>,
-    /// Keys of the messages that first told of these incidents there.
-    pub follows: Vec<String>,
-}
-
-/// Why a sink did not take a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It may take it later; how long it asked to be left alone, if it did.
-    Passing(Option<Duration>),
-    /// It never will.
-    Final,
-}
-
-/// What became of a message besides arriving.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Aftermath {
-    /// How many sends in a row had failed before this one.
-    pub failures: u32,
-    /// What is too old to be tried again.
-    pub given_up: Vec<Notice>,
-}
 
 /// All that is on its way, to all sinks.
 #[derive(Debug)]
 pub struct Dispatch<K> {
     plan: Plan<K>,
     router: Router<K>,
-    desks: BTreeMap<SinkId, Desk>,
+    desks: BTreeMap<DeskId, Desk>,
     outbox: Outbox,
     /// What sinks are known to have been told, as it is stored.
     known: Vec<Reached>,
     told: Vec<Told>,
     fallen_back: Vec<FallenBack>,
+    given_up: Vec<GivenUp>,
+    last_sending: u64,
 }
 
+/// Where what one sink, or one of its recipients, is to be told waits.
 #[derive(Debug)]
 struct Desk {
+    /// Of the sink.
     name: String,
     queue: Queue,
 }
 
-impl<K: Clone + PartialEq> Dispatch<K> {
-    /// Nothing is on its way; `told` says what sinks were told by a `vai`
+impl<K: Destination> Dispatch<K> {
+    /// Nothing is on its way; `before` says what sinks were told by a `vai`
     /// before this one.
-    pub fn new(plan: Plan<K>, told: Vec<Reached>, now: Time) -> Self {
+    pub fn new(plan: Plan<K>, before: Notified, now: Time) -> Self {
         let mut dispatch = Self {
             plan: plan.clone(),
             router: Router::new(),
             desks: BTreeMap::new(),
             outbox: Outbox::default(),
-            known: told,
+            known: before.reached,
             told: Vec::new(),
             fallen_back: Vec::new(),
+            given_up: Vec::new(),
+            last_sending: 0,
         };
         dispatch.configure(plan, now);
-        dispatch.router.resume(&dispatch.known);
+        dispatch.resume(&before.delivered);
         dispatch
     }
 
@@ -127,84 +80,94 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         for route in &usable {
             self.open(route, now);
         }
-        let kept: BTreeSet<SinkId> = usable.iter().map(|route| route.id).collect();
-        let gone: Vec<(SinkId, Desk)> =
+        let kept: BTreeSet<DeskId> = usable.iter().flat_map(Route::desks).collect();
+        let gone: Vec<(DeskId, Desk)> =
             self.desks.extract_if(.., |id, _| !kept.contains(id)).collect();
         let mut told_anew: Vec<Notice> = Vec::new();
-        for (sink, mut desk) in gone {
-            for Parcel { notice, ids, age } in desk.queue.drain() {
+        for (id, mut desk) in gone {
+            for parcel in desk.queue.drain() {
                 // Whoever was to hear of the end only cannot be reached any more,
                 // and two sinks that have gone may both have waited for it.
-                if notice.kind != NoticeKind::Resolved && !told_anew.contains(&notice) {
+                let Parcel { notice, ids, .. } = &parcel;
+                if notice.kind != NoticeKind::Resolved && !told_anew.contains(notice) {
                     told_anew.push(notice.clone());
-                    self.tell_anew(&Parcel { notice, ids: ids.clone(), age }, now);
+                    self.tell_anew(&parcel, now);
                 }
-                self.settle(sink, &ids);
+                self.settle(&id, ids, false);
             }
         }
     }
 
     /// Takes something on its way; returns the sinks that are to tell it. None:
-    /// it is for the log only.
+    /// it is for the log only, or those that it is for have it already.
     pub fn tell(&mut self, parcel: Parcel, now: Time) -> Vec<SinkId> {
         let sinks = self.router.route(&parcel.notice);
-        self.hand_out(&parcel, &sinks, now);
-        if sinks.is_empty() {
-            self.settle(SinkId::default(), &parcel.ids);
+        let mut desks = self.desks_of(&sinks);
+        desks.retain(|desk| !self.outbox.has_reached(&parcel.ids, desk));
+        self.hand_out(&parcel, &desks, now);
+        if desks.is_empty() {
+            self.settle(&DeskId::default(), &parcel.ids, false);
         }
+        let mut sinks: Vec<SinkId> = desks.into_iter().map(|desk| desk.sink).collect();
+        sinks.dedup();
         sinks
     }
 
     /// When [`due`](Self::due) has something to do.
     #[must_use]
     pub fn next_wake(&self) -> Option<Time> {
-        let desks = self.desks.values();
-        desks.flat_map(|it| [it.queue.next_due(), it.queue.falls_back_at()]).flatten().min()
+        let queues = self.desks.values().map(|desk| &desk.queue);
+        queues.flat_map(|it| [it.next_due(), it.falls_back_at(), it.expires_at()]).flatten().min()
     }
 
-    /// What is to be sent at `now`. A sink is given one message at a time.
+    /// What is to be sent at `now`. Those who are to be told the same share a
+    /// message.
     pub fn due(&mut self, now: Time) -> Vec<Sending> {
-        for sink in self.sinks() {
-            if let Some(desk) = self.desks.get_mut(&sink) {
+        for id in self.desk_ids() {
+            if let Some(desk) = self.desks.get_mut(&id) {
+                let notices = desk.queue.expire(now);
                 desk.queue.fall_back(now);
-            }
-            self.take_in(sink, now);
-        }
-        let mut sendings = Vec::new();
-        for (&sink, desk) in &mut self.desks {
-            if desk.queue.next_due().is_some_and(|due| due <= now) {
-                let notices = desk.queue.take();
-                let follows = desk.queue.openings(&notices);
                 if !notices.is_empty() {
-                    sendings.push(Sending { sink, notices, follows });
+                    let DeskId { sink, recipient } = id.clone();
+                    self.given_up.push(GivenUp { sink, recipient, notices });
                 }
+            }
+            self.take_in(&id, now);
+        }
+        let mut sendings: Vec<Sending> = Vec::new();
+        for (id, desk) in &mut self.desks {
+            if desk.queue.next_due().is_some_and(|due| due <= now) {
+                self.last_sending += 1;
+                let number = self.last_sending;
+                let notices = desk.queue.take(number, now);
+                let follows = desk.queue.openings(&notices);
+                let recipients = Vec::from_iter(id.named().cloned());
+                let new = Sending { number, sink: id.sink, recipients, notices, follows };
+                share(new, &mut sendings, &mut desk.queue);
             }
         }
         // What nobody wants is done with.
-        for sink in self.sinks() {
-            self.take_in(sink, now);
+        for id in self.desk_ids() {
+            self.take_in(&id, now);
         }
         sendings
     }
 
-    /// What became of a [`Sending`], sent as the message `key`.
-    pub fn sent(
-        &mut self,
-        sink: SinkId,
-        key: &str,
-        result: Result<(), Refusal>,
-        now: Time,
-    ) -> Aftermath {
-        // It left the registry meanwhile; what it had was told anew.
-        let Some(desk) = self.desks.get_mut(&sink) else { return Aftermath::default() };
-        let mut aftermath = Aftermath { failures: desk.queue.failures(), given_up: Vec::new() };
-        match result {
-            Ok(()) => desk.queue.delivered(key, now),
-            Err(Refusal::Passing(after)) => aftermath.given_up = desk.queue.failed(now, after),
-            Err(Refusal::Final) => desk.queue.rejected(),
+    /// What a sink made of the [`Sending`] of that number, sent as the message
+    /// `key`. Returns how many sends in a row had failed before it.
+    pub fn sent(&mut self, number: u64, key: &str, answer: &Answer<Refusal>, now: Time) -> u32 {
+        let mut failures = 0;
+        // Where it left the registry meanwhile, what it had was told anew.
+        for id in self.desk_ids() {
+            let Some(desk) = self.desks.get_mut(&id) else { continue };
+            if desk.queue.is_sending(number) {
+                failures = failures.max(desk.queue.failures());
+                let of = |incident: &IncidentId| answer.of(&id.recipient, incident);
+                desk.queue.answered(number, key, of, now);
+                self.take_in(&id, now);
+            }
         }
-        self.take_in(sink, now);
-        aftermath
+        failures
     }
 
     /// What became of messages since this was last asked, to be stored.
@@ -217,6 +180,11 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         std::mem::take(&mut self.fallen_back)
     }
 
+    /// What was tried for too long since this was last asked.
+    pub fn take_given_up(&mut self) -> Vec<GivenUp> {
+        std::mem::take(&mut self.given_up)
+    }
+
     /// From now on nothing waits for company, and every backoff starts afresh.
     pub fn hurry(&mut self) {
         for desk in self.desks.values_mut() {
@@ -224,9 +192,17 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         }
     }
 
-    /// What has not arrived at a sink.
+    /// What has not arrived at a sink, or not at all of its recipients.
     pub fn undelivered(&mut self, sink: SinkId) -> Vec<Parcel> {
-        self.desks.get_mut(&sink).map_or_else(Vec::new, |desk| desk.queue.drain())
+        let mut parcels: Vec<Parcel> = Vec::new();
+        for (_, desk) in self.desks.iter_mut().filter(|(id, _)| id.sink == sink) {
+            for parcel in desk.queue.drain() {
+                if parcels.iter().all(|it| it.notice.incident.id != parcel.notice.incident.id) {
+                    parcels.push(parcel);
+                }
+            }
+        }
+        parcels
     }
 
     /// Every sink of the plan, held ones included, in its order.
@@ -235,82 +211,52 @@ impl<K: Clone + PartialEq> Dispatch<K> {
         self.router.routes()
     }
 
-    /// How many incidents have news that has not arrived at a sink.
+    /// How many incidents have news that has not arrived at a sink, or not at
+    /// all of its recipients.
     #[must_use]
     pub fn pending(&self, sink: SinkId) -> usize {
-        self.desks.get(&sink).map_or(0, |desk| desk.queue.pending())
+        let desks = self.desks.iter().filter(|(id, _)| id.sink == sink);
+        let pending: BTreeSet<&IncidentId> =
+            desks.flat_map(|(_, desk)| desk.queue.pending()).collect();
+        pending.len()
+    }
+
+    /// When a sink, or one of its recipients, is sent something next.
+    #[must_use]
+    pub fn next_try(&self, sink: SinkId) -> Option<Time> {
+        let desks = self.desks.iter().filter(|(id, _)| id.sink == sink);
+        desks.filter_map(|(_, desk)| desk.queue.next_due()).min()
     }
 
     /// The same for what waited for a sink that has gone; others may have it.
     fn tell_anew(&mut self, parcel: &Parcel, now: Time) {
-        let mut sinks = self.router.route(&parcel.notice);
-        sinks.retain(|&sink| {
-            let knows = self.desks.get(&sink).is_some_and(|it| it.queue.knows(&parcel.notice));
-            !knows && !self.outbox.was_handed(&parcel.ids, sink)
+        let sinks = self.router.route(&parcel.notice);
+        let mut desks = self.desks_of(&sinks);
+        desks.retain(|id| {
+            let knows = self.desks.get(id).is_some_and(|it| it.queue.knows(&parcel.notice));
+            !knows && !self.outbox.was_handed(&parcel.ids, id)
         });
-        self.hand_out(parcel, &sinks, now);
+        self.hand_out(parcel, &desks, now);
     }
 
-    fn hand_out(&mut self, parcel: &Parcel, sinks: &[SinkId], now: Time) {
+    fn hand_out(&mut self, parcel: &Parcel, desks: &[DeskId], now: Time) {
         for id in &parcel.ids {
-            self.outbox.hand_out(*id, sinks);
+            self.outbox.hand_out(*id, desks);
         }
-        for sink in sinks {
-            if let Some(desk) = self.desks.get_mut(sink) {
+        for id in desks {
+            if let Some(desk) = self.desks.get_mut(id) {
                 desk.queue.push(parcel.clone(), now);
             }
         }
     }
 
-    /// What a sink was told of is known by its name, which says a place in the
-    /// registry: one may get the name that another had. So what is known by the
-    /// new names comes first, and what nobody of an old name knows is forgotten.
-    fn rename(&mut self) {
-        let before = self.heard();
-        let names: BTreeMap<SinkId, &String> =
-            self.router.routes().iter().map(|route| (route.id, &route.sink.name)).collect();
-        let mut after: Vec<Reached> = Vec::new();
-        for (sink, desk) in &mut self.desks {
-            if let Some(&name) = names.get(sink) {
-                desk.name.clone_from(name);
-                after.extend(desk.queue.heard().map(|heard| heard.by(name)));
-            }
-        }
-        for reached in after.iter().filter(|it| !before.contains(it)) {
-            self.note(Told::Reached(reached.clone()));
-        }
-        for Reached { incident, sink, .. } in before {
-            if !after.iter().any(|it| it.incident == incident && it.sink == sink) {
-                self.note(Told::Over { incident, sink });
-            }
-        }
+    fn desk_ids(&self) -> Vec<DeskId> {
+        self.desks.keys().cloned().collect()
     }
 
-    /// What every sink knows of open incidents.
-    fn heard(&self) -> Vec<Reached> {
-        let heard = |desk: &Desk| -> Vec<Reached> {
-            desk.queue.heard().map(|heard| heard.by(&desk.name)).collect()
-        };
-        self.desks.values().flat_map(heard).collect()
-    }
-
-    /// What became of messages: to be stored, and known from now on.
-    fn note(&mut self, told: Told) {
-        match &told {
-            Told::Reached(new) => {
-                self.known.retain(|it| it.incident != new.incident || it.sink != new.sink);
-                self.known.push(new.clone());
-            }
-            Told::Over { incident, sink } => {
-                self.known.retain(|it| it.incident != *incident || it.sink != *sink);
-            }
-            Told::Everybody(_) => {}
-        }
-        self.told.push(told);
-    }
-
-    fn sinks(&self) -> Vec<SinkId> {
-        self.desks.keys().copied().collect()
+    fn desks_of(&self, sinks: &[SinkId]) -> Vec<DeskId> {
+        let desks = |sink| self.desks.keys().filter(move |id| id.sink == sink).cloned();
+        sinks.iter().flat_map(|sink| desks(*sink)).collect()
     }
 
     fn open(&mut self, route: &Route<K>, now: Time) {
@@ -320,42 +266,51 @@ impl<K: Clone + PartialEq> Dispatch<K> {
             send_resolved: route.sink.send_resolved,
         };
         let name = &route.sink.name;
-        match self.desks.get_mut(&route.id) {
-            Some(desk) => desk.queue.reconfigure(timing),
-            None => {
-                let mut queue = Queue::new(timing);
-                queue.resume(self.known.iter().filter(|it| it.sink == *name), now);
-                let desk = Desk { name: name.clone(), queue };
-                self.desks.insert(route.id, desk);
+        for id in route.desks() {
+            match self.desks.get_mut(&id) {
+                Some(desk) => desk.queue.reconfigure(timing),
+                None => {
+                    let mut queue = Queue::new(timing);
+                    queue.resume(Self::told_before(&self.known, name, &id.recipient), now);
+                    self.desks.insert(id, Desk { name: name.clone(), queue });
+                }
             }
         }
     }
 
-    /// Takes in what happened at a sink.
-    fn take_in(&mut self, sink: SinkId, now: Time) {
-        let Some(desk) = self.desks.get_mut(&sink) else { return };
-        let name = desk.name.clone();
+    /// Takes in what happened at a desk.
+    fn take_in(&mut self, id: &DeskId, now: Time) {
+        let Some(desk) = self.desks.get_mut(id) else { return };
+        let by = Recipient { sink: desk.name.clone(), recipient: id.recipient.clone() };
         for news in desk.queue.take_news() {
             match news {
-                News::Reached(heard) => self.note(Told::Reached(heard.by(&name))),
-                News::Over(incident) => {
-                    self.note(Told::Over { incident, sink: name.clone() });
-                }
-                News::FallsBack(parcel) => self.fall_back(sink, *parcel, now),
-                News::Settled(ids) => self.settle(sink, &ids),
+                News::Reached(heard) => self.note(Told::Reached(heard.by(by.clone()))),
+                News::Over(incident) => self.note(Told::Over { incident, by: by.clone() }),
+                News::FallsBack(parcel) => self.fall_back(id, *parcel, now),
+                News::Settled { ids, arrived } => self.settle(id, &ids, arrived),
             }
         }
     }
 
-    /// Tells the fallback what `sink` was not told.
-    fn fall_back(&mut self, sink: SinkId, parcel: Parcel, now: Time) {
-        let candidates = self.router.fallback(&parcel.notice, sink);
+    /// Tells the fallback what a sink was not told, unless one of those that it
+    /// reaches was told, or may still be.
+    fn fall_back(&mut self, id: &DeskId, parcel: Parcel, now: Time) {
+        let mut colleagues = self.desks.iter().filter(|(it, _)| it.sink == id.sink && *it != id);
+        let is_told = colleagues.any(|(it, Desk { queue, .. })| {
+            self.outbox.has_reached(&parcel.ids, it)
+                || queue.knows(&parcel.notice)
+                || queue.tries(&parcel.notice)
+        });
+        if is_told {
+            return;
+        }
+        let candidates = self.router.fallback(&parcel.notice, id.sink);
         let (mut told_to, mut known_to) = (Vec::new(), Vec::new());
-        for other in candidates {
+        for other in self.desks_of(&candidates) {
             let Some(desk) = self.desks.get_mut(&other) else { continue };
-            let handed = self.outbox.was_handed(&parcel.ids, other);
+            let handed = self.outbox.was_handed(&parcel.ids, &other);
             if handed || desk.queue.knows(&parcel.notice) {
-                known_to.push(other);
+                known_to.push(other.sink);
                 continue;
             }
             let mut parcel = parcel.clone();
@@ -368,16 +323,42 @@ impl<K: Clone + PartialEq> Dispatch<K> {
                 _ => {}
             }
             for id in &parcel.ids {
-                self.outbox.hand_out(*id, &[other]);
+                self.outbox.hand_out(*id, std::slice::from_ref(&other));
             }
             desk.queue.push_now(parcel, now);
-            told_to.push(other);
+            told_to.push(other.sink);
         }
-        self.fallen_back.push(FallenBack { sink, notice: parcel.notice, told_to, known_to });
+        told_to.dedup();
+        known_to.dedup();
+        let (sink, notice) = (id.sink, parcel.notice);
+        self.fallen_back.push(FallenBack { sink, notice, told_to, known_to });
     }
 
-    fn settle(&mut self, sink: SinkId, ids: &[MessageId]) {
-        let settled = self.outbox.settle(sink, ids);
-        self.told.extend(settled.into_iter().map(Told::Everybody));
+    fn settle(&mut self, desk: &DeskId, ids: &[MessageId], arrived: bool) {
+        for settled in self.outbox.settle(desk, ids, arrived) {
+            match settled {
+                Settled::Everywhere(id) => self.told.push(Told::Everybody(id)),
+                Settled::Partly(id) => self.note_delivered(id),
+            }
+        }
+    }
+}
+
+/// Adds `new` to `sendings`, to one that tells others of its sink the same if
+/// there is one. Nothing to tell is no message.
+fn share(new: Sending, sendings: &mut Vec<Sending>, queue: &mut Queue) {
+    let Sending { number, notices, .. } = &new;
+    if notices.is_empty() {
+        return;
+    }
+    let same = sendings
+        .iter_mut()
+        .find(|it| it.sink == new.sink && it.notices == new.notices && it.follows == new.follows);
+    match same {
+        Some(sending) => {
+            queue.join(*number, sending.number);
+            sending.recipients.extend(new.recipients);
+        }
+        None => sendings.push(new),
     }
 }

@@ -35,10 +35,10 @@ pub(super) struct Heard {
 }
 
 impl Heard {
-    /// What is stored of it, by the name of the sink.
-    pub(super) fn by(self, sink: &str) -> Reached {
+    /// What is stored of it.
+    pub(super) fn by(self, Recipient { sink, recipient }: Recipient) -> Reached {
         let Self { incident, opening, severity } = self;
-        Reached { incident, sink: sink.to_owned(), opening, severity }
+        Reached { incident, sink, recipient, opening, severity }
     }
 }
 
@@ -52,20 +52,57 @@ pub(super) enum News {
     /// It does not get this, or not in time: the fallback has to.
     FallsBack(Box<Parcel>),
     /// These arrived, or never will.
-    Settled(Vec<MessageId>),
+    Settled {
+        /// Which.
+        ids: Vec<MessageId>,
+        /// Whether they arrived.
+        arrived: bool,
+    },
 }
 
-/// A sink that was told of an open incident.
+/// A sink, or one of its recipients, that was told of an open incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reached {
     /// The incident.
     pub incident: IncidentId,
     /// The sink's name.
     pub sink: String,
+    /// Who of those that it reaches one by one; empty where it has none, and
+    /// for all of them where nobody asked for each.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub recipient: String,
     /// The key of the message that first told of it, for what follows it.
     pub opening: String,
     /// How bad it was when it was told last.
     pub severity: Severity,
+}
+
+/// A sink, and who of those that it reaches one by one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Recipient {
+    /// The sink's name.
+    pub sink: String,
+    /// Empty where it has no recipients of its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub recipient: String,
+}
+
+/// Who has a message that others still wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// The message.
+    pub message: MessageId,
+    /// Everybody who has it.
+    pub to: Vec<Recipient>,
+}
+
+/// What a `vai` before this one stored of whom it told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notified {
+    /// Who was told of which incident.
+    pub reached: Vec<Reached>,
+    /// Who has a message that others still wait for.
+    pub delivered: Vec<Delivered>,
 }
 
 /// What became of messages, to be stored.
@@ -77,9 +114,11 @@ pub enum Told {
     Over {
         /// The incident.
         incident: IncidentId,
-        /// The sink's name.
-        sink: String,
+        /// Who need not be told.
+        by: Recipient,
     },
+    /// A message has reached some of those that it was for, and not all.
+    Delivered(Delivered),
     /// A message has reached every sink that it was for, or was given up there.
     Everybody(MessageId),
 }
@@ -97,7 +136,15 @@ pub struct FallenBack {
     pub known_to: Vec<SinkId>,
 }
 
-/// Which message is still with which sink.
+/// Names a queue: that of a sink, or of one of its recipients.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DeskId {
+    pub(super) sink: SinkId,
+    /// Empty where the sink has no recipients of its own.
+    pub(super) recipient: String,
+}
+
+/// Which message is still with whom.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     messages: BTreeMap<MessageId, Whereabouts>,
@@ -105,36 +152,86 @@ pub(super) struct Outbox {
 
 #[derive(Debug, Default)]
 struct Whereabouts {
-    with: BTreeSet<SinkId>,
+    with: BTreeSet<DeskId>,
     /// Those that are done with it, too.
-    ever_with: BTreeSet<SinkId>,
+    ever_with: BTreeSet<DeskId>,
+    /// Those where it arrived.
+    reached: BTreeSet<DeskId>,
+}
+
+/// Where a message is after somebody was done with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// With nobody any more.
+    Everywhere(MessageId),
+    /// Where it arrived has changed, and others still wait for it.
+    Partly(MessageId),
+}
+
+impl DeskId {
+    /// The recipient's name, if it is that of one.
+    pub(super) fn named(&self) -> Option<&String> {
+        Some(&self.recipient).filter(|name| !name.is_empty())
+    }
 }
 
 impl Outbox {
-    /// A message is with these sinks too.
-    pub(super) fn hand_out(&mut self, id: MessageId, sinks: &[SinkId]) {
+    /// A message is with these too.
+    pub(super) fn hand_out(&mut self, id: MessageId, desks: &[DeskId]) {
         let message = self.messages.entry(id).or_default();
-        message.with.extend(sinks);
-        message.ever_with.extend(sinks);
+        message.with.extend(desks.iter().cloned());
+        message.ever_with.extend(desks.iter().cloned());
     }
 
-    /// Whether a sink has, or had, the latest of these messages.
-    pub(super) fn was_handed(&self, ids: &[MessageId], sink: SinkId) -> bool {
+    /// A message arrived there under a `vai` before this one.
+    pub(super) fn resume(&mut self, id: MessageId, desk: DeskId) {
+        self.messages.entry(id).or_default().reached.insert(desk);
+    }
+
+    /// Whether a desk has, or had, the latest of these messages.
+    pub(super) fn was_handed(&self, ids: &[MessageId], desk: &DeskId) -> bool {
         let message = ids.last().and_then(|id| self.messages.get(id));
-        message.is_some_and(|message| message.ever_with.contains(&sink))
+        message.is_some_and(|it| it.ever_with.contains(desk) || it.reached.contains(desk))
     }
 
-    /// A sink is done with these messages. Those that are with no sink now.
-    pub(super) fn settle(&mut self, sink: SinkId, ids: &[MessageId]) -> Vec<MessageId> {
+    /// Whether the latest of these messages arrived there.
+    pub(super) fn has_reached(&self, ids: &[MessageId], desk: &DeskId) -> bool {
+        let message = ids.last().and_then(|id| self.messages.get(id));
+        message.is_some_and(|message| message.reached.contains(desk))
+    }
+
+    /// The messages that arrived somewhere and are still with somebody, and
+    /// where they arrived.
+    pub(super) fn partly_delivered(&self) -> impl Iterator<Item = (MessageId, &BTreeSet<DeskId>)> {
+        let partly = self.messages.iter().filter(|(_, it)| !it.reached.is_empty());
+        partly.map(|(id, message)| (*id, &message.reached))
+    }
+
+    /// Where a message arrived.
+    pub(super) fn reached(&self, id: MessageId) -> impl Iterator<Item = &DeskId> {
+        self.messages.get(&id).into_iter().flat_map(|message| &message.reached)
+    }
+
+    /// A desk is done with these messages, which `arrived` there or never will.
+    pub(super) fn settle(
+        &mut self,
+        desk: &DeskId,
+        ids: &[MessageId],
+        arrived: bool,
+    ) -> Vec<Settled> {
+        let mut settled = Vec::new();
         for id in ids {
-            if let Some(message) = self.messages.get_mut(id) {
-                message.with.remove(&sink);
+            let Some(message) = self.messages.get_mut(id) else { continue };
+            message.with.remove(desk);
+            let is_new = arrived && message.reached.insert(desk.clone());
+            if message.with.is_empty() {
+                self.messages.remove(id);
+                settled.push(Settled::Everywhere(*id));
+            } else if is_new {
+                settled.push(Settled::Partly(*id));
             }
         }
-        self.messages
-            .extract_if(.., |id, message| ids.contains(id) && message.with.is_empty())
-            .map(|(id, _)| id)
-            .collect()
+        settled
     }
 }
 
@@ -142,33 +239,44 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    const FIRST: MessageId = MessageId(1);
+    const SECOND: MessageId = MessageId(2);
+
+    fn desks() -> [DeskId; 2] {
+        crate::dispatch::router::two_sinks().map(|sink| DeskId { sink, recipient: String::new() })
+    }
+
     #[test]
-    fn a_message_is_done_with_once_every_sink_is() {
-        let [first, second] = crate::dispatch::router::two_sinks();
-        let [one, two] = [1, 2].map(MessageId);
+    fn a_message_is_done_with_once_nobody_has_it_any_more() {
+        let [one, two] = desks();
         let mut outbox = Outbox::default();
-        outbox.hand_out(one, &[first, second]);
-        outbox.hand_out(two, &[first]);
-        assert_eq!(outbox.settle(first, &[one, two]), [two]);
-        assert_eq!(outbox.settle(first, &[one, two]), [], "it said so before");
-        assert_eq!(outbox.settle(second, &[one]), [one]);
+        for id in [FIRST, SECOND] {
+            outbox.hand_out(id, std::slice::from_ref(&one));
+        }
+        outbox.hand_out(FIRST, std::slice::from_ref(&two));
+        let both = [FIRST, SECOND];
+        let done = outbox.settle(&one, &both, true);
+        assert_eq!(done, [Settled::Partly(FIRST), Settled::Everywhere(SECOND)]);
+        assert!(outbox.has_reached(&[FIRST], &one) && !outbox.has_reached(&[FIRST], &two));
+        assert_eq!(outbox.settle(&one, &[SECOND], true), [], "it said so before");
+        assert_eq!(outbox.settle(&two, &[FIRST], false), [Settled::Everywhere(FIRST)]);
     }
 
     #[test]
     fn a_message_moves_from_a_sink_that_goes_to_one_that_stays() {
-        let [gone, stays] = crate::dispatch::router::two_sinks();
-        let one = MessageId(1);
+        let [gone, stays] = desks();
         let mut outbox = Outbox::default();
-        outbox.hand_out(one, &[gone]);
-        outbox.hand_out(one, &[stays]);
-        assert_eq!(outbox.settle(gone, &[one]), []);
-        assert_eq!(outbox.settle(stays, &[one]), [one]);
+        outbox.hand_out(FIRST, std::slice::from_ref(&gone));
+        outbox.hand_out(FIRST, std::slice::from_ref(&stays));
+        assert_eq!(outbox.settle(&gone, &[FIRST], false), []);
+        assert_eq!(outbox.settle(&stays, &[FIRST], true), [Settled::Everywhere(FIRST)]);
     }
 
     #[test]
     fn a_message_for_nobody_is_done_with_at_once() {
         let mut outbox = Outbox::default();
-        outbox.hand_out(MessageId(1), &[]);
-        assert_eq!(outbox.settle(SinkId::default(), &[MessageId(1)]), [MessageId(1)]);
+        outbox.hand_out(FIRST, &[]);
+        let done = outbox.settle(&DeskId::default(), &[FIRST], false);
+        assert_eq!(done, [Settled::Everywhere(FIRST)]);
     }
 }

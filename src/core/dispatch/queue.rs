@@ -1,44 +1,36 @@
-//! What one sink still has to be told, and when. Pure: time is passed in.
+//! What one sink, or one of its recipients, still has to be told, and when.
+//! Pure: time is passed in.
 
+mod entry;
+mod pace;
+
+pub(super) use pace::Timing;
+
+use super::answer::Refusal;
 use super::outbox::{Heard, News, Parcel, Reached};
-use crate::model::{IncidentId, MessageId, Notice, NoticeKind, Severity, Time};
-use std::collections::{BTreeMap, VecDeque};
+use crate::model::{IncidentId, Notice, NoticeKind, Time};
+use entry::{Entry, Told};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// First delay after a failed send; doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// The longest delay, unless the sink asks for a longer one.
 const BACKOFF_MOST: Duration = Duration::from_secs(300);
-/// What could not be delivered for so long is given up (behaviour.md, 4).
-const KEPT: Duration = Duration::from_secs(24 * 3600);
-/// What a failing sink was not told after this is told by the fallback.
-const FALLS_BACK_AFTER: Duration = Duration::from_secs(3600);
-/// The same for what is critical.
-const CRITICAL_FALLS_BACK_AFTER: Duration = Duration::from_secs(300);
-/// More incidents than this at once are a storm: they come in few messages.
-const STORM: usize = 5;
-/// What comes after the first message of a storm is collected for this long.
-const STORM_WAIT: Duration = Duration::from_secs(120);
 
-/// When things go out at one sink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Timing {
-    /// How long news waits for others to share its message.
-    pub(super) group_wait: Duration,
-    /// Least time between an incident's message and one about what is new in it.
-    pub(super) group_interval: Duration,
-    /// Whether the end of an incident that was told is told as well.
-    pub(super) send_resolved: bool,
-}
+/// The longest wait that a sink may ask for: one that asks for a week would
+/// otherwise never be tried again.
+const ASKED_MOST: Duration = Duration::from_secs(3600);
 
-/// The queue of one sink. It holds at most one entry per incident, so nothing
-/// about an incident can overtake its opening, and what is over before it was
-/// told becomes one message.
+/// The queue of one sink, or of one of its recipients. It holds at most one
+/// entry per incident, so nothing about an incident can overtake its opening,
+/// and what is over before it was told becomes one message.
 #[derive(Debug)]
 pub(super) struct Queue {
     timing: Timing,
     waiting: Vec<Entry>,
-    in_flight: Vec<Entry>,
+    /// What is being sent, by the number of the message.
+    in_flight: BTreeMap<u64, Batch>,
     told: BTreeMap<IncidentId, Told>,
     failures: u32,
     not_before: Time,
@@ -49,24 +41,11 @@ pub(super) struct Queue {
     news: Vec<News>,
 }
 
-#[derive(Clone, Debug)]
-struct Entry {
-    notice: Notice,
-    ids: Vec<MessageId>,
-    /// Before it was queued here.
-    age: Duration,
-    queued: Time,
-    due: Time,
-    /// The fallback was told of it.
-    fallen_back: bool,
-}
-
-/// What a sink last heard about an incident that is not over.
+/// What shares a message that is being sent.
 #[derive(Debug)]
-struct Told {
-    opening: String,
-    severity: Severity,
-    last: Time,
+struct Batch {
+    since: Time,
+    entries: Vec<Entry>,
 }
 
 impl Queue {
@@ -75,7 +54,7 @@ impl Queue {
         Self {
             timing,
             waiting: Vec::new(),
-            in_flight: Vec::new(),
+            in_flight: BTreeMap::new(),
             told: BTreeMap::new(),
             failures: 0,
             not_before: Time::default(),
@@ -85,7 +64,7 @@ impl Queue {
         }
     }
 
-    /// Goes on from what this sink was told by a `vai` before this one.
+    /// Goes on from what was told by a `vai` before this one.
     pub(super) fn resume<'a>(&mut self, told: impl Iterator<Item = &'a Reached>, now: Time) {
         for Reached { incident, opening, severity, .. } in told {
             let told = Told { opening: opening.clone(), severity: *severity, last: now };
@@ -93,7 +72,7 @@ impl Queue {
         }
     }
 
-    /// Takes in one notice for this sink.
+    /// Takes in one notice.
     pub(super) fn push(&mut self, parcel: impl Into<Parcel>, now: Time) {
         let parcel = parcel.into();
         let due = self.due(&parcel.notice, now);
@@ -110,40 +89,51 @@ impl Queue {
         std::mem::take(&mut self.news)
     }
 
-    /// Everything that this sink was told of and that is not over.
+    /// Everything that was told here and that is not over.
     pub(super) fn heard(&self) -> impl Iterator<Item = Heard> {
         self.told.iter().map(|(incident, told)| told.heard(incident))
     }
 
-    /// When the next message is to be sent: none while one is in flight.
-    pub(super) fn next_due(&self) -> Option<Time> {
-        if !self.in_flight.is_empty() {
-            return None;
-        }
-        let due = self.waiting.iter().map(|entry| entry.due).min()?;
-        let due = if self.is_storm() { self.due_in_storm()? } else { due };
-        let due = if self.hurry { Time::default() } else { due };
-        Some(due.max(self.not_before))
-    }
-
-    /// Takes everything that waits, to be sent as one message; follow it with
-    /// [`delivered`](Self::delivered), [`failed`](Self::failed) or
-    /// [`rejected`](Self::rejected). Empty if there is nothing to say.
-    pub(super) fn take(&mut self) -> Vec<Notice> {
-        let mut batch = std::mem::take(&mut self.waiting);
+    /// Takes everything that may be sent, as the message `number`; follow it
+    /// with [`answered`](Self::answered). Empty if there is nothing to say.
+    pub(super) fn take(&mut self, number: u64, now: Time) -> Vec<Notice> {
+        let ready: BTreeSet<IncidentId> = self
+            .ready()
+            .filter(|entry| entry.rests_until() <= now)
+            .map(|entry| entry.incident().clone())
+            .collect();
+        let (mut batch, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|entry| ready.contains(entry.incident()));
+        self.waiting = waiting;
         // An end comes after its beginning: to whom it is new, it begins with it.
         for entry in &mut batch {
-            let is_new = !self.told.contains_key(&entry.notice.incident.id);
+            let is_new = !self.told.contains_key(entry.incident());
             if is_new && entry.notice.kind == NoticeKind::Resolved {
                 entry.notice.kind = NoticeKind::Opened;
             }
         }
-        let (unwanted, wanted) = batch.into_iter().partition(|entry| {
+        let (unwanted, wanted): (Vec<_>, Vec<_>) = batch.into_iter().partition(|entry| {
             !self.timing.send_resolved && entry.notice.kind == NoticeKind::Resolved
         });
-        self.settle(unwanted);
-        self.in_flight = wanted;
-        self.in_flight.iter().map(|entry| entry.notice.clone()).collect()
+        self.settle(unwanted, false);
+        let notices = wanted.iter().map(|entry| entry.notice.clone()).collect();
+        if !wanted.is_empty() {
+            self.in_flight.insert(number, Batch { since: now, entries: wanted });
+        }
+        notices
+    }
+
+    /// Whether the message `number` is in flight.
+    pub(super) fn is_sending(&self, number: u64) -> bool {
+        self.in_flight.contains_key(&number)
+    }
+
+    /// What was taken as the message `number` is part of the message `other`.
+    pub(super) fn join(&mut self, number: u64, other: u64) {
+        if let Some(batch) = self.in_flight.remove(&number) {
+            self.in_flight.insert(other, batch);
+        }
     }
 
     /// The keys of the messages that first told of these incidents.
@@ -158,15 +148,73 @@ impl Queue {
         keys
     }
 
-    /// What was taken has arrived, as the message named `key`.
-    pub(super) fn delivered(&mut self, key: &str, now: Time) {
-        self.failures = 0;
-        self.not_before = Time::default();
+    /// What became of each incident in the message `number`, which was sent as
+    /// `key`. What has not arrived waits again, together with what came since.
+    pub(super) fn answered(
+        &mut self,
+        number: u64,
+        key: &str,
+        answer: impl Fn(&IncidentId) -> Result<(), Refusal>,
+        now: Time,
+    ) {
+        let Some(Batch { entries, .. }) = self.in_flight.remove(&number) else { return };
+        let (mut arrived, mut refused, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut unknown = Vec::new();
+        let mut asked = None;
+        for entry in entries {
+            match answer(entry.incident()) {
+                Ok(()) => arrived.push(entry),
+                Err(Refusal::Final) => refused.push(entry),
+                Err(Refusal::Unknown(rest)) => unknown.push((entry, rest)),
+                Err(Refusal::Passing(after)) => {
+                    asked = asked.max(after);
+                    failed.push(entry);
+                }
+            }
+        }
+        let takes_something = !arrived.is_empty() || !refused.is_empty();
+        self.back_off(takes_something, &mut failed, asked, now);
+        if !arrived.is_empty() {
+            self.arrived(arrived, key, now);
+        }
+        self.give_up(refused);
+        failed.extend(unknown.into_iter().map(|(mut entry, rest)| {
+            entry.rest_in_doubt(now, rest);
+            entry
+        }));
+        self.put_back(failed);
+    }
+
+    /// What failed while something else was taken, now or before, waits by
+    /// itself; else it is the sink that fails, and everything waits.
+    fn back_off(
+        &mut self,
+        takes_something: bool,
+        failed: &mut [Entry],
+        asked: Option<Duration>,
+        now: Time,
+    ) {
+        let alone = takes_something || failed.iter().all(|entry| entry.failures > 0);
+        if alone {
+            failed.iter_mut().for_each(|entry| entry.failed(now));
+        }
+        if takes_something {
+            self.failures = 0;
+            self.not_before = Time::default();
+        } else if !alone {
+            self.not_before = now + backoff(self.failures);
+            self.failures += 1;
+        }
+        if let Some(asked) = asked {
+            self.not_before = self.not_before.max(now + asked.min(ASKED_MOST));
+        }
+    }
+
+    fn arrived(&mut self, arrived: Vec<Entry>, key: &str, now: Time) {
         self.arrived.push_back(now);
         if self.arrived.len() > 2 {
             self.arrived.pop_front();
         }
-        let arrived = std::mem::take(&mut self.in_flight);
         for Entry { notice, .. } in arrived.iter().filter(|entry| !entry.notice.incident.is_over())
         {
             let severity = notice.incident.severity;
@@ -180,39 +228,38 @@ impl Queue {
             told.last = now;
             self.news.push(News::Reached(told.heard(incident)));
         }
-        self.settle(arrived);
+        self.settle(arrived, true);
     }
 
-    /// What was taken has not arrived: it waits again, together with what came
-    /// since, for the backoff or for as long as the sink asked. Returns what is
-    /// too old to be tried again.
-    pub(super) fn failed(&mut self, now: Time, asked: Option<Duration>) -> Vec<Notice> {
-        let backoff = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MOST);
-        self.failures += 1;
-        self.not_before = now + backoff.max(asked.unwrap_or_default());
-        self.put_back();
-        let (kept, expired): (Vec<_>, Vec<Entry>) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|entry| entry.age + now.since(entry.queued) < KEPT);
-        self.waiting = kept;
+    /// Gives up what has been tried for long enough, and returns it.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<Notice> {
+        let failing = self.failures > 0;
+        let is_over =
+            |entry: &mut Entry| (failing || entry.failures > 0) && entry.expires_at() <= now;
+        let expired: Vec<Entry> = self.waiting.extract_if(.., is_over).collect();
         let notices = expired.iter().map(|entry| entry.notice.clone()).collect();
         self.give_up(expired);
         notices
     }
 
-    /// What was taken will never be accepted here; the fallback is told.
-    pub(super) fn rejected(&mut self) {
-        self.failures = 0;
-        self.not_before = Time::default();
-        let refused = std::mem::take(&mut self.in_flight);
-        self.give_up(refused);
+    /// When [`expire`](Self::expire) has something to do.
+    pub(super) fn expires_at(&self) -> Option<Time> {
+        let failing = self.failures > 0;
+        let tried = self.waiting.iter().filter(|entry| failing || entry.failures > 0);
+        tried.map(Entry::expires_at).min()
     }
 
-    /// Hands to the fallback what this sink was not told in time.
+    /// Hands to the fallback what was not told in time.
     pub(super) fn fall_back(&mut self, now: Time) {
-        let overdue = |entry: &&mut Entry| entry.falls_back_at().is_some_and(|at| at <= now);
-        if self.failures > 0 {
-            for entry in self.waiting.iter_mut().chain(&mut self.in_flight).filter(overdue) {
+        let overdue: BTreeSet<(bool, IncidentId)> = self
+            .fallbacks()
+            .filter(|(.., at)| *at <= now)
+            .map(|(is_waiting, entry, _)| (is_waiting, entry.incident().clone()))
+            .collect();
+        let in_flight = self.in_flight.values_mut().flat_map(|batch| &mut batch.entries);
+        let waiting = self.waiting.iter_mut().map(|entry| (true, entry));
+        for (is_waiting, entry) in waiting.chain(in_flight.map(|entry| (false, entry))) {
+            if overdue.contains(&(is_waiting, entry.incident().clone())) {
                 self.news.push(entry.fall_back());
             }
         }
@@ -220,202 +267,122 @@ impl Queue {
 
     /// When [`fall_back`](Self::fall_back) has something to do.
     pub(super) fn falls_back_at(&self) -> Option<Time> {
-        let all = self.waiting.iter().chain(&self.in_flight);
-        all.filter(|_| self.failures > 0).filter_map(Entry::falls_back_at).min()
+        self.fallbacks().map(|(.., at)| at).min()
     }
 
-    /// Whether this sink knows how the incident of `notice` stands.
+    /// Whether it waits, what it is, and when the fallback is told of it.
+    fn fallbacks(&self) -> impl Iterator<Item = (bool, &Entry, Time)> {
+        let in_flight = self.in_flight.values().flat_map(|batch| &batch.entries);
+        let waiting = self.waiting.iter().map(|entry| (true, entry));
+        let all = waiting.chain(in_flight.map(|entry| (false, entry)));
+        all.filter_map(|(is_waiting, entry)| {
+            let fails = self.failures > 0 || entry.failures > 0 || entry.is_in_doubt();
+            let trouble = if fails { Some(Time::default()) } else { self.held_up_since(entry) };
+            entry.falls_back_at(trouble).map(|at| (is_waiting, entry, at))
+        })
+    }
+
+    /// Whether it is known here how the incident of `notice` stands.
     pub(super) fn knows(&self, notice: &Notice) -> bool {
         let severity = notice.incident.severity;
         let told = self.told.get(&notice.incident.id);
         !notice.incident.is_over() && told.is_some_and(|told| told.severity >= severity)
     }
 
-    /// Whether this sink was told of the incident of `notice`, or is to be.
+    /// Whether the incident of `notice` was told here, or is to be.
     pub(super) fn hears_of(&self, notice: &Notice) -> bool {
         let id = &notice.incident.id;
-        let mut entries = self.waiting.iter().chain(&self.in_flight);
-        self.told.contains_key(id) || entries.any(|entry| entry.notice.incident.id == *id)
+        self.told.contains_key(id) || self.undelivered().any(|entry| entry.incident() == id)
+    }
+
+    /// Whether it is being tried to tell of the incident of `notice` here, and
+    /// the fallback was not told instead.
+    pub(super) fn tries(&self, notice: &Notice) -> bool {
+        let mut left = self.undelivered().filter(|entry| !entry.fallen_back);
+        left.any(|entry| *entry.incident() == notice.incident.id)
     }
 
     /// Applies a changed configuration: what waits is tried anew at once, for
     /// the change may be what mends the sink.
     pub(super) fn reconfigure(&mut self, timing: Timing) {
         self.timing = timing;
-        self.failures = 0;
-        self.not_before = Time::default();
+        self.start_afresh();
     }
 
     /// From now on nothing waits for company, and the backoff starts afresh.
     pub(super) fn hurry(&mut self) {
         self.hurry = true;
+        self.start_afresh();
+    }
+
+    fn start_afresh(&mut self) {
         self.failures = 0;
         self.not_before = Time::default();
+        self.waiting.iter_mut().for_each(Entry::start_afresh);
     }
 
     /// Takes out everything that has not arrived, what is in flight included.
     pub(super) fn drain(&mut self) -> Vec<Parcel> {
-        self.put_back();
-        let entries = self.waiting.drain(..);
-        entries.map(|Entry { notice, ids, age, .. }| Parcel { notice, ids, age }).collect()
+        let in_flight = std::mem::take(&mut self.in_flight);
+        self.put_back(in_flight.into_values().flat_map(|batch| batch.entries).collect());
+        self.waiting.drain(..).map(Entry::into_parcel).collect()
     }
 
-    /// How many incidents have news that has not arrived.
-    pub(super) fn pending(&self) -> usize {
-        self.waiting.len() + self.in_flight.len()
+    /// The incidents with news that has not arrived.
+    pub(super) fn pending(&self) -> impl Iterator<Item = &IncidentId> {
+        self.undelivered().map(Entry::incident)
     }
 
     /// How many sends in a row have failed.
     pub(super) fn failures(&self) -> u32 {
-        self.failures
+        self.failures.max(self.waiting.iter().map(|entry| entry.failures).max().unwrap_or(0))
     }
 
-    fn due(&self, notice: &Notice, now: Time) -> Time {
-        let told = self.told.get(&notice.incident.id);
-        let worst = notice.incident.severity == Severity::Critical;
-        let grouped = now + self.timing.group_wait;
-        match (notice.kind, told) {
-            (NoticeKind::Escalated, Some(told)) if worst && told.severity < Severity::Critical => {
-                now
-            }
-            (NoticeKind::Escalated, Some(told)) => {
-                grouped.max(told.last + self.timing.group_interval)
-            }
-            (NoticeKind::Escalated, None) if worst => now,
-            (NoticeKind::Joined, Some(told)) => grouped.max(told.last + self.timing.group_interval),
-            (
-                NoticeKind::Opened
-                | NoticeKind::Joined
-                | NoticeKind::Escalated
-                | NoticeKind::Reminder(_)
-                | NoticeKind::Resolved
-                | NoticeKind::Info,
-                _,
-            ) => grouped,
-        }
+    fn undelivered(&self) -> impl Iterator<Item = &Entry> {
+        let in_flight = self.in_flight.values().flat_map(|batch| &batch.entries);
+        self.waiting.iter().chain(in_flight)
     }
 
-    fn is_storm(&self) -> bool {
-        let is_new = |entry: &&Entry| !self.told.contains_key(&entry.notice.incident.id);
-        self.told.len() + self.waiting.iter().filter(is_new).count() > STORM
-    }
-
-    /// In a storm the ends come together, once all is over, and what is new is
-    /// collected after the first message: two messages an interval at most.
-    fn due_in_storm(&self) -> Option<Time> {
-        let ends = |entry: &&Entry| entry.is_end(&self.told);
-        let over = self.waiting.iter().filter(ends);
-        let all_over = over.clone().count() == self.told.len();
-        let end = if all_over {
-            over.map(|entry| entry.due).max()
-        } else {
-            over.map(|entry| entry.queued + self.timing.group_interval).min()
-        };
-        let rest = self.waiting.iter().filter(|entry| !entry.is_end(&self.told));
-        let rest = rest.map(|entry| entry.due).min().map(|due| due.max(self.quiet_until()));
-        [end, rest].into_iter().flatten().min()
-    }
-
-    /// Until when what is new in a storm is collected.
-    fn quiet_until(&self) -> Time {
-        let interval = self.timing.group_interval;
-        match (self.arrived.front(), self.arrived.back()) {
-            (Some(&first), Some(&last))
-                if self.arrived.len() == 2 && last.since(first) < interval =>
-            {
-                first + interval
-            }
-            (_, Some(&last)) => last + STORM_WAIT.min(interval),
-            (_, None) => Time::default(),
-        }
-    }
-
-    /// There is nothing more to be done about these.
-    fn settle(&mut self, entries: Vec<Entry>) {
+    /// There is nothing more to be done about these, which arrived or did not.
+    fn settle(&mut self, entries: Vec<Entry>, arrived: bool) {
         for Entry { notice, ids, .. } in entries {
             let incident = notice.incident.id.clone();
             if notice.incident.is_over() && self.told.remove(&incident).is_some() {
                 self.news.push(News::Over(incident));
             }
             if !ids.is_empty() {
-                self.news.push(News::Settled(ids));
+                self.news.push(News::Settled { ids, arrived });
             }
         }
     }
 
-    /// This sink never takes these; the fallback hears of what it was not told.
+    /// These are never taken here; the fallback hears of what was not told.
     fn give_up(&mut self, mut entries: Vec<Entry>) {
         for entry in entries.iter_mut().filter(|entry| !entry.fallen_back) {
             self.news.push(entry.fall_back());
         }
-        self.settle(entries);
+        self.settle(entries, false);
     }
 
-    fn put_back(&mut self) {
-        let newer = std::mem::replace(&mut self.waiting, std::mem::take(&mut self.in_flight));
+    /// What was in flight waits again, before what came since.
+    fn put_back(&mut self, entries: Vec<Entry>) {
+        let newer = std::mem::replace(&mut self.waiting, entries);
         for entry in newer {
             self.enqueue(entry);
         }
     }
 
     fn enqueue(&mut self, newer: Entry) {
-        let id = &newer.notice.incident.id;
-        match self.waiting.iter_mut().find(|entry| entry.notice.incident.id == *id) {
+        match self.waiting.iter_mut().find(|entry| entry.is_about_same(&newer)) {
             Some(older) => older.absorb(newer),
             None => self.waiting.push(newer),
         }
     }
 }
 
-impl Told {
-    fn heard(&self, incident: &IncidentId) -> Heard {
-        let Self { opening, severity, .. } = self;
-        Heard { incident: incident.clone(), opening: opening.clone(), severity: *severity }
-    }
-}
-
-impl Entry {
-    fn new(Parcel { notice, ids, age }: Parcel, queued: Time, due: Time) -> Self {
-        Self { notice, ids, age, queued, due, fallen_back: false }
-    }
-
-    /// Whether it tells the end of what this sink was told of.
-    fn is_end(&self, told: &BTreeMap<IncidentId, Told>) -> bool {
-        self.notice.incident.is_over() && told.contains_key(&self.notice.incident.id)
-    }
-
-    fn falls_back_at(&self) -> Option<Time> {
-        let after = match self.notice.incident.severity {
-            Severity::Critical => CRITICAL_FALLS_BACK_AFTER,
-            Severity::Warning | Severity::Info => FALLS_BACK_AFTER,
-        };
-        (!self.fallen_back).then(|| self.queued + after.saturating_sub(self.age))
-    }
-
-    fn fall_back(&mut self) -> News {
-        self.fallen_back = true;
-        let Self { notice, ids, age, .. } = self.clone();
-        News::FallsBack(Box::new(Parcel { notice, ids, age }))
-    }
-
-    /// Becomes the newer state of the incident, still told for the first time
-    /// if it was to be.
-    fn absorb(&mut self, newer: Self) {
-        let kind = match (self.notice.kind, newer.notice.kind) {
-            (NoticeKind::Opened, _) => NoticeKind::Opened,
-            (NoticeKind::Escalated, NoticeKind::Reminder(_) | NoticeKind::Joined) => {
-                NoticeKind::Escalated
-            }
-            (NoticeKind::Joined, NoticeKind::Reminder(_)) => NoticeKind::Joined,
-            (_, newer) => newer,
-        };
-        self.due = self.due.min(newer.due);
-        self.ids.extend(newer.ids);
-        // The end goes to the fallback by itself if that knows the beginning.
-        self.fallen_back &= newer.fallen_back || newer.notice.incident.is_over();
-        let Notice { at, decided, .. } = self.notice;
-        self.notice = Notice { kind, at, decided, ..newer.notice };
-    }
+/// The delay after a send that failed, when `failures` before it had.
+fn backoff(failures: u32) -> Duration {
+    BACKOFF_FIRST.saturating_mul(1 << failures.min(16)).min(BACKOFF_MOST)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which sinks get a notice. Pure.
 
-use super::outbox::Reached;
-use super::{Plan, Sink};
+use super::outbox::{DeskId, Reached};
+use super::plan::{Destination, Plan, Sink};
 use crate::model::{IncidentId, Notice, NoticeKind, Notify};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ pub struct Route<K> {
     channel: String,
 }
 
-impl<K: Clone + PartialEq> Router<K> {
+impl<K: Destination> Router<K> {
     /// Without any sink.
     pub(super) fn new() -> Self {
         Self {
@@ -182,7 +182,16 @@ impl<K: Clone + PartialEq> Router<K> {
     }
 }
 
-impl<K: PartialEq> Route<K> {
+impl<K: Destination> Route<K> {
+    /// The queues of this sink: one for each recipient, or its own.
+    pub(super) fn desks(&self) -> Vec<DeskId> {
+        let desk = |recipient| DeskId { sink: self.id, recipient };
+        match self.sink.kind.recipients() {
+            recipients if recipients.is_empty() => vec![desk(String::new())],
+            recipients => recipients.into_iter().map(desk).collect(),
+        }
+    }
+
     fn reaches_the_same(&self, channel: &str, sink: &Sink<K>) -> bool {
         self.channel == channel && self.sink.kind == sink.kind
     }

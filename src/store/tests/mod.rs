@@ -13,7 +13,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
-use vai_core::dispatch::Reached;
+use vai_core::dispatch::{Delivered, Notified, Reached, Recipient};
 use vai_core::judge::{Change, Record, RecordKey};
 use vai_core::model::{MessageId, Notice, RunOutcome, Severity, Wall};
 
@@ -56,9 +56,15 @@ fn reached(incident: &str, sink: &str) -> Reached {
     Reached {
         incident: IncidentId(incident.to_owned()),
         sink: sink.to_owned(),
+        recipient: String::new(),
         opening: "vai-1".to_owned(),
         severity: Severity::Critical,
     }
+}
+
+fn delivered(message: u64) -> Delivered {
+    let to = Recipient { sink: "alerts[1] email".to_owned(), recipient: "ops@x.org".to_owned() };
+    Delivered { message: MessageId(message), to: vec![to] }
 }
 
 fn state() -> (TempDir, StateFile) {
@@ -114,24 +120,28 @@ async fn the_last_good_registry_is_there_after_a_restart() {
 #[tokio::test]
 async fn what_was_kept_is_there_after_a_restart_and_what_was_forgotten_is_not() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut store, memory, told) = Store::start(open(dir.path())).unwrap();
-    assert_eq!((memory, told), (Memory::default(), Vec::new()));
+    let (mut store, memory, notified) = Store::start(open(dir.path())).unwrap();
+    assert_eq!((memory, notified), (Memory::default(), Notified::default()));
     for id in 1..=3 {
         store.apply(at(id), keep(message(id, "redis")));
     }
     store.reached(at(4), reached("redis-1", "alerts[0]"));
     store.reached(at(4), reached("nginx-1", "alerts[0]"));
+    store.delivered(at(4), delivered(1));
+    store.delivered(at(4), delivered(2));
     store.apply(at(5), forget(2)).wait(SOON).await.unwrap();
     store.close(at(9), SOON).await.unwrap();
 
-    let (store, memory, told) = Store::start(open(dir.path())).unwrap();
+    let (store, memory, notified) = Store::start(open(dir.path())).unwrap();
     let ids: Vec<u64> = memory.messages().keys().map(|id| id.0).collect();
     assert_eq!(ids, [1, 3]);
     assert!(memory.records().contains(&message(3, "redis")));
-    assert_eq!(told, [reached("redis-1", "alerts[0]")], "nobody will be told the end of the other");
+    let told = [reached("redis-1", "alerts[0]")];
+    assert_eq!(notified.reached, told, "nobody will be told the end of the other");
+    assert_eq!(notified.delivered, [delivered(1)], "it goes with its message");
     store.close(at(9), SOON).await.unwrap();
-    let (_store, _, told) = Store::start(open(dir.path())).unwrap();
-    assert_eq!(told.len(), 1);
+    let (_store, _, notified) = Store::start(open(dir.path())).unwrap();
+    assert_eq!(notified.reached.len(), 1);
     let mode = fs::metadata(state_file(&dir)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
@@ -198,8 +208,8 @@ fn a_file_of_version_1_is_brought_up_to_date_with_all_that_it_holds() {
         assert!(keys.contains(&RecordKey::Service(service.into())), "{keys:?}");
     }
     assert!(keys.contains(&RecordKey::Act(vai_core::model::ActId(4))), "{keys:?}");
-    assert_eq!(loaded.told.len(), 1);
-    assert_eq!(loaded.told[0].sink, "alerts[1] webhook");
+    assert_eq!(loaded.notified.reached.len(), 1);
+    assert_eq!(loaded.notified.reached[0].sink, "alerts[1] webhook");
 }
 
 #[test]

@@ -123,7 +123,9 @@ impl Arrivals {
         let names = |sinks: &Sinks| -> BTreeMap<Inbox, BTreeSet<String>> {
             let mut names: BTreeMap<Inbox, BTreeSet<String>> = BTreeMap::new();
             for (_, sink) in usable(sinks) {
-                names.entry(sink.kind.inbox).or_default().insert(sink.name.clone());
+                for inbox in sink.kind.inboxes() {
+                    names.entry(inbox).or_default().insert(sink.name.clone());
+                }
             }
             names
         };
@@ -159,7 +161,12 @@ impl Arrivals {
         let known: BTreeSet<(&IncidentId, Inbox)> = usable(sinks)
             .flat_map(|(_, sink)| {
                 let told = told.iter().filter(|it| it.sink == sink.name);
-                told.map(|it| (&it.incident, sink.kind.inbox))
+                told.flat_map(|it| {
+                    let named: Option<Inbox> = it.recipient.parse().ok();
+                    let inboxes = sink.kind.inboxes();
+                    let known = inboxes.filter(move |inbox| named.is_none_or(|it| it == *inbox));
+                    known.map(|inbox| (&it.incident, inbox))
+                })
             })
             .collect();
         for (id, inbox) in &known {
@@ -229,7 +236,7 @@ impl Arrivals {
     fn storm(&mut self, now: Ms, inbox: Inbox, notices: &[Notice]) -> crate::Step {
         let interval = self.sinks.group_interval.as_millis() as Ms;
         let tells_ends =
-            usable(&self.sinks).all(|(_, it)| it.kind.inbox != inbox || it.send_resolved);
+            usable(&self.sinks).all(|(_, it)| !it.kind.reaches(inbox) || it.send_resolved);
         let traffic = self.traffic.entry(inbox).or_default();
         for notice in notices {
             if notice.incident.is_over() {
@@ -239,7 +246,7 @@ impl Arrivals {
             }
         }
         // Who is in two channels is two sinks.
-        let once = usable(&self.sinks).filter(|(_, it)| it.kind.inbox == inbox).count() == 1;
+        let once = usable(&self.sinks).filter(|(_, it)| it.kind.reaches(inbox)).count() == 1;
         let stormy = traffic.stormy_since.is_some_and(|since| since + interval < now);
         // A message takes a moment to arrive.
         let lately = traffic.at.iter().filter(|&&at| at + interval > now + 4000).count();
@@ -265,8 +272,9 @@ impl Arrivals {
     pub(super) fn refused(&mut self, inbox: Inbox, notices: &[Notice]) {
         let fallback = self.sinks.fallback.as_deref();
         let others = usable(&self.sinks)
-            .filter(|(channel, _)| Some(*channel) == fallback)
-            .map(|(_, sink)| sink.kind.inbox)
+            // Whoever is reached beside it may have been told.
+            .filter(|(channel, sink)| Some(*channel) == fallback || sink.kind.reaches(inbox))
+            .flat_map(|(_, sink)| sink.kind.inboxes())
             .filter(|other| *other != inbox);
         let others: BTreeSet<Inbox> = others.collect();
         for notice in notices {
@@ -332,7 +340,7 @@ impl Arrivals {
             let Some(debt) = self.debts.get(id).filter(|debt| debt.ended) else { continue };
             let key = (id.clone(), *inbox);
             let tells_ends =
-                usable(&self.sinks).all(|(_, it)| it.kind.inbox != *inbox || it.send_resolved);
+                usable(&self.sinks).all(|(_, it)| !it.kind.reaches(*inbox) || it.send_resolved);
             let left = self.left.get(inbox).copied().unwrap_or(0) > arrived.left_then;
             let excused = left || arrived.unknown || self.refused_end.contains(&key);
             if debt.ended && !arrived.over && tells_ends && !excused {
@@ -368,6 +376,6 @@ pub(super) fn wanted(sinks: &Sinks, notice: &Notice) -> BTreeSet<Inbox> {
     usable(sinks)
         .filter(|(channel, sink)| is_named(channel, &sink.name))
         .filter(|(_, sink)| notice.incident.severity >= sink.min_severity)
-        .map(|(_, sink)| sink.kind.inbox)
+        .flat_map(|(_, sink)| sink.kind.inboxes())
         .collect()
 }

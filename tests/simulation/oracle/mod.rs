@@ -262,11 +262,28 @@ impl Oracle {
         self.arrivals.arrived(now, inbox, notices, lives)
     }
 
-    /// How the sender knows that a sink answered.
-    pub(crate) fn answered(&mut self, now: Ms, inbox: Inbox, result: Result<(), Refusal>) {
+    /// A message is on its way to an inbox.
+    pub(crate) fn is_sent(&mut self, now: Ms, inbox: Inbox, notices: &[Notice]) {
+        self.routing.is_sent(now, inbox, notices);
+    }
+
+    /// How the sender knows that a sink answered; `in_part` where it made
+    /// something else of the rest.
+    pub(crate) fn answered(
+        &mut self,
+        now: Ms,
+        inbox: Inbox,
+        notices: &[Notice],
+        in_part: bool,
+        result: Result<(), Refusal>,
+    ) {
+        self.routing.answered(inbox, notices, result);
         match result {
             Ok(()) | Err(Refusal::Final) => self.routing.takes(inbox),
-            Err(Refusal::Passing(_)) => self.routing.fails(now, inbox),
+            Err(Refusal::Passing(_) | Refusal::Unknown(_)) if !in_part => {
+                self.routing.fails(now, inbox);
+            }
+            Err(Refusal::Passing(_) | Refusal::Unknown(_)) => {}
         }
     }
 
@@ -279,11 +296,11 @@ impl Oracle {
     pub(crate) fn fell_back(
         &mut self,
         now: Ms,
-        inbox: Inbox,
+        inboxes: &[Inbox],
         notice: &Notice,
         others: &[Inbox],
     ) -> crate::Step {
-        self.routing.fell_back(now, inbox, notice, others)
+        self.routing.fell_back(now, inboxes, notice, others)
     }
 
     pub(crate) fn given_up(&mut self, now: Ms, inbox: Inbox, notices: &[Notice]) -> crate::Step {

@@ -4,9 +4,9 @@
 use super::Violation;
 use super::arrivals::{usable, wanted};
 use crate::plan::{HOUR, MINUTE, Ms, SECOND};
-use crate::sinks::{Inbox, Sinks};
+use crate::sinks::{Address, Inbox, Sinks};
 use std::collections::{BTreeMap, BTreeSet};
-use vai_core::dispatch::Reached;
+use vai_core::dispatch::{Reached, Refusal};
 use vai_core::judge::{Change, Delta, Record, RecordKey};
 use vai_core::model::{IncidentId, MessageId, Notice, NoticeKind, Severity};
 
@@ -29,6 +29,8 @@ pub(crate) struct Routing {
     /// Of whom a new vai knows that they were told, by a name that no sink has
     /// any more: it tells the end to those that there are.
     renamed: BTreeSet<IncidentId>,
+    /// Since when what is on its way, or was and was not taken.
+    untaken: BTreeMap<Whose, Ms>,
 }
 
 /// What there is to tell; what was not stored is lost in a crash.
@@ -54,6 +56,7 @@ impl Routing {
             refused: BTreeSet::new(),
             failing: BTreeMap::new(),
             renamed: BTreeSet::new(),
+            untaken: BTreeMap::new(),
         }
     }
 
@@ -95,14 +98,14 @@ impl Routing {
 
     /// Whether every sink of that inbox has `send_resolved`.
     fn wants_ends(&self, inbox: Inbox) -> bool {
-        usable(&self.sinks).all(|(_, it)| it.kind.inbox != inbox || it.send_resolved)
+        usable(&self.sinks).all(|(_, it)| !it.kind.reaches(inbox) || it.send_resolved)
     }
 
     /// Whoever was told of it, or nobody of those is left; and nobody was told
     /// instead, who hears of the end as well.
     fn waits_for_end(&self, whose: &Whose) -> bool {
         let told = self.entitled.iter().filter(|(id, _)| *id == whose.0);
-        let is_left = |inbox: Inbox| usable(&self.sinks).any(|(_, it)| it.kind.inbox == inbox);
+        let is_left = |inbox: Inbox| usable(&self.sinks).any(|(_, it)| it.kind.reaches(inbox));
         let moved = told.clone().next().is_some() && !told.clone().any(|(_, it)| is_left(*it));
         let moved = moved || self.renamed.contains(&whose.0);
         (moved || self.entitled.contains(whose)) && !self.news.stood_in.contains(whose)
@@ -119,6 +122,7 @@ impl Routing {
         // What was not told to everybody is told anew, to all that it is for.
         stood_in.retain(|(incident, _)| kept.values().all(|(it, _)| it != incident));
         self.failing.clear();
+        self.untaken.clear();
         self.refused.clear();
     }
 
@@ -133,7 +137,7 @@ impl Routing {
     pub(super) fn sinks_are(&mut self, sinks: &Sinks, told: Option<&[Reached]>) {
         self.sinks = sinks.clone();
         self.failing.clear();
-        let is_gone = |whose: &&Whose| !usable(sinks).any(|(_, sink)| sink.kind.inbox == whose.1);
+        let is_gone = |whose: &&Whose| !usable(sinks).any(|(_, sink)| sink.kind.reaches(whose.1));
         self.left.extend(self.entitled.iter().filter(is_gone).cloned());
         // What waited for one that has gone is told anew, and to all.
         let News { latest, kept, waits, .. } = &mut self.news;
@@ -142,14 +146,15 @@ impl Routing {
             let all = wanted(sinks, notice).into_iter().map(|inbox| (incident.clone(), inbox));
             self.entitled.extend(all);
         }
-        waits.retain(|(_, inbox), _| usable(sinks).any(|(_, sink)| sink.kind.inbox == *inbox));
+        waits.retain(|(_, inbox), _| usable(sinks).any(|(_, sink)| sink.kind.reaches(*inbox)));
         let Some(told) = told else { return };
         self.renamed = told.iter().map(|it| it.incident.clone()).collect();
         for told in told {
             // One that cannot be used now may be later.
             let all = sinks.channels.values().flatten();
             for sink in all.filter(|sink| sink.name == told.sink) {
-                self.entitled.insert((told.incident.clone(), sink.kind.inbox));
+                let inboxes = sink.kind.inboxes();
+                self.entitled.extend(inboxes.map(|inbox| (told.incident.clone(), inbox)));
                 self.renamed.remove(&told.incident);
             }
         }
@@ -164,7 +169,7 @@ impl Routing {
         notices: &[Notice],
         asked: Ms,
     ) -> crate::Step {
-        let mut same = self.sinks.channels.values().flatten().filter(|it| it.kind.inbox == inbox);
+        let mut same = self.sinks.channels.values().flatten().filter(|it| it.kind.reaches(inbox));
         let no_ends = same.clone().next().is_some() && same.all(|it| !it.send_resolved);
         for notice in notices {
             let whose = (notice.incident.id.clone(), inbox);
@@ -186,6 +191,25 @@ impl Routing {
         Ok(())
     }
 
+    pub(super) fn is_sent(&mut self, now: Ms, inbox: Inbox, notices: &[Notice]) {
+        for notice in notices {
+            self.untaken.entry((notice.incident.id.clone(), inbox)).or_insert(now);
+        }
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        inbox: Inbox,
+        notices: &[Notice],
+        result: Result<(), Refusal>,
+    ) {
+        if matches!(result, Ok(()) | Err(Refusal::Final)) {
+            for notice in notices {
+                self.untaken.remove(&(notice.incident.id.clone(), inbox));
+            }
+        }
+    }
+
     /// A sink answered. Another one that reaches the same inbox may fail on.
     pub(super) fn takes(&mut self, inbox: Inbox) {
         if self.sinks_of(inbox) == 1 {
@@ -204,26 +228,32 @@ impl Routing {
         self.refused.extend(whose);
     }
 
-    /// Others are told instead of a sink: for a reason, and not before its time.
+    /// Others are told instead of a sink: for a reason, and not before its time,
+    /// and not while anybody whom it reaches was told or may still be.
     pub(super) fn fell_back(
         &mut self,
         now: Ms,
-        inbox: Inbox,
+        inboxes: &[Inbox],
         notice: &Notice,
         others: &[Inbox],
     ) -> crate::Step {
         let id = &notice.incident.id;
-        let whose = (id.clone(), inbox);
         let oldest = self.news.kept.values().filter(|(it, _)| it == id).map(|(_, at)| *at).min();
         let waited = oldest.map_or(0, |at| now - at);
-        let is_time =
-            self.failing.contains_key(&inbox) && waited >= patience(notice.incident.severity);
-        if !self.refused.remove(&whose) && !is_time {
-            let words = format!("inbox {inbox}, {}: falls back after {waited} ms", id.0);
+        let is_late = waited >= patience(notice.incident.severity);
+        let mut reasons = 0;
+        for inbox in inboxes {
+            let whose = (id.clone(), *inbox);
+            let is_failing = self.failing.contains_key(inbox) || self.untaken.contains_key(&whose);
+            reasons += usize::from(self.refused.remove(&whose) || is_failing && is_late);
+            self.news.waits.remove(&whose);
+            self.news.stood_in.insert(whose);
+        }
+        // Whoever of several refused an older message about it is not asked again.
+        if reasons == 0 {
+            let words = format!("inboxes {inboxes:?}, {}: falls back after {waited} ms", id.0);
             return Err(Violation { invariant: "A5", at: now, words });
         }
-        self.news.waits.remove(&whose);
-        self.news.stood_in.insert(whose);
         self.entitled.extend(others.iter().map(|other| (id.clone(), *other)));
         Ok(())
     }
@@ -251,15 +281,20 @@ impl Routing {
         Ok(())
     }
 
-    /// Whether somebody else can be told instead of it, which is one sink only.
+    /// Whether somebody else can be told instead of it, which is one sink only
+    /// and reaches nobody else, who may have been told.
     fn has_fallback(&self, inbox: Inbox) -> bool {
+        let alone = |kind: &Address| kind.others.is_empty() || !kind.reaches(inbox);
+        if !usable(&self.sinks).all(|(_, sink)| alone(&sink.kind)) {
+            return false;
+        }
         let fallback = self.sinks.fallback.as_deref();
-        let mut others = usable(&self.sinks).filter(|(_, sink)| sink.kind.inbox != inbox);
+        let mut others = usable(&self.sinks).filter(|(_, sink)| !sink.kind.reaches(inbox));
         self.sinks_of(inbox) == 1 && others.any(|(channel, _)| Some(channel) == fallback)
     }
 
     fn sinks_of(&self, inbox: Inbox) -> usize {
-        usable(&self.sinks).filter(|(_, sink)| sink.kind.inbox == inbox).count()
+        usable(&self.sinks).filter(|(_, sink)| sink.kind.reaches(inbox)).count()
     }
 }
 

@@ -18,14 +18,14 @@ async fn what_may_pass_is_tried_again_and_what_may_not_is_rejected() {
     for status in [408, 425, 429, 500, 503] {
         let server = server(ResponseTemplate::new(status)).await;
         for (name, kind) in every_kind(&server.uri()) {
-            let result = transport(&kind).send(&opening()).await;
+            let result = sent(&kind, &opening()).await;
             assert!(is_passing(&result), "{name}, {status}: {result:?}");
         }
     }
     for status in [307, 400, 401, 403, 404, 410, 413, 422] {
         let server = server(ResponseTemplate::new(status)).await;
         for (name, kind) in every_kind(&server.uri()) {
-            let result = transport(&kind).send(&opening()).await;
+            let result = sent(&kind, &opening()).await;
             assert!(is_rejected(&result), "{name}, {status}: {result:?}");
         }
     }
@@ -35,7 +35,7 @@ async fn what_may_pass_is_tried_again_and_what_may_not_is_rejected() {
 async fn every_sink_waits_for_as_long_as_the_header_says() {
     let server = server(ResponseTemplate::new(429).insert_header("Retry-After", "77")).await;
     for (name, kind) in every_kind(&server.uri()) {
-        let result = transport(&kind).send(&opening()).await;
+        let result = sent(&kind, &opening()).await;
         assert_eq!(asked_to_wait(result), Some(Duration::from_secs(77)), "{name}");
     }
 }
@@ -67,7 +67,7 @@ async fn silence_is_no_success_and_a_lost_connection_may_pass() {
     let base = format!("http://{}", listener.local_addr().unwrap());
     for (name, kind) in every_kind(&base) {
         let (transport, message) = (transport(&kind), opening());
-        let mut sending = transport.send(&message);
+        let mut sending = transport.send(&message, &[]).map(whole);
         let mut connection = tokio::select! {
             accepted = listener.accept() => accepted.unwrap().0,
             result = &mut sending => panic!("{name}: {result:?}"),
@@ -89,7 +89,7 @@ async fn no_error_holds_a_token() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for base in [format!("http://{gone}"), "nothing".to_owned()] {
         for (name, kind) in every_kind(&base) {
-            let error = transport(&kind).send(&opening()).await.unwrap_err();
+            let error = sent(&kind, &opening()).await.unwrap_err();
             assert!(!error.to_string().contains("hunter22"), "{name}: {error}");
         }
     }
@@ -142,7 +142,7 @@ async fn an_alarm_that_cannot_be_ended_does_not_keep_the_news_back() {
     let emergency = Emergency { retry: Duration::from_secs(60), expire: Duration::from_secs(3600) };
     let sink = transport(&pushover(&server.uri(), Some(emergency)));
     let end = message("redis", NoticeKind::Resolved, Severity::Critical);
-    assert_eq!(sink.send(&end).await, Ok(()));
+    assert_eq!(whole(sink.send(&end, &[]).await), Ok(()));
     let requests = server.received_requests().await.unwrap();
     let paths: Vec<&str> = requests.iter().map(|request| request.url.path()).collect();
     assert_eq!(paths, ["/1/receipts/cancel_by_tag/redis.json", "/1/messages.json"]);

@@ -30,7 +30,7 @@ async fn no_service_gets_more_than_it_takes() {
     let answer = json!({ "ok": true, "status": 1 });
     let server = server(ResponseTemplate::new(200).set_body_json(answer)).await;
     for (name, kind) in every_kind(&server.uri()) {
-        assert_eq!(transport(&kind).send(&message).await, Ok(()), "{name}");
+        assert_eq!(sent(&kind, &message).await, Ok(()), "{name}");
         let request = server.received_requests().await.unwrap().pop().unwrap();
         let body: Value = serde_json::from_slice(&request.body).unwrap();
         for (_, pointer, limit) in limits.iter().filter(|(limited, ..)| *limited == name) {
@@ -84,7 +84,7 @@ async fn how_bad_it_is_shows_everywhere() {
         let mut found = Vec::new();
         for (kind_of_notice, severity) in messages {
             let message = message("redis", kind_of_notice, severity);
-            assert_eq!(transport(kind).send(&message).await, Ok(()), "{name}");
+            assert_eq!(sent(kind, &message).await, Ok(()), "{name}");
             let request = server.received_requests().await.unwrap().pop().unwrap();
             let body: Value = serde_json::from_slice(&request.body).unwrap();
             found.push(body.pointer(pointer).cloned().unwrap_or_default());

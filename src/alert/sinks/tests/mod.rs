@@ -137,11 +137,25 @@ async fn judged(
     answer: ResponseTemplate,
 ) -> Result<(), SendError> {
     let server = server(answer).await;
-    transport(&kind(&server.uri())).send(&opening()).await
+    sent(&kind(&server.uri()), &opening()).await
+}
+
+/// What a sink of `kind` makes of `message`.
+async fn sent(kind: &SinkKind, message: &Message) -> Result<(), SendError> {
+    whole(transport(kind).send(message, &[]).await)
+}
+
+/// The one thing that became of a message.
+fn whole(answer: Answer<SendError>) -> Result<(), SendError> {
+    match answer {
+        Answer::Whole(result) => result,
+        Answer::Recipients(each) => each.into_values().next().unwrap(),
+        Answer::Incidents(each) => each.into_values().next().unwrap(),
+    }
 }
 
 fn is_passing(result: &Result<(), SendError>) -> bool {
-    matches!(result, Err(SendError::Passing { .. }))
+    matches!(result, Err(SendError::Passing { .. } | SendError::Unanswered { .. }))
 }
 
 fn is_rejected(result: &Result<(), SendError>) -> bool {

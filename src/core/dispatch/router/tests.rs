@@ -4,6 +4,8 @@ use crate::model::NoticeKind::{Escalated, Opened, Resolved};
 use crate::model::Severity::{self, Critical, Info, Warning};
 use std::time::Duration;
 
+impl Destination for String {}
+
 fn sink(name: &str, url: &str, min_severity: Severity) -> Sink<String> {
     Sink {
         name: name.to_owned(),
@@ -147,6 +149,7 @@ fn after_a_restart_the_end_goes_to_whoever_was_told_before_it() {
     let reached = |incident: &str, sink: &str| Reached {
         incident: IncidentId(incident.to_owned()),
         sink: sink.to_owned(),
+        recipient: String::new(),
         opening: String::new(),
         severity: Critical,
     };

@@ -1,5 +1,8 @@
 //! Everything that is on its way, in virtual time.
 
+mod parts;
+mod recipients;
+
 use crate::model::{
     Evidence, EvidenceDetail, Incident, IncidentId, IncidentPhase, Notice, NoticeKind, Notify,
     Severity, StateLabel, Subject, Wall,
@@ -46,6 +49,15 @@ pub(in crate::dispatch) fn notice(name: &str, kind: NoticeKind, severity: Severi
 use super::*;
 use NoticeKind::{Escalated, Opened, Resolved};
 use Severity::{Critical, Warning};
+use std::time::Duration;
+
+/// `team: ann bob` reaches two people one by one.
+impl Destination for &'static str {
+    fn recipients(&self) -> Vec<String> {
+        let named = self.split_once(": ").map(|(_, recipients)| recipients);
+        named.into_iter().flat_map(str::split_whitespace).map(str::to_owned).collect()
+    }
+}
 
 const DAY: u64 = 24 * 3600;
 
@@ -86,27 +98,43 @@ struct World {
     dispatch: Dispatch<&'static str>,
     now: u64,
     next_id: u64,
+    /// By sink, by recipient, or by incident.
     answers: BTreeMap<&'static str, Result<(), Refusal>>,
+    /// Sinks that answer by incident.
+    takes_parts: BTreeSet<&'static str>,
+    /// For how many seconds each sink takes its time.
+    takes: BTreeMap<&'static str, u64>,
+    /// What is being sent, and until when.
+    under_way: Vec<(u64, Sending)>,
+    /// How often each sink, recipient or incident was tried.
+    tried: BTreeMap<String, u32>,
     /// When, where, and what of which incidents.
-    arrived: Vec<(u64, &'static str, Vec<Heard>)>,
+    arrived: Vec<(u64, String, Vec<Heard>)>,
     /// Messages that everybody is done with.
     done: Vec<u64>,
+    /// What was stored of messages that some have.
+    delivered: BTreeMap<MessageId, Delivered>,
 }
 
 impl World {
     fn new(plan: Plan<&'static str>) -> Self {
         Self {
-            dispatch: Dispatch::new(plan, Vec::new(), at(0)),
+            dispatch: Dispatch::new(plan, Notified::default(), at(0)),
             now: 0,
             next_id: 0,
             answers: BTreeMap::new(),
+            takes_parts: BTreeSet::new(),
+            takes: BTreeMap::new(),
+            under_way: Vec::new(),
+            tried: BTreeMap::new(),
             arrived: Vec::new(),
             done: Vec::new(),
+            delivered: BTreeMap::new(),
         }
     }
 
-    fn answers(&mut self, sink: &'static str, answer: Result<(), Refusal>) {
-        self.answers.insert(sink, answer);
+    fn answers(&mut self, who: &'static str, answer: Result<(), Refusal>) {
+        self.answers.insert(who, answer);
     }
 
     fn tell(&mut self, name: &str, kind: NoticeKind, severity: Severity) {
@@ -120,43 +148,83 @@ impl World {
     fn run_to(&mut self, until: u64) {
         loop {
             self.take_told();
-            let Some(wake) = self.dispatch.next_wake().filter(|&wake| wake <= at(until)) else {
+            let due = self.dispatch.next_wake().map(|wake| wake.since(at(0)).as_secs());
+            let ends = self.under_way.iter().map(|(ends, _)| *ends).min();
+            let Some(next) = due.into_iter().chain(ends).min().filter(|it| *it <= until) else {
                 break;
             };
-            self.now = self.now.max(wake.since(at(0)).as_secs());
-            for Sending { sink, notices, .. } in self.dispatch.due(at(self.now)) {
-                let routes = self.dispatch.routes();
-                let name = routes.iter().find(|route| route.id == sink).unwrap().sink.kind;
-                let answer = self.answers.get(name).copied().unwrap_or(Ok(()));
-                if answer.is_ok() {
-                    let told = notices
-                        .iter()
-                        .map(|it| (it.incident.root.clone(), it.kind, it.incident.is_over()));
-                    self.arrived.push((self.now, name, told.collect()));
+            self.now = self.now.max(next);
+            let now = self.now;
+            for (_, sending) in
+                self.under_way.extract_if(.., |(ends, _)| *ends <= now).collect::<Vec<_>>()
+            {
+                self.ends(&sending);
+            }
+            for sending in self.dispatch.due(at(now)) {
+                let takes = self.takes.get(self.kind(&sending)).copied().unwrap_or(0);
+                match takes {
+                    0 => self.ends(&sending),
+                    takes => self.under_way.push((now + takes, sending)),
                 }
-                let key = format!("m{}", self.now);
-                self.dispatch.sent(sink, &key, answer, at(self.now));
             }
         }
         self.now = until;
         self.take_told();
     }
 
+    fn kind(&self, sending: &Sending) -> &'static str {
+        let mut routes = self.dispatch.routes().iter();
+        routes.find(|route| route.id == sending.sink).unwrap().sink.kind
+    }
+
+    fn ends(&mut self, sending: &Sending) {
+        let kind = self.kind(sending);
+        let Sending { number, recipients, notices, .. } = sending;
+        let mut of = |who: &str| {
+            *self.tried.entry(who.to_owned()).or_default() += 1;
+            self.answers.get(who).or_else(|| self.answers.get(kind)).copied().unwrap_or(Ok(()))
+        };
+        let answer = if self.takes_parts.contains(kind) {
+            let ids = notices.iter().map(|it| it.incident.id.clone());
+            Answer::Incidents(ids.map(|id| (id.clone(), of(&id.0))).collect())
+        } else if recipients.is_empty() {
+            Answer::Whole(of(kind))
+        } else {
+            Answer::Recipients(recipients.iter().map(|it| (it.clone(), of(it))).collect())
+        };
+        let whom = if recipients.is_empty() { vec![kind.to_owned()] } else { recipients.clone() };
+        for who in whom {
+            let told = notices.iter().filter(|it| answer.of(&who, &it.incident.id).is_ok());
+            let told: Vec<Heard> =
+                told.map(|it| (it.incident.root.clone(), it.kind, it.incident.is_over())).collect();
+            if !told.is_empty() {
+                self.arrived.push((self.now, who, told));
+            }
+        }
+        self.dispatch.sent(*number, &format!("m{}", self.now), &answer, at(self.now));
+    }
+
     fn take_told(&mut self) {
-        self.done.extend(self.dispatch.take_told().into_iter().filter_map(|told| match told {
-            Told::Everybody(id) => Some(id.0),
-            Told::Reached(_) | Told::Over { .. } => None,
-        }));
+        for told in self.dispatch.take_told() {
+            match told {
+                Told::Everybody(id) => {
+                    self.done.push(id.0);
+                    self.delivered.remove(&id);
+                }
+                Told::Delivered(it) => _ = self.delivered.insert(it.message, it),
+                Told::Reached(_) | Told::Over { .. } => {}
+            }
+        }
     }
 
     /// When and where something about `name` arrived, as what, and whether it
     /// was over.
-    fn of(&self, name: &str) -> Vec<(u64, &'static str, NoticeKind, bool)> {
+    fn of(&self, name: &str) -> Vec<(u64, &str, NoticeKind, bool)> {
         let mut all = Vec::new();
         for (at, sink, told) in &self.arrived {
             for (root, kind, over) in told {
                 if root == name {
-                    all.push((*at, *sink, *kind, *over));
+                    all.push((*at, sink.as_str(), *kind, *over));
                 }
             }
         }
@@ -329,10 +397,10 @@ fn what_waits_for_a_sink_that_leaves_the_registry_is_told_by_those_that_stay() {
 
 #[test]
 fn a_changed_name_takes_along_who_was_told() {
-    let mut dispatch = Dispatch::new(plan(), Vec::new(), at(0));
+    let mut dispatch = Dispatch::new(plan(), Notified::default(), at(0));
     dispatch.tell(notice("redis", Opened, Critical).into(), at(0));
     let sending = dispatch.due(at(10)).remove(0);
-    dispatch.sent(sending.sink, "m1", Ok(()), at(10));
+    dispatch.sent(sending.number, "m1", &Ok(()).into(), at(10));
     dispatch.take_told();
     let mut renamed = plan();
     let sink = renamed.channels.get_mut("mail").map(|sinks| &mut sinks[0]).unwrap();
@@ -342,9 +410,9 @@ fn a_changed_name_takes_along_who_was_told() {
     let names: Vec<&str> = told
         .iter()
         .map(|told| match told {
-            Told::Over { sink, .. } => sink.as_str(),
+            Told::Over { by, .. } => by.sink.as_str(),
             Told::Reached(reached) => reached.sink.as_str(),
-            Told::Everybody(_) => "",
+            Told::Delivered(_) | Told::Everybody(_) => "",
         })
         .collect();
     assert_eq!(names, ["post", "mail"], "a crash between them forgets nothing");
@@ -352,10 +420,10 @@ fn a_changed_name_takes_along_who_was_told() {
 
 #[test]
 fn sinks_that_swap_their_names_go_on_knowing_what_they_were_told() {
-    let mut dispatch = Dispatch::new(plan(), Vec::new(), at(0));
+    let mut dispatch = Dispatch::new(plan(), Notified::default(), at(0));
     dispatch.tell(notice("redis", Opened, Critical).into(), at(0));
     let sending = dispatch.due(at(10)).remove(0);
-    dispatch.sent(sending.sink, "m1", Ok(()), at(10));
+    dispatch.sent(sending.number, "m1", &Ok(()).into(), at(10));
     dispatch.take_told();
     let mut swapped = plan();
     for (channel, name) in [("mail", "pager"), ("pager", "mail")] {
@@ -366,8 +434,8 @@ fn sinks_that_swap_their_names_go_on_knowing_what_they_were_told() {
     for told in dispatch.take_told() {
         match told {
             Told::Reached(reached) => stored.push(reached.sink),
-            Told::Over { sink, .. } => stored.retain(|it| *it != sink),
-            Told::Everybody(_) => {}
+            Told::Over { by, .. } => stored.retain(|it| *it != by.sink),
+            Told::Delivered(_) | Told::Everybody(_) => {}
         }
     }
     assert_eq!(stored, ["pager"]);

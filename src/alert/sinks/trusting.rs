@@ -16,7 +16,12 @@ pub(super) struct Trusting {
     /// With the public roots only, to ask what may be shown.
     usual: Arc<dyn Transport>,
     /// What the file was when it was read last, and the sink that trusts it.
-    opened: Mutex<Option<(Vec<u8>, Arc<dyn Transport>)>>,
+    opened: Mutex<Option<Opened>>,
+}
+
+struct Opened {
+    pem: Vec<u8>,
+    transport: Arc<dyn Transport>,
 }
 
 impl Trusting {
@@ -37,15 +42,13 @@ impl Trusting {
         };
         let pem = tokio::fs::read(&self.ca_file).await.map_err(|error| unusable(&error))?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((read, transport)) = &*opened
-            && *read == pem
-        {
-            return Ok(Arc::clone(transport));
+        if let Some(known) = opened.as_ref().filter(|known| known.pem == pem) {
+            return Ok(Arc::clone(&known.transport));
         }
         let config = tls::with_certificates(&pem).map_err(|error| unusable(&error))?;
         let client = http::client_with(config).map_err(|error| unusable(&error))?;
         let transport = open(&self.kind, &client);
-        *opened = Some((pem, Arc::clone(&transport)));
+        *opened = Some(Opened { pem, transport: Arc::clone(&transport) });
         Ok(transport)
     }
 }

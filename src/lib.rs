@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 mod tls;
+mod jsonpath;
 mod when;
 
 pub mod config;

@@ -5,8 +5,8 @@ mod address;
 pub mod app;
 pub mod cli;
 pub mod clock;
-mod tls;
 mod jsonpath;
+mod tls;
 mod when;
 
 pub mod config;

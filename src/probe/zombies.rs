@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_lock_is_found_in_the_folders_that_a_command_names() {
-        let folder = tempfile::tempdir().unwrap();
+        // Not where every command is looked for.
+        let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         fs::write(folder.path().join("postmaster.pid"), "57\n/var/lib\n").unwrap();
         let command = format!("postgres -D {} >> /tmp/pg.log 2>&1 &", folder.path().display());
         assert!(locks(&command).contains(&(folder.path().join("postmaster.pid"), 57)));

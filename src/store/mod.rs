@@ -118,7 +118,7 @@ pub struct Store {
 impl Reopen {
     /// Whether nothing in a file with `loaded` in it is unknown.
     fn knows(&self, loaded: &Loaded) -> bool {
-        let is_new = loaded.memory == Memory::default() && loaded.notified.is_empty();
+        let is_new = loaded.memory == Memory::default() && loaded.notified == Notified::default();
         is_new || self.known.as_ref() == Some(&loaded.mark)
     }
 }

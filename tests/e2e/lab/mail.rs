@@ -23,6 +23,8 @@ pub(crate) struct Mail {
     pub(crate) id: Option<String>,
     /// The `Message-ID` of the mail that it follows.
     pub(crate) in_reply_to: Option<String>,
+    /// The `Message-ID`s of all mails that it follows.
+    pub(crate) references: Vec<String>,
     /// When it came, in milliseconds of the boot clock.
     pub(crate) at: u64,
     /// The plain text.

@@ -20,6 +20,7 @@ class Catcher:
             "subject": mail["Subject"],
             "id": mail["Message-ID"],
             "in_reply_to": mail["In-Reply-To"],
+            "references": (mail["References"] or "").split(),
             "at": time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
             "text": text.get_content().replace("\r\n", "\n") if text else "",
             "html": html.get_content() if html else "",

@@ -108,7 +108,12 @@ impl Vai {
     ///
     /// If none comes within 45 s.
     pub(crate) fn wait_for_line(&mut self, pattern: &str) -> String {
-        let (line, next) = self.lines.wait_for(self.read, pattern, PATIENCE);
+        self.wait_for_line_within(PATIENCE, pattern)
+    }
+
+    /// The same for what takes its time.
+    pub(crate) fn wait_for_line_within(&mut self, patience: Duration, pattern: &str) -> String {
+        let (line, next) = self.lines.wait_for(self.read, pattern, patience);
         self.read = next;
         line
     }

@@ -1,3 +1,5 @@
+use super::env_file::{Oddity, is_name, parse};
+use super::read::read_small;
 use super::watch::{Content, Snapshot};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,8 +21,8 @@ pub(super) enum FileProblem {
     Unreadable(String),
     /// Everybody on the machine can read it.
     WorldReadable,
-    /// This line, from 1, is not `NAME=value`.
-    NotAnAssignment(usize),
+    /// It is read, and something in it is odd.
+    Odd(Oddity),
 }
 
 impl Environment {
@@ -33,7 +35,11 @@ impl Environment {
             ..Self::default()
         };
         match &snapshot.env_file {
-            Content::Text(text) => environment.read_assignments(text),
+            Content::Text(text) => {
+                let (values, odd) = parse(text);
+                environment.file = values;
+                environment.problems.extend(odd.into_iter().map(FileProblem::Odd));
+            }
             Content::Absent => {}
             Content::Unreadable(why) => {
                 environment.problems.push(FileProblem::Unreadable(why.clone()));
@@ -71,26 +77,14 @@ impl Environment {
             return Ok(value.clone());
         }
         match self.file.get(&by_file).or_else(|| self.process.get(&by_file)) {
-            Some(path) => std::fs::read_to_string(path)
+            Some(path) => read_small(Path::new(path))
+                .map_err(|error| error.to_string())
+                .and_then(|bytes| {
+                    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+                })
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|error| format!("${{{name}}} cannot be read from {path}: {error}")),
+                .map_err(|why| format!("${{{name}}} cannot be read from {path}: {why}")),
             None => Err(format!("${{{name}}} is not set")),
-        }
-    }
-
-    fn read_assignments(&mut self, text: &str) {
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            match line.split_once('=') {
-                Some((name, value)) if is_name(name.trim()) => {
-                    self.file.insert(name.trim().to_owned(), unquote(value.trim()));
-                }
-                _ => self.problems.push(FileProblem::NotAnAssignment(index + 1)),
-            }
         }
     }
 }
@@ -102,6 +96,8 @@ pub(super) struct Resolved {
     pub(super) text: String,
     /// The values that went into it.
     pub(super) values: Vec<String>,
+    /// The names whose value is empty.
+    pub(super) empty: Vec<String>,
     /// Why names have no value, one sentence each.
     pub(super) unresolved: Vec<String>,
 }
@@ -112,6 +108,7 @@ pub(super) fn resolve(text: &str, environment: &Environment) -> Resolved {
     let mut resolved = Resolved {
         text: String::with_capacity(text.len()),
         values: Vec::new(),
+        empty: Vec::new(),
         unresolved: Vec::new(),
     };
     let mut rest = text;
@@ -128,6 +125,9 @@ pub(super) fn resolve(text: &str, environment: &Environment) -> Resolved {
         let whole = &from[..name.len() + 3];
         match environment.lookup(name) {
             Ok(value) => {
+                if value.is_empty() {
+                    resolved.empty.push(name.to_owned());
+                }
                 resolved.text.push_str(&value);
                 resolved.values.push(value);
             }
@@ -140,24 +140,6 @@ pub(super) fn resolve(text: &str, environment: &Environment) -> Resolved {
     }
     resolved.text.push_str(rest);
     resolved
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-}
-
-/// A value without its quotes; an unquoted one ends at ` #`.
-fn unquote(value: &str) -> String {
-    for quote in ['"', '\''] {
-        if let Some(inner) = value.strip_prefix(quote)
-            && let Some(end) = inner.find(quote)
-        {
-            return inner[..end].to_owned();
-        }
-    }
-    let end = value.find(" #").unwrap_or(value.len());
-    value[..end].trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -184,21 +166,6 @@ mod tests {
     }
 
     #[test]
-    fn quotes_comments_and_export_are_understood() {
-        let env = environment(
-            "# a comment\n\nexport A=1\nB=\"two words\" # why\nC='$x#y'\nD=four # rest\nE=a#b\nnonsense\n",
-            &[],
-        );
-        let value = |name| env.lookup(name).unwrap();
-        assert_eq!(value("A"), "1");
-        assert_eq!(value("B"), "two words");
-        assert_eq!(value("C"), "$x#y");
-        assert_eq!(value("D"), "four");
-        assert_eq!(value("E"), "a#b");
-        assert_eq!(env.problems(), [FileProblem::NotAnAssignment(8)]);
-    }
-
-    #[test]
     fn a_docker_secret_is_read_without_its_newline() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
@@ -207,6 +174,18 @@ mod tests {
         assert_eq!(env.lookup("TOKEN").unwrap(), "s3cret");
         std::fs::remove_file(&path).unwrap();
         assert!(env.lookup("TOKEN").unwrap_err().contains("cannot be read"));
+    }
+
+    #[test]
+    fn a_secret_is_never_waited_for_and_never_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [fifo.to_str().unwrap(), "/dev/zero"] {
+            let env = environment("", &[("TOKEN_FILE", path)]);
+            let why = env.lookup("TOKEN").unwrap_err();
+            assert!(why.ends_with("and not a regular file"), "{why}");
+        }
     }
 
     #[test]

@@ -195,8 +195,14 @@ impl<'a> Node<'a> {
     /// A text in which `${NAME}` is resolved. `holds` says what has to wait for
     /// a name without a value.
     pub(super) fn expand(&self, holds: &str) -> Option<Expanded> {
-        let Resolved { text, values, unresolved } =
+        let Resolved { text, values, empty, unresolved } =
             resolve(self.string()?, self.reader.environment);
+        for name in &empty {
+            self.report(
+                Problem::warning(format!("${{{name}}} is set and empty"))
+                    .expected("nothing is put here"),
+            );
+        }
         for value in &values {
             self.reader.redact(value);
         }

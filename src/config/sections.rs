@@ -1,4 +1,5 @@
 use super::check::timing;
+use super::env_file::{Oddity, What};
 use super::environment::FileProblem;
 use super::fields::Fields;
 use super::foreign::Elsewhere;
@@ -106,11 +107,34 @@ pub(super) fn env_file(reader: &Reader<'_>, file: &Fields<'_>) {
                 "everybody on this machine can read the secrets in {path}"
             ))
             .help(format!("chmod o-rwx {path}")),
-            FileProblem::NotAnAssignment(line) => {
-                Problem::warning(format!("line {line} of {path} is not NAME=value"))
-                    .expected("that line is ignored")
+            FileProblem::Odd(Oddity { line, what }) => {
+                let (what, done) = in_words(what);
+                Problem::warning(format!("line {line} of {path}{what}")).expected(done)
             }
         };
         reader.report("/env_file", problem);
+    }
+}
+
+/// What is odd about a line of an env file, and what is done about it.
+fn in_words(what: &What) -> (String, &'static str) {
+    match what {
+        What::NotAnAssignment => (" is not NAME=value".to_owned(), "that line is ignored"),
+        What::Colon(name) => {
+            (format!(" has a colon after {name}"), "it is taken for NAME=value, as compose does")
+        }
+        What::NeverClosed(name) => {
+            (format!(": the quote before the value of {name} is never closed"), "it is not set")
+        }
+        What::AfterQuote(name) => (
+            format!(" goes on after the value of {name}"),
+            "what stands after the quote is ignored",
+        ),
+        What::Dollar(name) => (
+            format!(": other programs read a variable in the value of {name}"),
+            "it is taken as written, as in single quotes",
+        ),
+        What::SetAgain(name) => (format!(" sets {name} again"), "the last value counts"),
+        What::ByteOrderMark => (": the file begins with a byte order mark".to_owned(), "ignored"),
     }
 }

@@ -6,6 +6,7 @@
 //! not looked at.
 
 use super::load::env_path;
+use super::read::read_small;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use std::collections::BTreeSet;
@@ -41,7 +42,18 @@ pub enum Content {
 
 impl Content {
     async fn read(path: &Path) -> Self {
-        match tokio::fs::read(path).await {
+        Self::of(tokio::fs::read(path).await)
+    }
+
+    /// Like [`Self::read`], for a small regular file.
+    async fn read_small(path: &Path) -> Self {
+        let path = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || read_small(&path)).await;
+        Self::of(read.unwrap_or_else(|error| Err(error.into())))
+    }
+
+    fn of(read: std::io::Result<Vec<u8>>) -> Self {
+        match read {
             Ok(bytes) if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") => {
                 Self::Unreadable("it is UTF-16: save it as UTF-8".to_owned())
             }
@@ -106,7 +118,7 @@ impl Source {
             Content::Absent | Content::Unreadable(_) => "",
         };
         let env_path = env_path(source, &self.registry);
-        let env_file = Content::read(&env_path).await;
+        let env_file = Content::read_small(&env_path).await;
         let metadata = tokio::fs::metadata(&env_path).await;
         let mode = metadata.map_or(0, |metadata| metadata.permissions().mode());
         Snapshot { registry, env_path, env_file, env_world_readable: mode & 0o004 != 0 }

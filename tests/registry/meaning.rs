@@ -372,6 +372,11 @@ fn an_env_file_is_told_when_it_cannot_be_read_or_everybody_can() {
     assert!(open.config.is_some());
     let said = open.render("f", false);
     assert!(said.contains("chmod o-rwx /srv/.env"), "{said}");
+    let odd = load(Content::Text("A=1\nB=\"two".to_owned()), false);
+    assert!(odd.config.is_some());
+    let said = odd.render("f", false);
+    assert!(said.contains("line 2 of /srv/.env: the quote before the value of B"), "{said}");
+    assert!(!said.contains("two"), "a value may be a secret: {said}");
     let absent = load(Content::Absent, false);
     let pointers: Vec<&str> =
         absent.diagnostics.iter().map(|found| found.pointer.as_str()).collect();

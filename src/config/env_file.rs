@@ -96,14 +96,14 @@ fn assignment(text: &str, tell: &mut impl FnMut(What)) -> Assignment {
         return Assignment { set: Some((name, value.to_owned())), length: end };
     };
     let inner = &text[from + blank + 1..];
-    let Some((value, after, length)) = quoted(inner, quote) else {
+    let Some((value, raw, after, length)) = quoted(inner, quote) else {
         tell(What::NeverClosed(name));
         return nothing;
     };
     if !(after.is_empty() || after.starts_with('#')) {
         tell(What::AfterQuote(name.clone()));
     }
-    if quote == '"' && has_dollar(&value) {
+    if quote == '"' && has_dollar(&raw.replace("\\$", "")) {
         tell(What::Dollar(name.clone()));
     }
     Assignment { set: Some((name, value)), length: from + blank + 1 + length }
@@ -115,10 +115,10 @@ fn unquoted(text: &str) -> &str {
     text[..comment.unwrap_or(text.len())].trim()
 }
 
-/// A value up to its closing quote, what stands after that on its line, and the
-/// length of it all. One that spans several lines has nothing after its quote:
+/// A value up to its closing quote, the same as written, what stands after that on
+/// its line, and the length of it all. One that spans several lines has nothing after its quote:
 /// else a quote that was forgotten would swallow the lines after it.
-fn quoted(text: &str, quote: char) -> Option<(String, &str, usize)> {
+fn quoted(text: &str, quote: char) -> Option<(String, &str, &str, usize)> {
     let mut value = String::new();
     let mut letters = text.char_indices();
     while let Some((at, letter)) = letters.next() {
@@ -129,7 +129,7 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str, usize)> {
                 let rest = after[..end].trim();
                 let is_several = text[..at].contains('\n');
                 let is_closed = rest.is_empty() || rest.starts_with('#') || !is_several;
-                return is_closed.then_some((value, rest, at + 1 + end));
+                return is_closed.then_some((value, &text[..at], rest, at + 1 + end));
             }
             '\\' => escaped(letters.next().map(|(_, next)| next), quote, &mut value),
             _ => value.push(letter),

@@ -27,7 +27,7 @@ fn after_an_engine_that_stopped_everything_all_is_started_once_in_order() {
     private.stop();
     private.start_again();
 
-    vai.wait_for_line("connected to ");
+    wait_until_seen_anew(&mut vai);
     wait_until_healthy(&vai);
     assert_ne!(services.started_at(), before, "the engine left its container alone");
     assert_eq!(services.lines_of("/tmp/started"), [CHAIN, CHAIN].concat());
@@ -124,6 +124,7 @@ fn after_a_loss_of_power_all_is_started_once_in_order() {
     private.lose_power();
 
     vai.follow_again();
+    wait_until_seen_anew(&mut vai);
     wait_until_healthy(&vai);
     assert_eq!(services.lines_of("/tmp/started"), [CHAIN, CHAIN].concat());
     assert_eq!(vai.lines_with("stopped_by_hand|→ down|restarting by"), [""; 0]);
@@ -148,6 +149,11 @@ fn told(lab: &Lab, mail: &MailCatcher) -> Value {
     let mut registry = lab.registry(chain());
     registry["notifications"] = mail.notifications();
     registry
+}
+
+/// Until then they are shown as they were before.
+fn wait_until_seen_anew(vai: &mut Vai) {
+    vai.wait_for_line("healthy → starting: its container came up");
 }
 
 fn wait_until_healthy(vai: &Vai) {

@@ -23,6 +23,12 @@ const KEPT: [(u64, &str); 6] = [
     (1276, "R3: as seed 175, with a start"),
 ];
 
+/// Seeds that break an invariant and are not mended yet: an issue, not a rule.
+/// Each is left out of what every change has to pass; `tests/simulate 1 --from
+/// SEED` still shows it.
+pub(crate) const OPEN: [(u64, &str); 1] =
+    [(9, "A2: of two sinks that reach one inbox both tell it the same end")];
+
 #[test]
 fn histories_that_broke_an_invariant_once_keep_it_now() {
     let of_one_host = OF_ONE_HOST.iter().map(|(seed, _)| Plan::of_one_host(*seed));

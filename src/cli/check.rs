@@ -130,7 +130,8 @@ async fn look(reach: &Reach, service: Arc<Service>, index: usize) -> Line {
     if matches!(report.outcome, Outcome::Unknown(_)) {
         report = reach.prober.look(&service, check, None).await;
     }
-    line(&service, check, report)
+    // Whether it ever passed from outside, only the daemon knows.
+    line(&service, check, report.weigh(false))
 }
 
 fn line(service: &Service, check: &Check, report: Report) -> Line {

@@ -4,10 +4,11 @@ use crate::check::{self, process};
 use crate::docker::{Details, Directory, Engine, EngineError, ExecSpec};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use url::Url;
 use vai_core::model::{
     Check, CheckKind, CustomCheck, Fault, FaultKind, HttpCheck, Instance, Outcome, ProcessCheck,
-    Secret, TcpCheck,
+    Report, Secret, TcpCheck,
 };
 
 /// Exit codes of a shell or program that is not there.
@@ -17,25 +18,17 @@ const NOT_RUNNABLE: [i64; 2] = [126, 127];
 pub(super) struct Outside {
     engine: Arc<dyn Engine>,
     directory: Directory,
-    /// The checks that have once reached their service over the network.
-    reached: Mutex<HashSet<(Instance, String)>>,
     /// The containers of which this was said.
     told: Mutex<HashSet<Instance>>,
 }
 
 impl Outside {
     pub(super) fn new(engine: Arc<dyn Engine>, directory: Directory) -> Self {
-        Self { engine, directory, reached: Mutex::default(), told: Mutex::default() }
+        Self { engine, directory, told: Mutex::default() }
     }
 
-    /// Looks once. `why` is why there is no agent, `watch` names the check.
-    pub(super) async fn look(
-        &self,
-        container: &Details,
-        check: &Check,
-        watch: &str,
-        why: &str,
-    ) -> Outcome {
+    /// Probes once. `why` is why there is no agent.
+    pub(super) async fn look(&self, container: &Details, check: &Check, why: &str) -> Report {
         self.tell_once(container, why);
         let name = &container.presence.name;
         let moved = |address: &str| match &check.kind {
@@ -46,11 +39,14 @@ impl Outside {
             | CheckKind::Docker
             | CheckKind::Disk(_) => None,
         };
-        match &check.kind {
+        let outcome = match &check.kind {
             CheckKind::Http(_) | CheckKind::Tcp(_) => {
                 let own = self.directory.own();
                 match shared_address(container, own.as_deref()).and_then(moved) {
-                    Some(kind) => self.over_network(container, &kind, check, watch).await,
+                    Some(kind) => {
+                        let report = check::look(&kind, check.timeout).await;
+                        return Report { from_outside: true, ..report };
+                    }
                     None => Outcome::Unknown(format!(
                         "container {name} is in no network of ours and takes no agent: {why}"
                     )),
@@ -61,7 +57,8 @@ impl Outside {
             CheckKind::Disk(_) | CheckKind::Docker => Outcome::Unknown(format!(
                 "this is only seen from inside container {name}, which takes no agent: {why}"
             )),
-        }
+        };
+        Report::new(outcome, Duration::ZERO)
     }
 
     fn tell_once(&self, container: &Details, why: &str) {
@@ -74,35 +71,6 @@ impl Outside {
                 "container {} takes no agent, so it is looked at from outside: {why}",
                 container.presence.name
             );
-        }
-    }
-
-    /// Until this way has worked once, a connection that fails says nothing: the
-    /// service may listen on the container's loopback only.
-    async fn over_network(
-        &self,
-        container: &Details,
-        moved: &CheckKind,
-        check: &Check,
-        watch: &str,
-    ) -> Outcome {
-        let outcome = check::look(moved, check.timeout).await.outcome;
-        let key = (container.presence.instance.clone(), watch.to_owned());
-        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Outcome::Fail(fault) if never_arrived(fault.kind) && !reached.contains(&key) => {
-                Outcome::Unknown(format!(
-                    "from outside container {}: {fault}; it may answer inside only",
-                    container.presence.name
-                ))
-            }
-            outcome => {
-                if matches!(outcome, Outcome::Pass | Outcome::Slow(_)) {
-                    reached.retain(|(instance, _)| instance.id != key.0.id || *instance == key.0);
-                    reached.insert(key);
-                }
-                outcome
-            }
         }
     }
 
@@ -157,14 +125,6 @@ fn could_not_look(error: &EngineError) -> Outcome {
     Outcome::Unknown(error.to_string())
 }
 
-/// Whether a fault says that the service itself was not reached.
-fn never_arrived(kind: FaultKind) -> bool {
-    matches!(
-        kind,
-        FaultKind::Refused | FaultKind::ConnectTimeout | FaultKind::Connect | FaultKind::Tls
-    )
-}
-
 /// The container's address in a network that we are in too. From the host's
 /// own network, every address can be reached.
 fn shared_address<'a>(container: &'a Details, own: Option<&Details>) -> Option<&'a str> {
@@ -200,7 +160,6 @@ fn tcp_at(check: &TcpCheck, address: &str) -> TcpCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use vai_core::model::{ContainerStatus, Presence, StatusSet};
 
     fn container(addresses: &[(&str, &str)]) -> Details {

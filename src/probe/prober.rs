@@ -196,7 +196,7 @@ impl Prober {
 
     /// A look from here says nothing while our own network is gone.
     fn doubt(&self, check: &Check, report: Report) -> Report {
-        if !check::goes_over_network(&check.kind) {
+        if !report.from_outside && !check::goes_over_network(&check.kind) {
             return report;
         }
         Report { outcome: self.network.doubt(report.outcome), ..report }
@@ -226,14 +226,8 @@ impl Prober {
             Ok(agent) => agent,
             Err(NoAgent::Lost(why)) => return unseen(Outcome::Unknown(why)),
             Err(NoAgent::Refused(why)) => {
-                let outcome = self.outside.look(&container, check, &watch, &why).await;
-                return unseen(match check.kind {
-                    CheckKind::Http(_) | CheckKind::Tcp(_) => self.network.doubt(outcome),
-                    CheckKind::Process(_)
-                    | CheckKind::Custom(_)
-                    | CheckKind::Docker
-                    | CheckKind::Disk(_) => outcome,
-                });
+                let report = self.outside.look(&container, check, &why).await;
+                return self.doubt(check, report);
             }
         };
         agent.watch(&watch, &service.name);

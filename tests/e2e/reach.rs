@@ -41,6 +41,57 @@ fn sees_and_heals_from_outside(web: &Container, registry: &Value) {
     assert_eq!(told.len(), 2, "{told:?}");
 }
 
+#[test]
+fn what_answers_its_peers_otherwise_than_itself_is_not_restarted() {
+    let lab = Lab::new();
+    let nginx = |allow: &str| {
+        format!(
+            "echo 'events {{}} http {{ access_log off; server {{ listen 8080; {allow} \
+             location / {{ return 200 hello; }} }} }}' > /tmp/nginx.conf; \
+             exec nginx -c /tmp/nginx.conf -g 'daemon off; pid /tmp/nginx.pid; error_log stderr;'"
+        )
+    };
+    let read_only = |name: &str, command: &str| {
+        let spec = lab.container(name, Image::Services).command(["sh", "-c", command]);
+        spec.option("--read-only").option("--tmpfs=/tmp").option("--tmpfs=/var/lib/nginx").start()
+    };
+    // Redis answers its peers "-DENIED Redis is running in protected mode".
+    let redis = read_only("redis", "cd /tmp; exec redis-server --save ''");
+    let web = read_only("web", &nginx("allow 127.0.0.1; deny all;"));
+    let check = |container: &str, check: Value| {
+        let mut service = json!({
+            "container": container,
+            "health_check": check,
+            "startup_delay_seconds": 1,
+            "start_timeout_seconds": 3,
+        });
+        for (field, value) in
+            [("interval_seconds", 2), ("timeout_seconds", 1), ("confirm_interval_seconds", 1)]
+        {
+            service["health_check"][field] = json!(value);
+        }
+        service
+    };
+    let ping = json!({ "type": "tcp", "port": 6379, "send": "PING\r\n", "expect": "PONG" });
+    let page =
+        json!({ "type": "http", "endpoint": "http://localhost:8080/", "expected_body": "hello" });
+    let services = json!({ "cache": check("redis", ping), "page": check("web", page) });
+    let before = [redis.started_at(), web.started_at()];
+
+    let vai = Vai::on_host(&lab.registry(services));
+
+    vai.wait_for_state("cache", "unknown");
+    vai.wait_for_state("page", "unknown");
+    let reason = |service: &str| vai.view(service)["reason"].as_str().map(str::to_owned);
+    eventually("the reasons", Duration::from_secs(20), || {
+        let (cache, page) = (reason("cache")?, reason("page")?);
+        (cache.contains("seen from outside") && page.contains("seen from outside")).then_some(())
+    });
+    never("a restart of what is well", Duration::from_secs(10), || {
+        ([redis.started_at(), web.started_at()] != before).then_some(())
+    });
+}
+
 /// A container that nginx is the main process of.
 fn web(lab: &Lab, options: &[&str]) -> Container {
     let config = "events {} http { access_log off; server { listen 8080; location / { return 200 hello; } } }";

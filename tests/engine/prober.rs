@@ -166,10 +166,14 @@ async fn without_an_agent_other_ways_are_gone() {
     probing.until(tcp(7002), |outcome| *outcome == Outcome::Pass).await;
     let answered = probing.look(http(7002)).await;
     assert_eq!(fault(&answered), Some(FaultKind::Status), "{answered:?}");
-    // The same check has passed by this way: now a refusal means something.
-    assert_eq!(fault(&probing.look(tcp(7003)).await), Some(FaultKind::Refused));
+    // Whether that counts is for whoever knows if this way has ever passed.
+    assert!(answered.from_outside, "{answered:?}");
+    let refused = probing.look(tcp(7003)).await;
+    assert_eq!(fault(&refused), Some(FaultKind::Refused), "{refused:?}");
+    assert!(refused.from_outside, "{refused:?}");
 
-    assert_eq!(probing.look(process("sleep 700")).await.outcome, Outcome::Pass);
+    let listed = probing.look(process("sleep 700")).await;
+    assert_eq!((listed.outcome, listed.from_outside), (Outcome::Pass, false));
     assert_eq!(fault(&probing.look(process("sleep 701")).await), Some(FaultKind::ProcessAbsent));
     assert_eq!(probing.look(custom("test $WHO = vai", None)).await.outcome, Outcome::Pass);
     let failed = probing.look(custom("echo broken; exit 5", None)).await;
@@ -179,16 +183,6 @@ async fn without_an_agent_other_ways_are_gone() {
     unknown(&disk);
     assert_eq!(agents(&container).await, 0);
     assert!(!docker(&["diff", &container.name]).contains(".vai"));
-    probing.stop().await;
-}
-
-#[tokio::test]
-async fn a_refusal_from_outside_is_unknown_until_that_way_has_passed() {
-    let script = "busybox httpd -p 127.0.0.1:7000; exec sleep 600";
-    let container = Container::run(&unique("inside"), &[], &["sh", "-c", script]);
-    let probing = Probing::of(&container.name, ProbeMode::None).await;
-    let report = probing.look(tcp(7000)).await;
-    assert!(unknown(&report).contains("refused"), "{report:?}");
     probing.stop().await;
 }
 
@@ -211,12 +205,9 @@ async fn a_file_that_is_no_agent_is_found_out() {
     let no_agent = Path::new("/bin/busybox").to_owned();
     let probing = Probing::with(&container.name, ProbeMode::Auto, no_agent).await;
     // Looked at from outside, where the port of the loopback refuses.
-    let report = probing
-        .until(
-            tcp(7000),
-            |outcome| matches!(outcome, Outcome::Unknown(why) if why.contains("refused")),
-        )
-        .await;
-    unknown(&report);
+    let refused =
+        |outcome: &Outcome| matches!(outcome, Outcome::Fail(it) if it.kind == FaultKind::Refused);
+    let report = probing.until(tcp(7000), refused).await;
+    assert!(report.from_outside, "{report:?}");
     probing.stop().await;
 }

@@ -1,7 +1,9 @@
 use super::deaths::Deaths;
 use super::quality::Quality;
 use super::tally::{Last, Tally, Verdict};
-use crate::model::{Check, FaultKind, Now, Outcome, ProcId, Report, Service, ServiceName, Time};
+use crate::model::{
+    Check, FaultKind, Instance, Now, Outcome, ProcId, Report, Service, ServiceName, Time,
+};
 use crate::{plan, words};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -37,6 +39,26 @@ pub(crate) struct CheckMemory {
     seen_alive: Vec<ProcId>,
     pub(crate) quality: Quality,
     pub(crate) deaths: Deaths,
+    /// Where it has passed from outside the container.
+    passed_outside: Option<PassedOutside>,
+}
+
+/// A check that has passed over the network, in place of its container's own
+/// localhost: from then on its failures count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PassedOutside {
+    /// The engine's id of the container; its restarts change nothing.
+    container: String,
+    /// Tells what was checked from what an edit makes of it.
+    check: u64,
+}
+
+impl PassedOutside {
+    fn new(container: &Instance, check: &Check) -> Self {
+        // Its `Debug` leaves secrets out.
+        let check = plan::stable_hash(&format!("{:?}", check.kind));
+        Self { container: container.id.clone(), check }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +101,12 @@ impl Run {
                 .iter()
                 .position(|run| run.check == *check)
                 .map(|index| before.swap_remove(index))
-                .unwrap_or_else(|| Self::new(now, &service.name, check))
+                .unwrap_or_else(|| {
+                    let mut run = Self::new(now, &service.name, check);
+                    let old = before.iter().find(|old| old.check.name == check.name);
+                    run.kept.passed_outside = old.and_then(|old| old.kept.passed_outside.clone());
+                    run
+                })
         };
         service.checks.iter().map(carry).collect()
     }
@@ -122,6 +149,19 @@ impl Run {
     /// Whether the look with this number is under way.
     pub(crate) fn waits_for(&self, number: u64) -> bool {
         self.in_flight.is_some_and(|look| look.number == number)
+    }
+
+    /// Weighs a result that was taken in `container`.
+    pub(crate) fn weigh(&mut self, container: Option<&Instance>, report: Report) -> Report {
+        if !report.from_outside {
+            return report;
+        }
+        let way = container.map(|container| PassedOutside::new(container, &self.check));
+        let passes = matches!(report.outcome, Outcome::Pass | Outcome::Slow(_));
+        if passes && way.is_some() {
+            self.kept.passed_outside.clone_from(&way);
+        }
+        report.weigh(way.is_some() && self.kept.passed_outside == way)
     }
 
     /// Takes the result of the look under way in. Whether it counts: it is of

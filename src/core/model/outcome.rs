@@ -149,12 +149,33 @@ pub struct Report {
     /// that match a `process` check, or own the listening port of an `http` or
     /// `tcp` check on localhost. Empty where nothing could be seen.
     pub processes: Vec<ProcId>,
+    /// Whether a check of the service's own localhost was probed over the
+    /// network instead, because the container takes no agent.
+    #[serde(default)]
+    pub from_outside: bool,
 }
 
 impl Report {
     /// A result that saw no process.
     #[must_use]
     pub fn new(outcome: Outcome, took: Duration) -> Self {
-        Self { outcome, took, processes: Vec::new() }
+        Self { outcome, took, processes: Vec::new(), from_outside: false }
+    }
+
+    /// What the result proves. A service may refuse its peers, or answer them
+    /// otherwise than it answers its own host, so a failure that was seen from
+    /// outside is unknown unless the same check `has_passed` that way before.
+    #[must_use]
+    pub fn weigh(self, has_passed: bool) -> Self {
+        match self.outcome {
+            Outcome::Fail(fault) if self.from_outside && !has_passed => {
+                let why = format!(
+                    "{fault}; this was seen from outside the container, where this check has \
+                     not passed yet, so the service may be well inside"
+                );
+                Self { outcome: Outcome::Unknown(why), ..self }
+            }
+            outcome => Self { outcome, ..self },
+        }
     }
 }

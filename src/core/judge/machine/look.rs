@@ -39,6 +39,7 @@ impl Machine {
         // By its number: an edit may have moved the check meanwhile.
         let mut runs = self.runs.iter_mut().zip(&service.checks);
         let (run, check) = runs.find(|(run, _)| run.waits_for(number))?;
+        let report = run.weigh(self.kept.instance.as_ref(), report);
         let sample = Sample {
             service: service.name.clone(),
             check: check.name.clone(),

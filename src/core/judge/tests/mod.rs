@@ -20,6 +20,7 @@ mod joined;
 mod memory;
 mod network;
 mod operator;
+mod outside;
 mod passes;
 mod quality;
 mod reloads;
@@ -64,6 +65,8 @@ struct World {
     /// Checks and services that cannot be looked at.
     blind_checks: Vec<String>,
     blind_services: Vec<String>,
+    /// Its containers take no agent.
+    outside: bool,
     /// Checks that fail, whatever else is well.
     unwell_checks: Vec<String>,
     /// Services that answer too late.
@@ -149,6 +152,7 @@ impl World {
             pids: BTreeMap::new(),
             unknown: false,
             blind_checks: Vec::new(),
+            outside: false,
             unwell_checks: Vec::new(),
             blind_services: Vec::new(),
             slow: Vec::new(),
@@ -267,6 +271,10 @@ impl World {
     }
 
     fn look(&self, service: &Service, index: usize) -> Report {
+        Report { from_outside: self.outside, ..self.look_inside(service, index) }
+    }
+
+    fn look_inside(&self, service: &Service, index: usize) -> Report {
         let took = Duration::from_millis(5);
         let pid = self.pids.get(service.name.as_str()).copied().unwrap_or(7);
         let process = ProcId { pid, start_ticks: 1, name: "x".into() };
@@ -279,7 +287,7 @@ impl World {
         if self.is_well(service.name.as_str()) && !unwell {
             let slow = self.slow.iter().any(|name| name == service.name.as_str());
             let outcome = if slow { Outcome::Slow("took 3 s".into()) } else { Outcome::Pass };
-            return Report { outcome, took, processes: vec![process] };
+            return Report { processes: vec![process], ..Report::new(outcome, took) };
         }
         let fault = match service.checks[index].kind {
             CheckKind::Docker => Fault::new(FaultKind::Unhealthy, "Docker calls it unhealthy"),

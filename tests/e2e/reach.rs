@@ -44,20 +44,18 @@ fn sees_and_heals_from_outside(web: &Container, registry: &Value) {
 #[test]
 fn what_answers_its_peers_otherwise_than_itself_is_not_restarted() {
     let lab = Lab::new();
-    let nginx = |allow: &str| {
-        format!(
-            "echo 'events {{}} http {{ access_log off; server {{ listen 8080; {allow} \
-             location / {{ return 200 hello; }} }} }}' > /tmp/nginx.conf; \
-             exec nginx -c /tmp/nginx.conf -g 'daemon off; pid /tmp/nginx.pid; error_log stderr;'"
-        )
-    };
+    // A file is served after the access rules, as a `return` is not.
+    let nginx = "mkdir /tmp/www; echo hello > /tmp/www/index.html; \
+         echo 'events {} http { access_log off; server { listen 8080; root /tmp/www; \
+         allow 127.0.0.1; deny all; } }' > /tmp/nginx.conf; \
+         exec nginx -c /tmp/nginx.conf -g 'daemon off; pid /tmp/nginx.pid; error_log stderr;'";
     let read_only = |name: &str, command: &str| {
         let spec = lab.container(name, Image::Services).command(["sh", "-c", command]);
         spec.option("--read-only").option("--tmpfs=/tmp").option("--tmpfs=/var/lib/nginx").start()
     };
     // Redis answers its peers "-DENIED Redis is running in protected mode".
     let redis = read_only("redis", "cd /tmp; exec redis-server --save ''");
-    let web = read_only("web", &nginx("allow 127.0.0.1; deny all;"));
+    let web = read_only("web", nginx);
     let check = |container: &str, check: Value| {
         let mut service = json!({
             "container": container,

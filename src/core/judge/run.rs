@@ -259,9 +259,10 @@ impl Run {
     }
 
     /// The instance is another one: of what was seen in the one before nothing
-    /// counts any more.
+    /// counts any more, but the way to its container is the same.
     pub(crate) fn arrived(&mut self) {
-        self.kept = CheckMemory::default();
+        let passed_outside = self.kept.passed_outside.take();
+        self.kept = CheckMemory { passed_outside, ..CheckMemory::default() };
     }
 
     /// The processes that may have to be ended before it can be started anew.

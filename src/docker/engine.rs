@@ -116,6 +116,8 @@ pub struct Details {
     pub addresses: Vec<(String, String)>,
     /// Exit code, OOM, restart count, health log: one fact a line.
     pub facts: Vec<String>,
+    /// How long ago its main process ended, where it does not run.
+    pub ended_for: Option<Duration>,
     /// The time it is given to stop.
     pub stop_timeout: Duration,
     /// The project of its compose labels.

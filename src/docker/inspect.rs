@@ -74,6 +74,8 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
                 .and_then(|mode| mode.strip_prefix("container:"))
                 .map(ToOwned::to_owned),
             network_gone: false,
+            network_left: false,
+            start_error: start_error(&state, &status),
             health_start: health.as_ref().map(|_| health_start(&healthcheck.unwrap_or_default())),
             is_self: is_proxy || own.is(&id),
             instance: Instance { id, started_at },
@@ -81,6 +83,7 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
             status,
             health,
         },
+        ended_for: ended_for(&state, now),
         user: user.unwrap_or_default(),
         addresses: addresses(network_settings),
         stop_timeout: stop_timeout
@@ -103,6 +106,24 @@ fn status(state: &ContainerState) -> ContainerStatus {
             oom: state.oom_killed.unwrap_or(false),
         },
     }
+}
+
+/// None where the engine's clock is ahead of ours: then it cannot be told.
+fn ended_for(state: &ContainerState, now: Wall) -> Option<Duration> {
+    if !matches!(status(state), ContainerStatus::Exited { .. }) {
+        return None;
+    }
+    let ended = state.finished_at.as_deref()?.parse::<Timestamp>().ok()?;
+    let millis = now.as_millis().checked_sub(ended.as_millisecond())?;
+    u64::try_from(millis).ok().map(Duration::from_millis)
+}
+
+/// The engine keeps the words of a start that came to nothing until the next
+/// one.
+fn start_error(state: &ContainerState, status: &ContainerStatus) -> Option<String> {
+    let is_down = matches!(status, ContainerStatus::Created | ContainerStatus::Exited { .. });
+    let words = state.error.as_deref().map(str::trim).filter(|words| !words.is_empty());
+    words.filter(|_| is_down).map(ToOwned::to_owned)
 }
 
 fn health(state: &ContainerState) -> Option<Health> {
@@ -311,6 +332,30 @@ mod tests {
         }));
         assert_eq!(details.presence.health, Some(Health::Starting));
         assert_eq!(details.presence.health_start, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn a_start_that_came_to_nothing_keeps_the_engines_words() {
+        let state = |status: &str| {
+            read(json!({ "State": {
+                "Status": status, "ExitCode": 128, "Error": "port is already allocated\n",
+            } }))
+        };
+        let words = |status| state(status).presence.start_error;
+        assert_eq!(words("exited").as_deref(), Some("port is already allocated"));
+        assert_eq!(words("created").as_deref(), Some("port is already allocated"));
+        assert_eq!(words("running"), None);
+    }
+
+    #[test]
+    fn how_long_ago_it_ended_is_known_unless_the_engines_clock_is_ahead() {
+        let ended = |status: &str, at: &str| {
+            read(json!({ "State": { "Status": status, "FinishedAt": at } })).ended_for
+        };
+        let before = "2025-10-09T08:53:29.750Z";
+        assert_eq!(ended("exited", before), Some(Duration::from_millis(250)));
+        assert_eq!(ended("exited", "2025-10-09T08:53:31Z"), None);
+        assert_eq!(ended("running", before), None);
     }
 
     #[test]

@@ -19,6 +19,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// back.
 const END_DEADLINE: Duration = Duration::from_secs(15);
 
+/// What is done to a container that is to stay down.
+const STOPPING: &str = "stopping";
+
 const BEHIND_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Does what `request` asks for. Returns how it ended, the instance that runs
@@ -160,7 +163,7 @@ impl Acting<'_> {
     async fn stop_container(&mut self, before: &Presence) -> Result<(), ActOutcome> {
         let timeout = self.request.service.recovery.stop_timeout;
         let result = self.healer.engine.stop(&before.instance.id, timeout).await;
-        self.settle(before, "stopping", result, |now| !now.status.is_running()).await?;
+        self.settle(before, STOPPING, result, |now| !now.status.is_running()).await?;
         self.steps.push(format!("stopped the container {}", before.name));
         Ok(())
     }
@@ -195,7 +198,11 @@ impl Acting<'_> {
         let Err(error) = result else { return Ok(()) };
         let name = &before.name;
         if !matches!(error, EngineError::Gone(_)) {
-            return Err(failed(format!("{doing} the container {name}: {error}")));
+            return Err(if doing == STOPPING {
+                failed(format!("{doing} the container {name}: {error}"))
+            } else {
+                ActOutcome::NotStarted(error.to_string())
+            });
         }
         match self.healer.engine.inspect(&before.instance.id).await {
             Ok(now) if wanted(&now.presence) => {

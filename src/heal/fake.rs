@@ -101,6 +101,7 @@ pub(super) fn details(status: ContainerStatus) -> Details {
         user: String::new(),
         addresses: Vec::new(),
         facts: vec!["exit code 137, out of memory".to_owned()],
+        ended_for: None,
         stop_timeout: Duration::from_secs(10),
         compose_project: None,
     }
@@ -117,6 +118,8 @@ pub(super) fn presence(status: ContainerStatus) -> Presence {
         engine_restarts: false,
         network_of: None,
         network_gone: false,
+        network_left: false,
+        start_error: None,
         is_self: false,
     }
 }

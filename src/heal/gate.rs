@@ -7,6 +7,10 @@ use vai_core::model::{
     Rung, Service,
 };
 
+/// The engine tells so long after the end of a container whether somebody asked
+/// for it. What was decided before that end was decided about something else.
+const CAUSE_SETTLES: Duration = Duration::from_millis(500);
+
 const MARKER_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Where an act takes place, looked at a moment before it.
@@ -138,6 +142,11 @@ async fn container(healer: &Healer, key: &ContainerKey) -> Result<Details, Refus
         Err(error) => return Err(Refusal::new(error.to_string())),
     };
     let name = &details.presence.name;
+    if details.ended_for.is_some_and(|ago| ago < CAUSE_SETTLES) {
+        return Err(Refusal::new(format!(
+            "the container {name} has just ended, and why is not known yet"
+        )));
+    }
     if details.presence.is_self || seen.is_self {
         return Err(Refusal::new(format!(
             "the container {name} is vai's own, or its socket proxy"

@@ -148,6 +148,7 @@ fn redacted(lines: Vec<String>, redactor: &Redactor) -> Vec<String> {
 fn redacted_outcome(outcome: ActOutcome, redactor: &Redactor) -> ActOutcome {
     match outcome {
         ActOutcome::Failed(words) => ActOutcome::Failed(redactor.redact(&words)),
+        ActOutcome::NotStarted(words) => ActOutcome::NotStarted(redactor.redact(&words)),
         ActOutcome::Refused { gate, by_hand } => {
             ActOutcome::Refused { gate: redactor.redact(&gate), by_hand }
         }

@@ -35,7 +35,7 @@ const COMMAND: Act = Act::Restart(Rung::Command);
 #[tokio::test]
 async fn each_gate_refuses_in_its_own_words_and_nothing_is_done() {
     type Set = fn(&mut World, &mut Service);
-    let table: [(Set, &str); 11] = [
+    let table: [(Set, &str); 12] = [
         (
             |_, service| service.held = Some("${DB_PASSWORD} is not set".to_owned()),
             "${DB_PASSWORD} is not set",
@@ -59,6 +59,14 @@ async fn each_gate_refuses_in_its_own_words_and_nothing_is_done() {
         (
             |world, _| world.status(ContainerStatus::Removing),
             "the container services-container is being removed",
+        ),
+        (
+            |world, _| {
+                let mut ended = details(ContainerStatus::Exited { code: 1, oom: false });
+                ended.ended_for = Some(Duration::from_millis(499));
+                world.container = Mutex::new(Some(ended));
+            },
+            "the container services-container has just ended, and why is not known yet",
         ),
         (
             |world, _| world.container = Mutex::new(None),

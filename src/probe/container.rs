@@ -99,6 +99,8 @@ mod tests {
             engine_restarts: true,
             network_of: None,
             network_gone: false,
+            network_left: false,
+            start_error: None,
             is_self: false,
         }
     }

@@ -174,6 +174,8 @@ mod tests {
                 engine_restarts: false,
                 network_of: None,
                 network_gone: false,
+                network_left: false,
+                start_error: None,
                 is_self: false,
             },
             user: String::new(),
@@ -182,6 +184,7 @@ mod tests {
                 .map(|&(network, address)| (network.into(), address.into()))
                 .collect(),
             facts: Vec::new(),
+            ended_for: None,
             stop_timeout: Duration::from_secs(10),
             compose_project: None,
         }

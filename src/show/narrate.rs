@@ -51,7 +51,7 @@ pub fn narrate_report(request: &ActRequest, report: &ActReport) {
     }
     let service = named(&request.service);
     let failure = match &report.outcome {
-        ActOutcome::Failed(words) => Some(words),
+        ActOutcome::Failed(words) | ActOutcome::NotStarted(words) => Some(words),
         ActOutcome::Done { .. } | ActOutcome::CommandOverdue(_) | ActOutcome::Refused { .. } => {
             None
         }

@@ -175,5 +175,5 @@ impl World {
 }
 
 fn no_network() -> ActOutcome {
-    ActOutcome::Failed("cannot join the network of a container that does not run".into())
+    ActOutcome::NotStarted("cannot join the network of a container that does not run".into())
 }

@@ -41,6 +41,7 @@ pub(crate) fn acted(outcome: ActOutcome) -> ActOutcome {
     let shown = |words: String| redactor().redact(&quoted(&words, PASSWORD));
     match outcome {
         ActOutcome::Failed(words) => ActOutcome::Failed(shown(words)),
+        ActOutcome::NotStarted(words) => ActOutcome::NotStarted(shown(words)),
         ActOutcome::Refused { gate, by_hand } => ActOutcome::Refused { gate, by_hand },
         done @ (ActOutcome::Done { .. } | ActOutcome::CommandOverdue(_)) => done,
     }

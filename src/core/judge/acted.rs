@@ -22,6 +22,9 @@ impl Core {
             {
                 container.runs_now(now, instance);
             }
+            if let ActOutcome::NotStarted(words) = &report.outcome {
+                container.was_not_started(words);
+            }
         }
         let mut report = report;
         let start_timeout = self.start_timeout(&flight.service);
@@ -38,14 +41,16 @@ impl Core {
             let act = if flight.act == Act::Stop { "the stop" } else { "the act before" };
             let words = match &report.outcome {
                 ActOutcome::Done { .. } => report.steps.join("; "),
-                ActOutcome::Failed(words) => format!("{act} failed: {words}"),
+                ActOutcome::Failed(words) | ActOutcome::NotStarted(words) => {
+                    format!("{act} failed: {words}")
+                }
                 ActOutcome::CommandOverdue(_) => format!("{act}: its command is still running"),
                 ActOutcome::Refused { gate, .. } => format!("{act} was not attempted: {gate}"),
             };
             let label = machine.label();
             step.notes.push(Note { from: label, to: label, reason: words });
             let undone =
-                matches!(report.outcome, ActOutcome::Failed(_) | ActOutcome::Refused { .. });
+                !matches!(report.outcome, ActOutcome::Done { .. } | ActOutcome::CommandOverdue(_));
             if flight.act == Act::Stop && undone {
                 machine.not_stopped(now, &mut step);
             }

@@ -1,3 +1,4 @@
+mod ending;
 mod network;
 
 use crate::model::{
@@ -5,16 +6,11 @@ use crate::model::{
     Time,
 };
 use crate::words;
+use ending::Ender;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The engine's `stop` event follows its `die` within this: until then a death
-/// may turn out to be somebody's wish.
-const CAUSE_SETTLES: Duration = Duration::from_millis(500);
-/// After a signal that somebody sent through the engine, it is waited for
-/// longer: unmounting may take the engine seconds.
-const SIGNALLED_CAUSE_SETTLES: Duration = Duration::from_secs(5);
 /// A container that outlives such a signal by this does not mean to end.
 const SIGNAL_LASTS: Duration = Duration::from_secs(30);
 /// A stop with no start for this long was meant (behaviour.md, "By hand").
@@ -49,6 +45,8 @@ pub(crate) struct Container {
     seen_running: bool,
     /// Whose doing a stop event is: ours only while an act of ours may stop it.
     act: ActMark,
+    /// The run that our last act left.
+    left_running: Option<Instance>,
 }
 
 /// What is remembered of a container.
@@ -65,6 +63,8 @@ pub struct ContainerMemory {
     exits: VecDeque<Time>,
     /// Who brought it up last.
     started_by: Option<(Starter, Now)>,
+    /// Who ended the run that was last seen.
+    ended_by: Ender,
 }
 
 /// Who brought a container up.
@@ -94,7 +94,10 @@ pub(crate) enum Standing {
     Up { instance: Instance, since: Time },
     /// Something is going on that has to end first; in words.
     Changing(String),
-    /// It ended by itself.
+    /// It does not run, and whether that is to be mended is not known yet; in
+    /// words.
+    Settling(String),
+    /// It ended, and nobody wants it so.
     Died(Fault),
     /// It ends by itself again and again.
     Looping {
@@ -121,6 +124,7 @@ impl Container {
             ContainerChange::StopRequested => {
                 if !self.is_ours(now.mono) {
                     self.kept.stop = Some(now.mono);
+                    self.kept.ended_by = Ender::Somebody;
                     // The death before it was asked for after all.
                     let recent = |at: &Time| now.mono.since(*at) < STOP_SETTLES;
                     if self.kept.exits.back().is_some_and(recent) {
@@ -135,7 +139,8 @@ impl Container {
             }
             ContainerChange::Died => {
                 self.kept.died = Some(now.mono);
-                if self.signalled.is_none() && !self.is_ours(now.mono) {
+                self.kept.ended_by = self.ender(now.mono);
+                if self.kept.ended_by == Ender::Itself {
                     self.kept.exits.retain(|&at| now.mono.since(at) < LOOP_WITHIN);
                     self.kept.exits.push_back(now.mono);
                 }
@@ -144,7 +149,10 @@ impl Container {
         }
     }
 
-    fn seen(&mut self, now: Now, view: ContainerView) {
+    fn seen(&mut self, now: Now, mut view: ContainerView) {
+        if let ContainerView::Present(presence) = &mut view {
+            self.recall_end(presence);
+        }
         let running = matches!(&view, ContainerView::Present(p) if p.status.is_running());
         if let ContainerView::Present(presence) = &view
             && self.kept.died.is_some()
@@ -163,6 +171,7 @@ impl Container {
             self.absent = None;
             self.kept.died = None;
             self.kept.stop = None;
+            self.kept.ended_by = Ender::Unknown;
             self.seen_running = true;
         } else if self.absent.is_none() {
             self.absent = Some(now);
@@ -231,17 +240,22 @@ impl Container {
     /// them: whether somebody wished them is told by what the engine's policy brings back.
     pub(crate) fn stops_prove_nothing(&mut self, now: Time) {
         let is_recent = |at: &mut Time| now.since(*at) < STOPS_BEFORE_ENGINE;
-        self.signalled.take_if(is_recent);
+        let was_signalled = self.signalled.take_if(is_recent).is_some();
         self.absent = None;
-        if self.kept.stop.take_if(is_recent).is_some() {
+        let was_stopped = self.kept.stop.take_if(is_recent).is_some();
+        if was_stopped {
             self.kept.died = None;
             self.seen_running = false;
+        }
+        if was_signalled || was_stopped {
+            self.kept.ended_by = Ender::Unknown;
         }
     }
 
     /// An act of ours begins that may stop it: what stops now is our doing.
     pub(crate) fn act_begins(&mut self) {
         self.act = ActMark::UnderWay;
+        self.left_running = None;
     }
 
     /// It ended; its stop events may arrive a little later.
@@ -267,6 +281,7 @@ impl Container {
     /// may arrive later.
     pub(crate) fn runs_now(&mut self, at: Now, instance: &Instance) {
         let now = at.mono;
+        self.left_running = Some(instance.clone());
         if let Some(ContainerView::Present(presence)) = &mut self.view {
             if presence.instance != *instance {
                 presence.instance = instance.clone();
@@ -277,9 +292,11 @@ impl Container {
                 self.kept.started_by = Some((Starter::Vai, at));
             }
             presence.status = ContainerStatus::Running;
+            presence.start_error = None;
             self.absent = None;
             self.kept.died = None;
             self.kept.stop = None;
+            self.kept.ended_by = Ender::Unknown;
             self.seen_running = true;
         }
     }
@@ -289,7 +306,7 @@ impl Container {
             None => Standing::Unseen,
             Some(ContainerView::Missing) => match self.kept.stop {
                 Some(at) if now.since(at) < STOP_SETTLES => {
-                    Standing::Changing("the container was stopped and removed just now".into())
+                    Standing::Settling("the container was stopped and removed just now".into())
                 }
                 _ if self.seen_running => Standing::ByHand("the container was removed".into()),
                 _ => Standing::ByHand("there is no such container".into()),
@@ -310,7 +327,7 @@ impl Container {
             (Some(fault), Standing::Died(_) | Standing::Up { .. }) => {
                 Standing::Looping { fault, by_policy }
             }
-            (Some(fault), Standing::Changing(_))
+            (Some(fault), Standing::Settling(_))
                 if presence.status == ContainerStatus::Restarting =>
             {
                 Standing::Looping { fault, by_policy }
@@ -321,70 +338,32 @@ impl Container {
 
     fn by_status(&self, presence: &Presence, now: Time) -> Standing {
         match &presence.status {
+            ContainerStatus::Running if self.kept.died.is_some() => {
+                Standing::Settling("the container's main process has just ended".into())
+            }
             ContainerStatus::Running if self.is_being_stopped(now) => {
                 Standing::Changing("somebody is stopping the container".into())
             }
-            ContainerStatus::Running => match self.kept.died {
-                Some(_) => Standing::Changing("the container's main process has just ended".into()),
-                None => Standing::Up { instance: presence.instance.clone(), since: self.up_since },
-            },
+            ContainerStatus::Running => {
+                Standing::Up { instance: presence.instance.clone(), since: self.up_since }
+            }
             ContainerStatus::Paused => Standing::ByHand("the container is paused".into()),
             ContainerStatus::Restarting => {
-                Standing::Changing("the engine is restarting the container".into())
+                Standing::Settling("the engine is restarting the container".into())
             }
             ContainerStatus::Removing => {
-                Standing::Changing("the container is being removed".into())
+                Standing::Settling("the container is being removed".into())
             }
-            ContainerStatus::Created => {
-                Standing::ByHand("the container was created and not started".into())
-            }
+            ContainerStatus::Created => Standing::ByHand(match &presence.start_error {
+                Some(error) => format!("the container was created, and its start failed: {error}"),
+                None => "the container was created and not started".into(),
+            }),
             ContainerStatus::Exited { code, oom } => self.exited(presence, *code, *oom, now),
         }
     }
 
-    fn exited(&self, presence: &Presence, code: i64, oom: bool, now: Time) -> Standing {
-        if let Some(at) = self.kept.stop {
-            return if now.since(at) < STOP_SETTLES {
-                Standing::Changing("the container was stopped just now".into())
-            } else {
-                Standing::ByHand("the container was stopped by hand".into())
-            };
-        }
-        let gone = self.kept.died.or(self.absent.map(|absent| absent.mono)).unwrap_or(now);
-        if self.seen_running && now.since(gone) < self.cause_settles() {
-            return Standing::Changing("the container has just ended".into());
-        }
-        if presence.engine_restarts {
-            if !self.seen_running {
-                // Its policy would have started it, so somebody stopped it
-                // while we were not looking; unless the engine is still coming
-                // or going.
-                return if now.since(gone) < STOP_SETTLES {
-                    Standing::Changing("the engine may yet start the container".into())
-                } else {
-                    Standing::ByHand("the container was stopped by hand".into())
-                };
-            }
-            if now.since(gone) < POLICY_GRACE {
-                return Standing::Changing(
-                    "the container ended and the engine's restart policy is to bring it back"
-                        .into(),
-                );
-            }
-        }
-        let why = if oom { ", out of memory" } else { "" };
-        Standing::Died(Fault::new(
-            FaultKind::ContainerStopped,
-            format!("container {} exited by itself with code {code}{why}", presence.name),
-        ))
-    }
-
     fn is_being_stopped(&self, now: Time) -> bool {
         self.signalled.is_some_and(|at| now.since(at) < SIGNAL_LASTS)
-    }
-
-    fn cause_settles(&self) -> Duration {
-        if self.signalled.is_some() { SIGNALLED_CAUSE_SETTLES } else { CAUSE_SETTLES }
     }
 
     /// When time alone changes the standing.

@@ -146,7 +146,9 @@ impl Core {
             return Some(gate);
         }
         match standing {
-            Standing::Changing(why) | Standing::Unclear(why) => Some(Gate::Changing(why.clone())),
+            Standing::Changing(why) | Standing::Settling(why) | Standing::Unclear(why) => {
+                Some(Gate::Changing(why.clone()))
+            }
             Standing::Unseen => Some(Gate::Engine),
             Standing::Looping { by_policy: true, .. } => Some(Gate::CrashLoop),
             Standing::Looping { by_policy: false, .. }

@@ -114,6 +114,8 @@ pub enum ActOutcome {
     },
     /// The engine's or the command's own words.
     Failed(String),
+    /// The engine could not start the container; its own words.
+    NotStarted(String),
     /// The command was left running after its deadline.
     CommandOverdue(Duration),
     /// Nothing was done; which gate forbade it.

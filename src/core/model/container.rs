@@ -49,6 +49,11 @@ pub struct Presence {
     pub network_of: Option<String>,
     /// Whether that container is no more, so that the namespace is nobody's.
     pub network_gone: bool,
+    /// Whether that container was started after this one, which still has the
+    /// network from before: nothing can reach it, and it reaches nothing.
+    pub network_left: bool,
+    /// The engine's own words, where the last start came to nothing.
+    pub start_error: Option<String>,
     /// Whether this is the orchestrator's own container or its socket proxy.
     pub is_self: bool,
 }

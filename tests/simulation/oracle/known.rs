@@ -136,7 +136,12 @@ impl Known {
                 }
                 if let Some(flight) = restarts.flight(*id)
                     && flight.act == Act::Stop
-                    && matches!(report.outcome, ActOutcome::Refused { .. } | ActOutcome::Failed(_))
+                    && matches!(
+                        report.outcome,
+                        ActOutcome::Refused { .. }
+                            | ActOutcome::Failed(_)
+                            | ActOutcome::NotStarted(_)
+                    )
                 {
                     let name = flight.service.clone();
                     self.stopped.remove(name.as_str());

@@ -1,3 +1,5 @@
+mod ending;
+
 use super::*;
 use crate::model::Wall;
 
@@ -16,6 +18,8 @@ fn view(run: u32, status: ContainerStatus) -> ContainerView {
         engine_restarts: true,
         network_of: None,
         network_gone: false,
+        network_left: false,
+        start_error: None,
         is_self: false,
     })
 }
@@ -127,7 +131,7 @@ fn stopped_and_removed_is_a_deploy_for_five_seconds() {
     container.change(at(100), ContainerChange::Died);
     container.change(at(101), ContainerChange::StopRequested);
     container.change(at(102), ContainerChange::Seen(ContainerView::Missing));
-    assert!(matches!(container.standing(at(105).mono), Standing::Changing(_)));
+    assert!(matches!(container.standing(at(105).mono), Standing::Settling(_)));
     assert!(matches!(container.standing(at(106).mono), Standing::ByHand(_)));
 }
 
@@ -168,7 +172,7 @@ fn between_two_runs_of_a_loop_it_is_the_loop_that_counts() {
     let restarting = seen(&mut container, ContainerStatus::Restarting);
     assert!(matches!(restarting, Standing::Looping { by_policy: true, .. }), "{restarting:?}");
     let removing = seen(&mut container, ContainerStatus::Removing);
-    assert!(matches!(removing, Standing::Changing(_)), "{removing:?}");
+    assert!(matches!(removing, Standing::Settling(_)), "{removing:?}");
 }
 
 #[test]
@@ -190,6 +194,10 @@ fn exited() -> ContainerStatus {
 
 fn is_changing(container: &Container, second: u64) -> bool {
     matches!(container.standing(at(second).mono), Standing::Changing(_))
+}
+
+fn is_settling(container: &Container, second: u64) -> bool {
+    matches!(container.standing(at(second).mono), Standing::Settling(_))
 }
 
 fn is_by_hand(container: &Container, second: u64) -> bool {
@@ -214,8 +222,8 @@ fn a_stop_is_a_wish_once_it_has_lasted_five_seconds() {
     container.change(at(100), ContainerChange::Died);
     container.change(at(101), ContainerChange::StopRequested);
     container.change(at(101), ContainerChange::Seen(view(1, exited())));
-    assert!(is_changing(&container, 101));
-    assert!(is_changing(&container, 105));
+    assert!(is_settling(&container, 101));
+    assert!(is_settling(&container, 105));
     assert!(is_by_hand(&container, 106));
 }
 
@@ -224,8 +232,8 @@ fn the_engines_policy_has_half_a_minute_to_bring_it_back() {
     let mut container = running();
     container.change(at(100), ContainerChange::Died);
     container.change(at(100), ContainerChange::Seen(view(1, exited())));
-    assert!(is_changing(&container, 101));
-    assert!(is_changing(&container, 129));
+    assert!(is_settling(&container, 101));
+    assert!(is_settling(&container, 129));
     assert!(matches!(container.standing(at(130).mono), Standing::Died(_)));
 }
 
@@ -233,7 +241,7 @@ fn the_engines_policy_has_half_a_minute_to_bring_it_back() {
 fn what_was_never_seen_running_is_given_five_seconds_by_its_policy() {
     let mut container = Container::default();
     container.change(at(100), ContainerChange::Seen(view(1, exited())));
-    assert!(is_changing(&container, 104));
+    assert!(is_settling(&container, 104));
     assert!(is_by_hand(&container, 105));
 }
 
@@ -290,7 +298,7 @@ fn a_stop_a_minute_before_the_engine_goes_was_somebodys_wish() {
         container.change(at(second + 60), ContainerChange::Seen(view(1, exited())));
         container
     };
-    assert!(is_changing(&gone_at(159), 221), "the engine may yet start it");
+    assert!(is_settling(&gone_at(159), 221), "the engine may yet start it");
     assert!(is_by_hand(&gone_at(160), 221));
 }
 

@@ -128,6 +128,9 @@ impl Machine {
             }
             ActOutcome::Done { still_there } => (None, still_there),
             ActOutcome::Failed(words) => (Some(words), None),
+            ActOutcome::NotStarted(words) => {
+                (Some(format!("the engine could not start the container: {words}")), None)
+            }
             ActOutcome::CommandOverdue(_) => (None, None),
         };
         let looks_from = now.mono + self.service.startup_delay;

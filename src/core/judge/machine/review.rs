@@ -85,6 +85,7 @@ impl Machine {
         match standing {
             Standing::ByHand(_) | Standing::Died(_) | Standing::Looping { .. } if asked => {}
             Standing::Unseen | Standing::Changing(_) => {}
+            Standing::Settling(why) => self.container_ended(now, why, step),
             Standing::Unclear(why) => self.blind(now, why, step),
             Standing::ByHand(why) => self.stopped_by_hand(now, why, step),
             Standing::Died(fault) | Standing::Looping { fault, .. } => {
@@ -181,12 +182,24 @@ impl Machine {
         self.kept.outage.as_ref().is_some_and(|outage| matches!(outage.kind, OutageKind::Broken(_)))
     }
 
-    /// The container ended by itself: a proof, whatever the checks say.
+    /// The container does not run, and it is not settled yet what that means.
+    fn container_ended(&mut self, now: Now, why: &str, step: &mut Step) {
+        if matches!(self.kept.state, State::Healthy | State::Degraded(_)) {
+            self.kept.effort.failing(now.mono);
+            let fault = Fault::new(FaultKind::ContainerStopped, why);
+            self.enter(now, State::Suspect(fault), why, step);
+        }
+    }
+
+    /// The container ended and stays down: a proof, whatever the checks say.
     fn container_died(&mut self, now: Now, fault: &Fault, step: &mut Step) {
         let failing = Failing { fault: fault.clone(), since: now, count: 1, proven: true };
         match &self.kept.state {
-            State::Verifying(_) => {
-                let why = format!("restarted, and {fault}");
+            State::Verifying(proof) => {
+                let why = match &proof.command_failed {
+                    Some(words) => format!("restart failed: {words}"),
+                    None => format!("restarted, and {fault}"),
+                };
                 self.attempt_failed(now, &why, &failing, step);
             }
             _ => self.confirmed(now, &failing, step),

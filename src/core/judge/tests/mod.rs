@@ -11,6 +11,7 @@ mod containers;
 mod dependencies;
 mod digest;
 mod early_deaths;
+mod ends;
 mod engine;
 mod gates;
 mod healing;
@@ -48,6 +49,8 @@ enum Effect {
     Nothing,
     /// The command fails.
     Fails,
+    /// The engine cannot start the container, in these words.
+    NotStarted(&'static str),
     /// The act is refused because of a marker file.
     Marker,
     /// The act is refused in these words.
@@ -313,6 +316,7 @@ impl World {
             }
             Effect::Nothing => done,
             Effect::Fails => ActOutcome::Failed("restart_cmd exited 1: no such file".into()),
+            Effect::NotStarted(words) => ActOutcome::NotStarted(words.into()),
             Effect::Marker => ActOutcome::Refused { gate: "stopped by hand".into(), by_hand: true },
             Effect::Refused(why) => ActOutcome::Refused { gate: why.into(), by_hand: false },
         };

@@ -17,9 +17,10 @@ pub struct HealthArgs {
 /// # Errors
 /// No daemon answers.
 pub async fn run(args: HealthArgs) -> Result<ExitCode> {
-    let Health { healthy, reasons } = client::ask(&args.state, Command::Health).await?;
+    let Health { healthy, reasons, notes } = client::ask(&args.state, Command::Health).await?;
     if healthy {
-        print("healthy\n")?;
+        let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+        print(&format!("healthy{notes}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     print(&format!("unhealthy: {}\n", reasons.join("; ")))?;

@@ -84,7 +84,7 @@ fn overview(snapshot: &Snapshot, now: Wall) -> Result<String, fmt::Error> {
         .iter()
         .map(|why| format!("nothing can be stored, so nothing is started or restarted: {why}"));
     let registry = snapshot.warnings.iter().chain(&snapshot.crontabs).cloned();
-    section(&mut out, "Warnings", store.chain(registry))?;
+    section(&mut out, "Warnings", store.chain(snapshot.unwatched()).chain(registry))?;
     Ok(out)
 }
 
@@ -229,12 +229,17 @@ mod tests {
             held: Some("${NTFY_TOKEN} is not set".to_owned()),
         });
         snapshot.warnings.push("the registry is a single mounted file".to_owned());
+        let mut lost = fixture::service("lost", StateLabel::Missing);
+        lost.reason = "there is no container `servces`".to_owned();
+        lost.since = Wall::from_millis(3_595_000);
+        snapshot.services.insert(lost.name.clone(), lost);
         snapshot.crontabs.push("container services: /etc/crontab:3 looks like a healer".to_owned());
         snapshot.jobs.insert("backup".into(), fixture::job("backup"));
         let expected = "\
 vai 1.2.3, up 1 h, Docker Engine 20.10.24 (API 1.41)
 
 SERVICE  CONTAINER  STATE    FOR        REASON
+lost     services   missing  5 s        there is no container `servces`
 redis    services   down     2 min 5 s  connection refused on 127.0.0.1:6379
 web-api  local      blocked  1 h
 
@@ -247,6 +252,7 @@ Messages go to:
   alerts[0] ntfy: held, ${NTFY_TOKEN} is not set
 
 Warnings:
+  1 service is not watched: lost (there is no container `servces`)
   the registry is a single mounted file
   container services: /etc/crontab:3 looks like a healer
 ";

@@ -41,6 +41,7 @@ pub use environment::Environment;
 pub use load::{Context, Loaded, env_path, load, load_snapshot};
 pub use locate::locate;
 pub use mount::is_mounted_alone;
+pub(crate) use names::nearest as nearest_name;
 pub use notifications::{
     Alertmanager, Apprise, AppriseTargets, Auth, Emergency, Heartbeat, Notifications, Pushover,
     Sink, SinkKind, Slack, Smtp, SmtpTls, Telegram, Templated,

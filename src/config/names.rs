@@ -23,7 +23,7 @@ pub(super) fn misspelt<'a>(
 
 /// The name of `known` that `name` most likely stands for: a slip of the pen,
 /// or one that reads much the same.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {

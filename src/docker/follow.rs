@@ -4,6 +4,7 @@
 use super::directory::{Keys, Known, Sight};
 use super::resolve::{Found, resolve};
 use super::{Details, Engine, EngineError, EngineEvent, EngineEventKind, Listed, Own};
+use crate::config::{ContainerEntry, nearest_name};
 use futures_util::StreamExt;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -204,6 +205,9 @@ impl Follower {
         for (key, entry) in keys {
             let found = resolve(&key, &entry, &containers, own_project.as_deref());
             if let Some(sight) = self.sight(&key, found, again).await? {
+                if matches!(sight, Sight::Missing) {
+                    self.tell_change(&key, unmatched(&key, &entry, &containers)).await?;
+                }
                 self.see(key, sight).await?;
             }
         }
@@ -286,4 +290,16 @@ impl Follower {
         let sent = self.events.send(event).await;
         sent.map_err(|_| End::NobodyListens)
     }
+}
+
+/// No container goes by `key`: what it may have been meant to be.
+fn unmatched(key: &ContainerKey, entry: &ContainerEntry, containers: &[Listed]) -> ContainerChange {
+    let wanted = entry.name.clone().unwrap_or_else(|| key.to_string());
+    let names = containers.iter().map(|listed| listed.name.as_str());
+    let services = containers.iter().filter_map(|listed| Some(listed.compose.as_ref()?.1.as_str()));
+    let nearest = match entry.name {
+        Some(_) => nearest_name(&wanted, names),
+        None => nearest_name(&wanted, names.chain(services)),
+    };
+    ContainerChange::Unmatched { nearest: nearest.map(ToOwned::to_owned), wanted }
 }

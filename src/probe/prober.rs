@@ -187,7 +187,7 @@ impl Prober {
             (Vantage::Inside, Place::Container(key)) => {
                 self.look_inside(key, service, check, expected).await
             }
-            (Vantage::Engine, place) => unseen(self.ask_engine(place).await),
+            (Vantage::Engine, place) => unseen(self.ask_engine(place, service.may_finish()).await),
             (Vantage::Inside, Place::Local) => {
                 unseen(Outcome::Unknown("a local service has no container to look into".to_owned()))
             }
@@ -281,7 +281,8 @@ impl Prober {
 
     /// A `docker` check: asked anew, since health changes without any event that
     /// we could not miss.
-    async fn ask_engine(&self, place: &Place) -> Outcome {
+    /// What `may_finish` is well when it has.
+    async fn ask_engine(&self, place: &Place, may_finish: bool) -> Outcome {
         let known = match place {
             Place::Local => match self.directory.own() {
                 Some(own) => Ok((own.presence.instance.id.clone(), "vai".to_owned())),
@@ -298,6 +299,7 @@ impl Prober {
             Err(outcome) => return outcome,
         };
         match self.engine.inspect(&id).await {
+            Ok(details) if may_finish && details.presence.has_finished() => Outcome::Pass,
             Ok(details) => judge(&details.presence),
             Err(EngineError::NotFound(_)) => missing(&wanted),
             Err(error) => Outcome::Unknown(error.to_string()),

@@ -40,6 +40,9 @@ pub struct Health {
     pub healthy: bool,
     /// What is wrong, one sentence each.
     pub reasons: Vec<String>,
+    /// What is to be known although vai itself is well, one sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 impl Health {
@@ -47,15 +50,17 @@ impl Health {
     #[must_use]
     pub fn judge(vitals: &Vitals, snapshot: &Snapshot) -> Self {
         let reasons = vitals.parts_shown(snapshot).complaints(STUCK_AFTER);
-        Self { healthy: reasons.is_empty(), reasons }
+        let notes = snapshot.unwatched().into_iter().collect();
+        Self { healthy: reasons.is_empty(), reasons, notes }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::fixture;
     use std::time::Duration;
-    use vai_core::model::Wall;
+    use vai_core::model::{StateLabel, Wall};
 
     #[test]
     fn a_stuck_part_a_gone_engine_and_a_full_disk_are_unhealthy_and_named() {
@@ -77,5 +82,20 @@ mod tests {
         snapshot.engine = EngineState::Unused;
         snapshot.store = Some("the disk is full".to_owned());
         assert_eq!(of(&well, &snapshot), ["nothing can be stored: the disk is full"]);
+    }
+
+    #[test]
+    fn a_service_without_a_container_is_noted_and_vai_itself_is_well() {
+        let mut snapshot = Snapshot::new(Wall::default(), false);
+        for name in ["redis", "web"] {
+            let mut service = fixture::service(name, StateLabel::Missing);
+            service.reason = "there is no container `servces`".to_owned();
+            snapshot.services.insert(service.name.clone(), service);
+            let Health { healthy, notes, .. } = Health::judge(&Vitals::default(), &snapshot);
+            assert!(healthy);
+            assert!(notes[0].contains("redis (there is no container `servces`)"), "{notes:?}");
+        }
+        let notes = Health::judge(&Vitals::default(), &snapshot).notes;
+        assert!(notes[0].starts_with("2 services are not watched: redis"), "{notes:?}");
     }
 }

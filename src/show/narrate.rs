@@ -95,7 +95,8 @@ fn tell_transition(transition: &Transition, known: &Snapshot) {
         | StateLabel::Degraded
         | StateLabel::Blocked
         | StateLabel::Held
-        | StateLabel::StoppedByHand => warn!("{line}"),
+        | StateLabel::StoppedByHand
+        | StateLabel::Missing => warn!("{line}"),
         StateLabel::Unknown if from != to => warn!("{line}"),
         StateLabel::Unknown
         | StateLabel::Starting
@@ -104,6 +105,7 @@ fn tell_transition(transition: &Transition, known: &Snapshot) {
         | StateLabel::Healing
         | StateLabel::Verifying
         | StateLabel::Paused
+        | StateLabel::Finished
         | StateLabel::Maintenance
         | StateLabel::Disabled => info!("{line}"),
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use vai_core::judge::{Change, Delta, Record, RecordKey};
 use vai_core::model::{
     ActId, Incident, IncidentId, IncidentPhase, JobName, JobView, ServiceName, ServiceView,
-    Silence, Wall,
+    Silence, StateLabel, Wall,
 };
 
 /// All that can be shown, at one moment. It is what `vai status --json`
@@ -89,6 +89,19 @@ impl Snapshot {
             sinks: Vec::new(),
             warnings: Vec::new(),
             crontabs: Vec::new(),
+        }
+    }
+
+    /// The services whose container does not exist, in a sentence that names
+    /// them; none if there are none.
+    #[must_use]
+    pub fn unwatched(&self) -> Option<String> {
+        let missing = self.services.values().filter(|it| it.state == StateLabel::Missing);
+        let named: Vec<String> = missing.map(|it| format!("{} ({})", it.name, it.reason)).collect();
+        match named.as_slice() {
+            [] => None,
+            [one] => Some(format!("1 service is not watched: {one}")),
+            many => Some(format!("{} services are not watched: {}", many.len(), many.join(", "))),
         }
     }
 

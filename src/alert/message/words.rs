@@ -31,6 +31,8 @@ pub(super) fn condition(incident: &Incident) -> &'static str {
         StateLabel::Degraded => "degraded",
         StateLabel::Unknown => OUT_OF_SIGHT,
         StateLabel::StoppedByHand => "stopped by hand",
+        StateLabel::Missing => "missing",
+        StateLabel::Finished => "finished",
         StateLabel::Disabled => "disabled",
         // The service is well, and yet there is something to tell of it.
         StateLabel::Healthy => match incident.severity {
@@ -56,6 +58,8 @@ fn job_condition(state: StateLabel) -> &'static str {
         | StateLabel::GaveUp
         | StateLabel::Paused
         | StateLabel::StoppedByHand
+        | StateLabel::Missing
+        | StateLabel::Finished
         | StateLabel::Maintenance
         | StateLabel::Disabled => "failing",
     }
@@ -75,6 +79,8 @@ pub(super) fn standing(state: StateLabel, over: bool) -> &'static str {
         StateLabel::Degraded => ["is degraded", "was degraded"],
         StateLabel::Unknown => ["is out of sight", "was out of sight"],
         StateLabel::StoppedByHand => ["is stopped by hand", "was stopped by hand"],
+        StateLabel::Missing => ["is missing", "was missing"],
+        StateLabel::Finished => ["has finished", "had finished"],
         StateLabel::Paused => ["is paused", "was paused"],
         StateLabel::Maintenance => ["is in maintenance", "was in maintenance"],
         StateLabel::Disabled => ["is disabled", "was disabled"],

@@ -1,5 +1,6 @@
 mod ending;
 mod network;
+mod standing;
 
 use crate::model::{
     ContainerChange, ContainerStatus, ContainerView, Fault, FaultKind, Instance, Now, Presence,
@@ -47,6 +48,8 @@ pub(crate) struct Container {
     act: ActMark,
     /// The run that our last act left.
     left_running: Option<Instance>,
+    /// What there is instead of it, in words.
+    unmatched: Option<String>,
 }
 
 /// What is remembered of a container.
@@ -105,8 +108,17 @@ pub(crate) enum Standing {
         /// Whether the engine's own policy brings it back each time.
         by_policy: bool,
     },
+    /// It ended as what is run once does.
+    Finished {
+        /// In words.
+        detail: String,
+        /// What that is for a service that is to go on.
+        otherwise: Fault,
+    },
     /// Somebody wants it so; in words.
     ByHand(String),
+    /// There is no such container; in words.
+    Missing(String),
     /// The key means more than one container; in words.
     Unclear(String),
 }
@@ -144,6 +156,10 @@ impl Container {
                     self.kept.exits.retain(|&at| now.mono.since(at) < LOOP_WITHIN);
                     self.kept.exits.push_back(now.mono);
                 }
+            }
+            ContainerChange::Unmatched { wanted, nearest } => {
+                let like = nearest.map_or_else(String::new, |it| format!("; did you mean `{it}`?"));
+                self.unmatched = Some(format!("there is no container `{wanted}`{like}"));
             }
             ContainerChange::OutOfMemory => {}
         }
@@ -206,17 +222,6 @@ impl Container {
             Starter::Somebody => "by somebody else",
         };
         Some((who, at))
-    }
-
-    /// Whether it exited by itself too often lately.
-    fn crash_loop(&self, now: Time) -> Option<Fault> {
-        let recent = self.kept.exits.iter().filter(|&&at| now.since(at) < LOOP_WITHIN).count();
-        (recent >= LOOP_EXITS).then(|| {
-            let name = self.presence().map_or("the container", |it| it.name.as_str());
-            let within = words::duration(LOOP_WITHIN);
-            let detail = format!("{name} exited by itself {recent} times in {within}");
-            Fault::new(FaultKind::CrashLoop, detail)
-        })
     }
 
     fn instance(&self) -> Option<&Instance> {
@@ -299,71 +304,6 @@ impl Container {
             self.kept.ended_by = Ender::Unknown;
             self.seen_running = true;
         }
-    }
-
-    pub(crate) fn standing(&self, now: Time) -> Standing {
-        match &self.view {
-            None => Standing::Unseen,
-            Some(ContainerView::Missing) => match self.kept.stop {
-                Some(at) if now.since(at) < STOP_SETTLES => {
-                    Standing::Settling("the container was stopped and removed just now".into())
-                }
-                _ if self.seen_running => Standing::ByHand("the container was removed".into()),
-                _ => Standing::ByHand("there is no such container".into()),
-            },
-            Some(ContainerView::Ambiguous(names)) => Standing::Unclear(format!(
-                "more than one container goes by this name: {}",
-                names.join(", ")
-            )),
-            Some(ContainerView::Present(presence)) => self.present(presence, now),
-        }
-    }
-
-    fn present(&self, presence: &Presence, now: Time) -> Standing {
-        let standing = self.by_status(presence, now);
-        let by_policy = presence.engine_restarts;
-        match (self.crash_loop(now), standing) {
-            (Some(fault), Standing::Died(_)) if !by_policy => Standing::Died(fault),
-            (Some(fault), Standing::Died(_) | Standing::Up { .. }) => {
-                Standing::Looping { fault, by_policy }
-            }
-            (Some(fault), Standing::Settling(_))
-                if presence.status == ContainerStatus::Restarting =>
-            {
-                Standing::Looping { fault, by_policy }
-            }
-            (_, standing) => standing,
-        }
-    }
-
-    fn by_status(&self, presence: &Presence, now: Time) -> Standing {
-        match &presence.status {
-            ContainerStatus::Running if self.kept.died.is_some() => {
-                Standing::Settling("the container's main process has just ended".into())
-            }
-            ContainerStatus::Running if self.is_being_stopped(now) => {
-                Standing::Changing("somebody is stopping the container".into())
-            }
-            ContainerStatus::Running => {
-                Standing::Up { instance: presence.instance.clone(), since: self.up_since }
-            }
-            ContainerStatus::Paused => Standing::ByHand("the container is paused".into()),
-            ContainerStatus::Restarting => {
-                Standing::Settling("the engine is restarting the container".into())
-            }
-            ContainerStatus::Removing => {
-                Standing::Settling("the container is being removed".into())
-            }
-            ContainerStatus::Created => Standing::ByHand(match &presence.start_error {
-                Some(error) => format!("the container was created, and its start failed: {error}"),
-                None => "the container was created and not started".into(),
-            }),
-            ContainerStatus::Exited { code, oom } => self.exited(presence, *code, *oom, now),
-        }
-    }
-
-    fn is_being_stopped(&self, now: Time) -> bool {
-        self.signalled.is_some_and(|at| now.since(at) < SIGNAL_LASTS)
     }
 
     /// When time alone changes the standing.

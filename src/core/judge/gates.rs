@@ -154,7 +154,9 @@ impl Core {
             Standing::Looping { by_policy: false, .. }
             | Standing::Up { .. }
             | Standing::Died(_)
-            | Standing::ByHand(_) => None,
+            | Standing::Finished { .. }
+            | Standing::ByHand(_)
+            | Standing::Missing(_) => None,
         }
     }
 

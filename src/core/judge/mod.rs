@@ -300,15 +300,23 @@ impl Core {
     }
 
     fn standing(&self, name: &ServiceName, now: Time) -> Standing {
-        match self.services.get(name).and_then(Machine::container) {
-            None => Standing::Up { instance: self.settings.local.clone(), since: Time::default() },
-            Some(key) => match self.containers.get(key).map(|container| container.standing(now)) {
-                Some(up @ Standing::Up { .. }) => up,
-                // What is not running may be the engine's own going.
-                Some(_) if matches!(self.engine, EngineLink::Gone { .. }) => Standing::Unseen,
-                Some(standing) => standing,
-                None => Standing::Unseen,
-            },
+        let machine = self.services.get(name);
+        let Some(key) = machine.and_then(Machine::container) else {
+            let instance = self.settings.local.clone();
+            return Standing::Up { instance, since: Time::default() };
+        };
+        let Some(container) = self.containers.get(key) else { return Standing::Unseen };
+        let is_one_shot = machine.is_some_and(|machine| machine.service.may_finish());
+        let standing = match is_one_shot {
+            true => container.standing_of_one_shot(now),
+            false => container.standing(now),
+        };
+        match standing {
+            up @ Standing::Up { .. } => up,
+            // What is not running may be the engine's own going.
+            _ if matches!(self.engine, EngineLink::Gone { .. }) => Standing::Unseen,
+            Standing::Finished { otherwise, .. } if !is_one_shot => Standing::Died(otherwise),
+            standing => standing,
         }
     }
 

@@ -58,6 +58,17 @@ pub struct Presence {
     pub is_self: bool,
 }
 
+impl Presence {
+    /// Whether it ended well and for good: exit code 0 under a restart policy
+    /// that leaves it at that, and without a HEALTHCHECK.
+    #[must_use]
+    pub fn has_finished(&self) -> bool {
+        self.status == ContainerStatus::Exited { code: 0, oom: false }
+            && !self.engine_restarts
+            && self.health_start.is_none()
+    }
+}
+
 /// What a container is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContainerStatus {
@@ -102,6 +113,13 @@ pub enum Health {
 /// What the engine says about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContainerChange {
+    /// No container goes by the name in the registry.
+    Unmatched {
+        /// That name.
+        wanted: String,
+        /// The existing one that is most like it.
+        nearest: Option<String>,
+    },
     /// A look: the truth of this moment.
     Seen(ContainerView),
     /// The engine's `kill` event: somebody sent the main process a signal to

@@ -1,4 +1,4 @@
-use super::{Check, ContainerKey, Rung, Secret, ServiceName, Severity};
+use super::{Check, CheckKind, ContainerKey, Rung, Secret, ServiceName, Severity};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -97,6 +97,16 @@ pub struct Supervised {
     pub by: String,
     /// From the first failure on it is left to the supervisor for so long.
     pub patience: Duration,
+}
+
+impl Service {
+    /// Whether an end of its container with exit code 0 may be what it is for:
+    /// nothing but `docker` checks watch it, as of a migration.
+    #[must_use]
+    pub fn may_finish(&self) -> bool {
+        let only_docker = self.checks.iter().all(|check| check.kind == CheckKind::Docker);
+        only_docker && !self.checks.is_empty()
+    }
 }
 
 /// Whether a service is watched.

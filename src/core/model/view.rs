@@ -84,6 +84,10 @@ pub enum StateLabel {
     Paused,
     /// Somebody stopped it by hand.
     StoppedByHand,
+    /// It ran to its end, as it was meant to.
+    Finished,
+    /// Its container does not exist, so nothing is watched.
+    Missing,
     /// In a maintenance window.
     Maintenance,
     /// Not watched.
@@ -108,6 +112,8 @@ impl StateLabel {
             Self::Held => "held",
             Self::Paused => "paused",
             Self::StoppedByHand => "stopped_by_hand",
+            Self::Finished => "finished",
+            Self::Missing => "missing",
             Self::Maintenance => "maintenance",
             Self::Disabled => "disabled",
         }

@@ -260,6 +260,8 @@ fn confirmed(now: Ms, name: &ServiceName, known: &Known) -> crate::Step {
         view.state,
         StateLabel::Paused
             | StateLabel::StoppedByHand
+            | StateLabel::Missing
+            | StateLabel::Finished
             | StateLabel::Maintenance
             | StateLabel::Disabled
             | StateLabel::Starting

@@ -81,7 +81,11 @@ impl Looks {
             let Change::Service(view) = change else { continue };
             let exempt = matches!(
                 view.state,
-                StateLabel::Healing | StateLabel::StoppedByHand | StateLabel::Disabled
+                StateLabel::Healing
+                    | StateLabel::StoppedByHand
+                    | StateLabel::Missing
+                    | StateLabel::Finished
+                    | StateLabel::Disabled
             );
             if hides(view.state) {
                 // What it is behind that label is what it was before.

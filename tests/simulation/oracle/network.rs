@@ -57,7 +57,14 @@ impl Known {
         self.looks_outside(service)
             && self.container_runs(&service.place)
             && state.is_some_and(|it| {
-                !hides(it) && !matches!(it, StateLabel::StoppedByHand | StateLabel::Disabled)
+                !hides(it)
+                    && !matches!(
+                        it,
+                        StateLabel::StoppedByHand
+                            | StateLabel::Missing
+                            | StateLabel::Finished
+                            | StateLabel::Disabled
+                    )
             })
     }
 

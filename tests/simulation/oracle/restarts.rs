@@ -402,7 +402,12 @@ pub(super) fn are_well(dependencies: &[ServiceName], known: &Known) -> Result<()
         };
         let fine = match known.state(name) {
             None | Some(StateLabel::Healthy | StateLabel::Degraded) => true,
-            Some(StateLabel::StoppedByHand | StateLabel::Disabled) => true,
+            Some(
+                StateLabel::StoppedByHand
+                | StateLabel::Missing
+                | StateLabel::Finished
+                | StateLabel::Disabled,
+            ) => true,
             // What it is behind that label cannot be seen from outside.
             Some(label) if hides(label) => {
                 !known.container_runs(&dependency.place) || !known.fails_now(&dependency.name)

@@ -96,8 +96,12 @@ pub(super) fn is_left_alone(incident: &Incident, known: &Known) -> bool {
     about_services
         && !super::alerts::is_unstable(incident)
         && members(incident, known).all(|name| {
-            let left_alone =
-                [StateLabel::Paused, StateLabel::Maintenance, StateLabel::StoppedByHand];
+            let left_alone = [
+                StateLabel::Paused,
+                StateLabel::Maintenance,
+                StateLabel::StoppedByHand,
+                StateLabel::Missing,
+            ];
             known.state(name).is_none_or(|state| left_alone.contains(&state))
         })
 }

@@ -89,10 +89,14 @@ impl Container {
                 );
             }
         }
-        Standing::Died(Fault::new(
-            FaultKind::ContainerStopped,
-            self.how_it_ended(presence, code, oom),
-        ))
+        let fault = Fault::new(FaultKind::ContainerStopped, self.how_it_ended(presence, code, oom));
+        let was_ended = matches!(self.kept.ended_by, Ender::Vai | Ender::Somebody);
+        if presence.has_finished() && presence.start_error.is_none() && !was_ended {
+            let name = &presence.name;
+            let detail = format!("container {name} ran to its end with exit code 0");
+            return Standing::Finished { detail, otherwise: fault };
+        }
+        Standing::Died(fault)
     }
 
     fn how_it_ended(&self, presence: &Presence, code: i64, oom: bool) -> String {

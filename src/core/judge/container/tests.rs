@@ -132,7 +132,7 @@ fn stopped_and_removed_is_a_deploy_for_five_seconds() {
     container.change(at(101), ContainerChange::StopRequested);
     container.change(at(102), ContainerChange::Seen(ContainerView::Missing));
     assert!(matches!(container.standing(at(105).mono), Standing::Settling(_)));
-    assert!(matches!(container.standing(at(106).mono), Standing::ByHand(_)));
+    assert!(matches!(container.standing(at(106).mono), Standing::Missing(_)));
 }
 
 #[test]
@@ -308,8 +308,18 @@ fn what_is_gone_was_removed_or_was_never_there() {
         container.change(at(100), ContainerChange::Seen(ContainerView::Missing));
         container.standing(at(110).mono)
     };
-    let removed = Standing::ByHand("the container was removed".into());
+    let removed = Standing::Missing("the container was removed".into());
     assert_eq!(words(&mut running()), removed);
-    let never = Standing::ByHand("there is no such container".into());
-    assert_eq!(words(&mut Container::default()), never);
+    let mut misspelt = Container::default();
+    assert_eq!(words(&mut misspelt), Standing::Missing("the container does not exist".into()));
+    let unmatched = |nearest: Option<&str>| ContainerChange::Unmatched {
+        wanted: "servces".into(),
+        nearest: nearest.map(ToOwned::to_owned),
+    };
+    misspelt.change(at(100), unmatched(None));
+    let nothing_like_it = "there is no container `servces`".to_owned();
+    assert_eq!(words(&mut misspelt), Standing::Missing(nothing_like_it.clone()));
+    misspelt.change(at(100), unmatched(Some("services")));
+    let nearest = format!("{nothing_like_it}; did you mean `services`?");
+    assert_eq!(words(&mut misspelt), Standing::Missing(nearest));
 }

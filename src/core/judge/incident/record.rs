@@ -352,6 +352,11 @@ fn next(machine: &Machine, now: Time) -> String {
                 }
                 StateLabel::Unknown => "nothing is restarted unseen; vai goes on looking".into(),
                 StateLabel::StoppedByHand => "vai leaves it alone until somebody starts it".into(),
+                StateLabel::Missing => {
+                    "it is not watched until there is such a container, or the registry names \
+                     another"
+                        .into()
+                }
                 // The arbiter has not refused it yet: it does not ask so soon.
                 _ => {
                     let waits = machine.kept.effort.gate(now, &machine.service.recovery);

@@ -97,6 +97,8 @@ impl Core {
             | StateLabel::Held
             | StateLabel::Paused
             | StateLabel::StoppedByHand
+            | StateLabel::Missing
+            | StateLabel::Finished
             | StateLabel::Maintenance
             | StateLabel::Disabled => Err(JobGate::Skip(skip)),
         }

@@ -89,9 +89,15 @@ enum State {
     Degraded(String),
     Suspect(Fault),
     Down,
-    Healing { act: ActId },
+    Healing {
+        act: ActId,
+    },
     Verifying(Proof),
     StoppedByHand(String),
+    /// Its container does not exist.
+    Missing(String),
+    /// Its container ran to its end.
+    Finished(String),
 }
 
 impl State {
@@ -111,6 +117,8 @@ impl State {
             Self::Healing { .. } => 10,
             Self::Verifying(_) => 11,
             Self::StoppedByHand(_) => 12,
+            Self::Missing(_) => 13,
+            Self::Finished(_) => 14,
         }
     }
 }
@@ -332,8 +340,13 @@ impl Machine {
 
     /// Whether nobody waits for it: it is not supposed to run.
     pub(crate) fn blocks_nobody(&self) -> bool {
-        matches!(self.kept.state, State::Disabled | State::StoppedByHand(_))
-            || self.is_marked_stopped()
+        self.kept.state == State::Disabled || self.is_left_alone() || self.is_marked_stopped()
+    }
+
+    /// Whether its container is not there to be looked at, and nobody waits for
+    /// that to change.
+    fn is_left_alone(&self) -> bool {
+        matches!(self.kept.state, State::StoppedByHand(_) | State::Missing(_) | State::Finished(_))
     }
 
     /// Whether an act of its own is under way, and which.
@@ -347,7 +360,8 @@ impl Machine {
     /// Whether it is to be looked at at all.
     fn is_looked_at(&self) -> bool {
         match &self.kept.state {
-            State::Disabled | State::Healing { .. } | State::StoppedByHand(_) => false,
+            State::Disabled | State::Healing { .. } => false,
+            _ if self.is_left_alone() => false,
             State::Starting(Starting::Running { .. }) => false,
             _ => self.kept.hold != Hold::Stopped,
         }

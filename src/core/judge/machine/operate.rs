@@ -147,7 +147,9 @@ impl Machine {
             | State::Starting(_)
             | State::Healthy
             | State::Degraded(_)
-            | State::StoppedByHand(_) => false,
+            | State::StoppedByHand(_)
+            | State::Missing(_)
+            | State::Finished(_) => false,
         }
     }
 

@@ -83,17 +83,26 @@ impl Machine {
         let asked =
             matches!(self.kept.state, State::Starting(Starting::Wanted { asked: true, .. }));
         match standing {
-            Standing::ByHand(_) | Standing::Died(_) | Standing::Looping { .. } if asked => {}
+            Standing::ByHand(_)
+            | Standing::Missing(_)
+            | Standing::Finished { .. }
+            | Standing::Died(_)
+            | Standing::Looping { .. }
+                if asked => {}
             Standing::Unseen | Standing::Changing(_) => {}
             Standing::Settling(why) => self.container_ended(now, why, step),
             Standing::Unclear(why) => self.blind(now, why, step),
-            Standing::ByHand(why) => self.stopped_by_hand(now, why, step),
+            Standing::ByHand(why) => {
+                self.left_alone(now, State::StoppedByHand(why.clone()), why, step);
+            }
+            Standing::Missing(why) => self.left_alone(now, State::Missing(why.clone()), why, step),
+            Standing::Finished { detail, .. } => self.finished(now, detail, step),
             Standing::Died(fault) | Standing::Looping { fault, .. } => {
                 self.container_died(now, fault, step);
             }
             Standing::Up { instance, since } => {
                 self.adopt_instance(now, instance);
-                let returned = matches!(self.kept.state, State::StoppedByHand(_));
+                let returned = self.is_left_alone();
                 if !asked && (self.kept.instance.as_ref() != Some(instance) || returned) {
                     self.arrived(now, instance, *since, start_timeout, step);
                 }
@@ -134,7 +143,9 @@ impl Machine {
             | State::Degraded(_)
             | State::Suspect(_)
             | State::Down
-            | State::StoppedByHand(_) => self.review_condition(now, step),
+            | State::StoppedByHand(_)
+            | State::Missing(_)
+            | State::Finished(_) => self.review_condition(now, step),
         }
     }
 
@@ -291,15 +302,27 @@ impl Machine {
         self.enter(now, State::Degraded(reason.clone()), &reason, step);
     }
 
-    fn stopped_by_hand(&mut self, now: Now, why: &str, step: &mut Step) {
+    /// Somebody took its container away or stopped it.
+    fn left_alone(&mut self, now: Now, state: State, why: &str, step: &mut Step) {
         self.kept.effort.failing(now.mono);
         if self.kept.outage.take_if(|outage| outage.kind != OutageKind::Stopped).is_some() {
             step.recovered = Some(why.to_owned());
         }
-        if self.kept.outage.is_none() {
-            self.open(now, OutageKind::Stopped, why, now);
+        match &mut self.kept.outage {
+            Some(outage) => why.clone_into(&mut outage.reason),
+            None => self.open(now, OutageKind::Stopped, why, now),
         }
-        self.enter(now, State::StoppedByHand(why.to_owned()), why, step);
+        self.enter(now, state, why, step);
+    }
+
+    /// Its container ran to its end, as what is run once does.
+    fn finished(&mut self, now: Now, why: &str, step: &mut Step) {
+        if matches!(self.kept.state, State::Finished(_)) {
+            return;
+        }
+        self.recovered(now, "it ran to its end", step);
+        step.became_well = true;
+        self.enter(now, State::Finished(why.to_owned()), why, step);
     }
 
     fn was_well(&mut self, now: Now) {

@@ -29,6 +29,8 @@ impl Machine {
             }
             State::Verifying(_) => StateLabel::Verifying,
             State::StoppedByHand(_) => StateLabel::StoppedByHand,
+            State::Missing(_) => StateLabel::Missing,
+            State::Finished(_) => StateLabel::Finished,
         }
     }
 
@@ -44,7 +46,11 @@ impl Machine {
                 ServiceKind::Watched => "disabled in the registry".into(),
                 ServiceKind::Documentation => "listed in the registry, not watched".into(),
             },
-            State::Unknown(why) | State::Degraded(why) | State::StoppedByHand(why) => why.clone(),
+            State::Unknown(why)
+            | State::Degraded(why)
+            | State::StoppedByHand(why)
+            | State::Missing(why) => why.clone(),
+            State::Finished(why) => format!("{why} and is not started again"),
             State::Starting(starting) => match starting {
                 Starting::Looking { .. } => self.failing().map_or_else(
                     || "waiting for its first look".into(),
@@ -71,6 +77,9 @@ impl Machine {
             Some(OutageKind::Broken(_)) => StateLabel::Down,
             Some(OutageKind::Degraded) => StateLabel::Degraded,
             Some(OutageKind::Blind) => StateLabel::Unknown,
+            Some(OutageKind::Stopped) if matches!(self.kept.state, State::Missing(_)) => {
+                StateLabel::Missing
+            }
             Some(OutageKind::Stopped) => StateLabel::StoppedByHand,
             None => self.label(),
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::clock;
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::{ContainerTopResponse, EventMessage};
+use bollard::models::{ContainerSummaryStateEnum, ContainerTopResponse, EventMessage};
 use bollard::query_parameters::{
     EventsOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
     RestartContainerOptionsBuilder, StopContainerOptionsBuilder, TopOptionsBuilder,
@@ -124,6 +124,7 @@ impl Engine for Bollard {
     }
 
     async fn list(&self) -> Result<Vec<Listed>, EngineError> {
+        use ContainerSummaryStateEnum as Listing;
         let options = ListContainersOptionsBuilder::new().all(true).build();
         let containers = within(SHORT, self.docker.list_containers(Some(options))).await?;
         Ok(containers
@@ -135,6 +136,10 @@ impl Engine for Bollard {
                     id: container.id?,
                     name,
                     compose: compose_of(&container.labels.unwrap_or_default()),
+                    is_running: matches!(
+                        container.state,
+                        Some(Listing::RUNNING | Listing::PAUSED | Listing::RESTARTING)
+                    ),
                 })
             })
             .collect())

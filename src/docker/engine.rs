@@ -103,6 +103,8 @@ pub struct Listed {
     pub name: String,
     /// The compose project and service it belongs to.
     pub compose: Option<(String, String)>,
+    /// Whether it runs, or is only paused or between two runs.
+    pub is_running: bool,
 }
 
 /// A container looked at closely.

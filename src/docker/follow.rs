@@ -203,7 +203,10 @@ impl Follower {
             known.containers.retain(|key, _| keys.contains_key(key));
         });
         for (key, entry) in keys {
-            let found = resolve(&key, &entry, &containers, own_project.as_deref());
+            let followed =
+                self.known.borrow().containers.get(&key).and_then(Sight::id).map(ToOwned::to_owned);
+            let found =
+                resolve(&key, &entry, &containers, own_project.as_deref(), followed.as_deref());
             if let Some(sight) = self.sight(&key, found, again).await? {
                 if matches!(sight, Sight::Missing) {
                     self.tell_change(&key, unmatched(&key, &entry, &containers)).await?;

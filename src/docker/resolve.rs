@@ -19,12 +19,15 @@ pub(super) enum Found<'a> {
 /// container is gone, no other one is meant. Else the first of these steps with
 /// any match decides: a container named like the key, one named
 /// `<key>-container`, the compose service `<key>` of `own_project`, the compose
-/// service `<key>` of any project.
+/// service `<key>` of any project. Of several containers of one service, only
+/// the running ones count; while none runs it is `followed`, the id that the key
+/// meant before.
 pub(super) fn resolve<'a>(
     key: &ContainerKey,
     entry: &ContainerEntry,
     containers: &'a [Listed],
     own_project: Option<&str>,
+    followed: Option<&str>,
 ) -> Found<'a> {
     let named = |name: &str| containers.iter().find(|listed| listed.name == name);
     if let Some(name) = &entry.name {
@@ -43,11 +46,23 @@ pub(super) fn resolve<'a>(
         .collect();
     let of_own: Vec<_> =
         of_service.iter().copied().filter(|&(project, _)| Some(project) == own_project).collect();
-    match if of_own.is_empty() { of_service } else { of_own }.as_slice() {
+    let mut candidates: Vec<&Listed> =
+        if of_own.is_empty() { of_service } else { of_own }.into_iter().map(|(_, it)| it).collect();
+    if candidates.len() > 1 {
+        let any_runs = candidates.iter().any(|it| it.is_running);
+        let counts = |it: &&Listed| match any_runs {
+            true => it.is_running,
+            false => Some(it.id.as_str()) == followed,
+        };
+        if candidates.iter().any(counts) {
+            candidates.retain(counts);
+        }
+    }
+    match candidates.as_slice() {
         [] => Found::Nothing,
-        [(_, one)] => Found::One(one),
+        [one] => Found::One(one),
         several => {
-            let mut names: Vec<_> = several.iter().map(|(_, c)| c.name.clone()).collect();
+            let mut names: Vec<_> = several.iter().map(|it| it.name.clone()).collect();
             names.sort();
             Found::Several(names)
         }
@@ -63,13 +78,14 @@ mod tests {
             id: format!("id-of-{name}"),
             name: name.to_owned(),
             compose: compose.map(|(project, service)| (project.into(), service.into())),
+            is_running: true,
         }
     }
 
     /// What the key `services` means, as a name or a list of names.
     fn names(entry: Option<&str>, containers: &[Listed], own: Option<&str>) -> Vec<String> {
         let entry = ContainerEntry { name: entry.map(ToOwned::to_owned), probe: None };
-        match resolve(&"services".into(), &entry, containers, own) {
+        match resolve(&"services".into(), &entry, containers, own, None) {
             Found::Nothing => vec![],
             Found::One(one) => vec![one.name.clone()],
             Found::Several(names) => names,
@@ -117,5 +133,27 @@ mod tests {
     fn the_registrys_name_is_not_a_prefix_or_a_service() {
         let all = [container("mapped-2", Some(("p", "mapped")))];
         assert!(names(Some("mapped"), &all, None).is_empty());
+    }
+
+    #[test]
+    fn of_what_a_recreation_leaves_for_a_moment_the_running_one_is_meant() {
+        let of_own =
+            |name, is_running| Listed { is_running, ..container(name, Some(("own", "services"))) };
+        let means = |containers: &[Listed], followed: Option<&str>| {
+            let entry = ContainerEntry { name: None, probe: None };
+            match resolve(&"services".into(), &entry, containers, Some("own"), followed) {
+                Found::Nothing => vec![],
+                Found::One(one) => vec![one.name.clone()],
+                Found::Several(names) => names,
+            }
+        };
+        let (old, new) = ("ef7c4a50f929_own_services_1", "own_services_1");
+        let stopped = [of_own(old, false), of_own(new, false)];
+        assert_eq!(means(&stopped, Some("id-of-ef7c4a50f929_own_services_1")), [old]);
+        assert_eq!(means(&stopped, None), [old, new]);
+        let started = [of_own(old, false), of_own(new, true)];
+        assert_eq!(means(&started, Some("id-of-ef7c4a50f929_own_services_1")), [new]);
+        let replicas = [of_own("own_services_2", true), of_own(new, true), of_own(old, false)];
+        assert_eq!(means(&replicas, None), ["own_services_1", "own_services_2"]);
     }
 }

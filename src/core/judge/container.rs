@@ -20,6 +20,8 @@ const STOP_SETTLES: Duration = Duration::from_secs(5);
 const STOPS_BEFORE_ENGINE: Duration = Duration::from_secs(60);
 /// How long the engine's own restart policy is given to bring a container back.
 const POLICY_GRACE: Duration = Duration::from_secs(30);
+/// So long several containers may go by one name while one replaces another.
+const AMBIGUITY_SETTLES: Duration = Duration::from_secs(10);
 /// After an act of ours, stop events that arrive late are still ours.
 const OURS_SETTLES: Duration = Duration::from_secs(5);
 
@@ -48,6 +50,8 @@ pub(crate) struct Container {
     act: ActMark,
     /// The run that our last act left.
     left_running: Option<Instance>,
+    /// Since when the key means several.
+    ambiguous: Option<Time>,
     /// What there is instead of it, in words.
     unmatched: Option<String>,
 }
@@ -169,6 +173,10 @@ impl Container {
         if let ContainerView::Present(presence) = &mut view {
             self.recall_end(presence);
         }
+        self.ambiguous = match &view {
+            ContainerView::Ambiguous(_) => self.ambiguous.or(Some(now.mono)),
+            ContainerView::Missing | ContainerView::Present(_) => None,
+        };
         let running = matches!(&view, ContainerView::Present(p) if p.status.is_running());
         if let ContainerView::Present(presence) = &view
             && self.kept.died.is_some()
@@ -315,6 +323,7 @@ impl Container {
             gone.map(|at| at + self.cause_settles()),
             gone.map(|at| at + STOP_SETTLES),
             self.signalled.map(|at| at + SIGNAL_LASTS),
+            self.ambiguous.map(|at| at + AMBIGUITY_SETTLES),
             gone.map(|at| at + POLICY_GRACE),
             self.kept.exits.iter().rev().nth(LOOP_EXITS - 1).map(|&at| at + LOOP_WITHIN),
         ]

@@ -15,10 +15,7 @@ impl Container {
                     format!("the container {what}")
                 })),
             },
-            Some(ContainerView::Ambiguous(names)) => Standing::Unclear(format!(
-                "more than one container goes by this name: {}",
-                names.join(", ")
-            )),
+            Some(ContainerView::Ambiguous(names)) => self.ambiguous(names, now),
             Some(ContainerView::Present(presence)) => self.present(presence, now),
         }
     }
@@ -84,6 +81,20 @@ impl Container {
 
     fn is_being_stopped(&self, now: Time) -> bool {
         self.signalled.is_some_and(|at| now.since(at) < SIGNAL_LASTS)
+    }
+
+    /// A recreation leaves two of one name for a moment.
+    fn ambiguous(&self, names: &[String], now: Time) -> Standing {
+        let list = names.join(", ");
+        if self.ambiguous.is_some_and(|since| now.since(since) < AMBIGUITY_SETTLES) {
+            return Standing::Changing(format!("one of these containers is to be left: {list}"));
+        }
+        let first = names.first().map_or("…", String::as_str);
+        Standing::Unclear(format!(
+            "{} containers go by this name, as replicas do: {list}; vai watches one container by \
+             one name, so write an entry for each in `containers`: {{ \"name\": \"{first}\" }}",
+            names.len()
+        ))
     }
 
     /// Whether it exited by itself too often lately.

@@ -162,7 +162,11 @@ impl IncidentMemory {
         if let (Some(_), Place::Container(key)) = (root, &main.service.place) {
             self.incident.place = key.to_string();
         }
-        self.incident.state = main.label();
+        self.incident.state = match main.kept.outage.as_ref().map(|outage| outage.kind) {
+            Some(OutageKind::Broken(_)) | None => main.label(),
+            // On its way out of such a state it is never down.
+            Some(_) => main.standing(),
+        };
         self.incident.failed_attempts = main.kept.effort.failed_in_row();
         let next_of = Some((main.label(), main.gate().is_some()));
         if self.next_of != next_of {

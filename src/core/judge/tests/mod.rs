@@ -2,6 +2,7 @@
 //! back as each test says.
 
 mod affected;
+mod ambiguous;
 mod attention;
 mod blame;
 pub(super) mod builders;

@@ -16,6 +16,7 @@ mod delivery;
 mod dependencies;
 mod deploys;
 mod edits;
+mod ends;
 mod engine;
 mod engine_calls;
 mod engine_restarts;

@@ -6,13 +6,14 @@ use super::resolve::{Found, resolve};
 use super::{Details, Engine, EngineError, EngineEvent, EngineEventKind, Listed, Own};
 use crate::config::{ContainerEntry, nearest_name};
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use vai_core::model::{ContainerChange, ContainerKey, Event};
+use vai_core::model::{ContainerChange, ContainerKey, ContainerStatus, Event, Presence};
 
 /// Between two questions whether the engine still answers: a hung one closes
 /// no stream.
@@ -138,8 +139,23 @@ impl Follower {
         }
     }
 
-    /// Tells at once what an event says, and then what a look says.
+    /// Tells at once what an event says, and then what a look says, also at
+    /// those that share the network of what started or ended.
     async fn take(&mut self, event: EngineEvent) -> Result<(), End> {
+        use EngineEventKind as Kind;
+        let sharers = match event.kind {
+            Kind::Start | Kind::Die | Kind::Destroy => self.sharers_of(&event.id, &event.name),
+            _ => Vec::new(),
+        };
+        self.take_own(event).await?;
+        for (key, id) in sharers {
+            let sight = self.inspect(&id).await?;
+            self.see(key, sight).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_own(&mut self, event: EngineEvent) -> Result<(), End> {
         use EngineEventKind as Kind;
         let EngineEvent { id, kind, .. } = event;
         let concerned = self.keys_of(&id);
@@ -259,8 +275,8 @@ impl Follower {
     async fn inspect(&self, id: &str) -> Result<Sight, End> {
         match self.engine.inspect(id).await {
             Ok(mut details) => {
-                if let Some(owner) = &details.presence.network_of {
-                    details.presence.network_gone = self.is_gone(owner).await?;
+                if let Some(owner) = details.presence.network_of.clone() {
+                    self.look_at_network(&mut details, &owner).await?;
                 }
                 Ok(Sight::Present(Arc::new(details)))
             }
@@ -269,12 +285,34 @@ impl Follower {
         }
     }
 
-    async fn is_gone(&self, id: &str) -> Result<bool, End> {
-        match self.engine.inspect(id).await {
-            Ok(_) => Ok(false),
-            Err(EngineError::NotFound(_)) => Ok(true),
-            Err(error) => Err(error.into()),
+    /// What became of the container whose network `sharer` joined at its start.
+    async fn look_at_network(&self, sharer: &mut Details, owner: &str) -> Result<(), End> {
+        let presence = &mut sharer.presence;
+        match self.engine.inspect(owner).await {
+            Ok(owner) => {
+                let runs = matches!(
+                    owner.presence.status,
+                    ContainerStatus::Running | ContainerStatus::Paused
+                );
+                presence.network_lost = presence.status.is_running()
+                    && !(runs && started_before(&owner.presence, presence));
+            }
+            Err(EngineError::NotFound(_)) => presence.network_gone = true,
+            Err(error) => return Err(error.into()),
         }
+        Ok(())
+    }
+
+    /// The keys of what shares the network of this container, and their ids.
+    fn sharers_of(&self, id: &str, name: &str) -> Vec<(ContainerKey, String)> {
+        let known = self.known.borrow();
+        let sharers = known.containers.iter().filter_map(|(key, sight)| {
+            let Sight::Present(details) = sight else { return None };
+            let owner = details.presence.network_of.as_deref()?;
+            let is_sharer = owner == id || owner == name;
+            is_sharer.then(|| (key.clone(), details.presence.instance.id.clone()))
+        });
+        sharers.collect()
     }
 
     async fn see(&self, key: ContainerKey, sight: Sight) -> Result<(), End> {
@@ -292,6 +330,16 @@ impl Follower {
     async fn tell(&self, event: Event) -> Result<(), End> {
         let sent = self.events.send(event).await;
         sent.map_err(|_| End::NobodyListens)
+    }
+}
+
+/// Whether `owner` was up before `sharer` joined its network.
+fn started_before(owner: &Presence, sharer: &Presence) -> bool {
+    let at = |presence: &Presence| presence.instance.started_at.parse::<Timestamp>().ok();
+    match (at(owner), at(sharer)) {
+        (Some(owner), Some(sharer)) => owner <= sharer,
+        // Nothing can be said against it.
+        _ => true,
     }
 }
 

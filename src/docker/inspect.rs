@@ -74,7 +74,7 @@ pub(super) fn details(answer: ContainerInspectResponse, own: &Own, now: Wall) ->
                 .and_then(|mode| mode.strip_prefix("container:"))
                 .map(ToOwned::to_owned),
             network_gone: false,
-            network_left: false,
+            network_lost: false,
             start_error: start_error(&state, &status),
             health_start: health.as_ref().map(|_| health_start(&healthcheck.unwrap_or_default())),
             is_self: is_proxy || own.is(&id),

@@ -118,7 +118,7 @@ pub(super) fn presence(status: ContainerStatus) -> Presence {
         engine_restarts: false,
         network_of: None,
         network_gone: false,
-        network_left: false,
+        network_lost: false,
         start_error: None,
         is_self: false,
     }

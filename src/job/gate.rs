@@ -221,7 +221,7 @@ mod tests {
                 engine_restarts: true,
                 network_of: None,
                 network_gone: false,
-                network_left: false,
+                network_lost: false,
                 start_error: None,
                 is_self,
             },

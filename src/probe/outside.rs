@@ -174,7 +174,7 @@ mod tests {
                 engine_restarts: false,
                 network_of: None,
                 network_gone: false,
-                network_left: false,
+                network_lost: false,
                 start_error: None,
                 is_self: false,
             },

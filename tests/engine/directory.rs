@@ -94,6 +94,24 @@ async fn whose_network_a_container_shares_is_seen() {
 }
 
 #[tokio::test]
+async fn a_network_is_lost_when_its_owner_is_started_anew() {
+    let owner = Container::sleeping();
+    let network = format!("container:{}", owner.name);
+    let options = ["--network", network.as_str()];
+    let sharer = Container::run(&unique("sharer"), &options, &["sleep", "600"]);
+    let mut following = Following::start(engine(), &sharer.name);
+    assert!(!following.present(|_| true).await.network_lost);
+
+    // The owner is no key of the registry; its end and start are told all the same.
+    docker(&["restart", "--time", "0", &owner.name]);
+    following.present(|presence| presence.network_lost).await;
+    docker(&["restart", "--time", "0", &sharer.name]);
+    let joined = |presence: &Presence| presence.status.is_running() && !presence.network_lost;
+    following.present(joined).await;
+    following.stop().await;
+}
+
+#[tokio::test]
 async fn every_container_is_seen_before_the_engine_is_back() {
     let container = Container::sleeping();
     let mut following = Following::start(engine(), &container.name);

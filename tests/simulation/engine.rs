@@ -77,7 +77,7 @@ impl Container {
             engine_restarts: self.plan.policy,
             network_of: self.network_of.clone(),
             network_gone,
-            network_left: false,
+            network_lost: false,
             start_error: None,
             is_self: self.plan.is_self,
         })

@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::words;
 use ending::Ender;
+use network::is_cut_off;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub(crate) struct Container {
     act: ActMark,
     /// The run that our last act left.
     left_running: Option<Instance>,
+    /// Since when the network that it shares leads nowhere.
+    cut_off: Option<Time>,
     /// Since when the key means several.
     ambiguous: Option<Time>,
     /// What there is instead of it, in words.
@@ -112,6 +115,8 @@ pub(crate) enum Standing {
         /// Whether the engine's own policy brings it back each time.
         by_policy: bool,
     },
+    /// It runs, in a network that leads nowhere.
+    CutOff(Fault),
     /// It ended as what is run once does.
     Finished {
         /// In words.
@@ -173,6 +178,8 @@ impl Container {
         if let ContainerView::Present(presence) = &mut view {
             self.recall_end(presence);
         }
+        let is_cut_off = matches!(&view, ContainerView::Present(it) if is_cut_off(it));
+        self.cut_off = is_cut_off.then(|| self.cut_off.unwrap_or(now.mono));
         self.ambiguous = match &view {
             ContainerView::Ambiguous(_) => self.ambiguous.or(Some(now.mono)),
             ContainerView::Missing | ContainerView::Present(_) => None,
@@ -324,6 +331,7 @@ impl Container {
             gone.map(|at| at + STOP_SETTLES),
             self.signalled.map(|at| at + SIGNAL_LASTS),
             self.ambiguous.map(|at| at + AMBIGUITY_SETTLES),
+            self.network_settled_at(),
             gone.map(|at| at + POLICY_GRACE),
             self.kept.exits.iter().rev().nth(LOOP_EXITS - 1).map(|&at| at + LOOP_WITHIN),
         ]

@@ -154,6 +154,7 @@ impl Core {
             Standing::Looping { by_policy: false, .. }
             | Standing::Up { .. }
             | Standing::Died(_)
+            | Standing::CutOff(_)
             | Standing::Finished { .. }
             | Standing::ByHand(_)
             | Standing::Missing(_) => None,
@@ -202,7 +203,9 @@ impl Core {
     ) -> Option<Gate> {
         const ASK_AGAIN: Duration = Duration::from_secs(10);
         let machine = self.services.get_mut(name)?;
-        if matches!(standing, Standing::Died(_)) || machine.failed_lately(now.mono) {
+        if matches!(standing, Standing::Died(_) | Standing::CutOff(_))
+            || machine.failed_lately(now.mono)
+        {
             return None;
         }
         if let Some(gate @ Gate::Unsure(until)) = machine.gate()

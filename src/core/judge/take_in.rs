@@ -178,7 +178,7 @@ impl Core {
         let after = container.presence().map(|presence| presence.health.clone());
         if let Some(id) = replaced {
             for sharer in self.containers.values_mut() {
-                sharer.lost_network_of(&id);
+                sharer.lost_network_of(now.mono, &id);
             }
         }
         // What the engine's own check says is worth a look, not a verdict.

@@ -49,9 +49,9 @@ pub struct Presence {
     pub network_of: Option<String>,
     /// Whether that container is no more, so that the namespace is nobody's.
     pub network_gone: bool,
-    /// Whether that container was started after this one, which still has the
-    /// network from before: nothing can reach it, and it reaches nothing.
-    pub network_left: bool,
+    /// Whether that container ended, or was started anew, since this one joined
+    /// its network: what is left of that leads nowhere.
+    pub network_lost: bool,
     /// The engine's own words, where the last start came to nothing.
     pub start_error: Option<String>,
     /// Whether this is the orchestrator's own container or its socket proxy.

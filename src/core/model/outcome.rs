@@ -93,6 +93,8 @@ pub enum FaultKind {
     DiskFull,
     /// The container exits again and again.
     CrashLoop,
+    /// The network that the container shares leads nowhere.
+    NetworkLost,
 }
 
 impl FaultKind {
@@ -117,6 +119,7 @@ impl FaultKind {
             Self::Unhealthy => "unhealthy",
             Self::DiskFull => "disk_full",
             Self::CrashLoop => "crash_loop",
+            Self::NetworkLost => "network_lost",
         }
     }
 }

@@ -48,7 +48,9 @@ impl Container {
             ContainerStatus::Running if self.is_being_stopped(now) => {
                 Standing::Changing("somebody is stopping the container".into())
             }
-            ContainerStatus::Running => self.up(presence),
+            ContainerStatus::Running => {
+                self.cut_off(presence, now).unwrap_or_else(|| self.up(presence))
+            }
             ContainerStatus::Paused => Standing::ByHand("the container is paused".into()),
             ContainerStatus::Restarting => {
                 Standing::Settling("the engine is restarting the container".into())

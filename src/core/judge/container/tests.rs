@@ -18,7 +18,7 @@ fn view(run: u32, status: ContainerStatus) -> ContainerView {
         engine_restarts: true,
         network_of: None,
         network_gone: false,
-        network_left: false,
+        network_lost: false,
         start_error: None,
         is_self: false,
     })

@@ -383,7 +383,8 @@ impl Incidents {
                 | OutageKind::Broken(
                     FaultKind::ContainerStopped
                     | FaultKind::ContainerMissing
-                    | FaultKind::CrashLoop,
+                    | FaultKind::CrashLoop
+                    | FaultKind::NetworkLost,
                 ) => {
                     return Some(Root::Container(key.clone()));
                 }

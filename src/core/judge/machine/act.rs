@@ -16,15 +16,25 @@ impl Machine {
             State::Down => {
                 let since = self.kept.outage.as_ref()?.waiting;
                 let risk = match (standing, self.condition(now)) {
-                    (Standing::Died(_) | Standing::Looping { by_policy: true, .. }, _) => {
-                        Risk::Proven
-                    }
+                    (
+                        Standing::Died(_)
+                        | Standing::CutOff(_)
+                        | Standing::Looping { by_policy: true, .. },
+                        _,
+                    ) => Risk::Proven,
                     (_, Condition::Failed(failing)) => Risk::of(&failing),
                     _ => return None,
                 };
                 // For an empty ladder the arbiter's gate says so; what is
                 // proposed then is only ever done where a container died.
-                let rung = self.kept.effort.rung(&self.service.recovery).unwrap_or(Rung::Container);
+                let rung = match standing {
+                    // No command brings its network back.
+                    Standing::CutOff(_) => Rung::Container,
+                    _ => {
+                        let rung = self.kept.effort.rung(&self.service.recovery);
+                        rung.unwrap_or(Rung::Container)
+                    }
+                };
                 Some(Proposal { act: Act::Restart(rung), since, asked: false, risk })
             }
             _ => None,
@@ -35,7 +45,8 @@ impl Machine {
     pub(crate) fn is_alert_only(&self, standing: &Standing) -> bool {
         let recovery = &self.service.recovery;
         recovery.ladder.is_empty()
-            && !(recovery.start_container && matches!(standing, Standing::Died(_)))
+            && !(recovery.start_container
+                && matches!(standing, Standing::Died(_) | Standing::CutOff(_)))
     }
 
     /// Remembers why it is not admitted. Returns a line if that is news.
@@ -253,9 +264,10 @@ impl Risk {
     fn of(failing: &Failing) -> Self {
         match failing.fault.kind {
             _ if failing.has_ended() => Self::Proven,
-            FaultKind::ProcessAbsent | FaultKind::Refused | FaultKind::ContainerStopped => {
-                Self::Dead
-            }
+            FaultKind::ProcessAbsent
+            | FaultKind::Refused
+            | FaultKind::ContainerStopped
+            | FaultKind::NetworkLost => Self::Dead,
             FaultKind::Dns
             | FaultKind::ConnectTimeout
             | FaultKind::Connect

@@ -87,6 +87,7 @@ impl Machine {
             | Standing::Missing(_)
             | Standing::Finished { .. }
             | Standing::Died(_)
+            | Standing::CutOff(_)
             | Standing::Looping { .. }
                 if asked => {}
             Standing::Unseen | Standing::Changing(_) => {}
@@ -97,7 +98,7 @@ impl Machine {
             }
             Standing::Missing(why) => self.left_alone(now, State::Missing(why.clone()), why, step),
             Standing::Finished { detail, .. } => self.finished(now, detail, step),
-            Standing::Died(fault) | Standing::Looping { fault, .. } => {
+            Standing::Died(fault) | Standing::CutOff(fault) | Standing::Looping { fault, .. } => {
                 self.container_died(now, fault, step);
             }
             Standing::Up { instance, since } => {

@@ -116,7 +116,7 @@ pub(crate) fn view(number: u32, status: ContainerStatus) -> ContainerView {
         engine_restarts: false,
         network_of: None,
         network_gone: false,
-        network_left: false,
+        network_lost: false,
         start_error: None,
         is_self: false,
     })

@@ -9,6 +9,7 @@ pub(super) mod builders;
 mod by_hand;
 mod confirm;
 mod containers;
+mod cut_off;
 mod dependencies;
 mod digest;
 mod early_deaths;

@@ -29,7 +29,7 @@ fn the_engines_words_are_told_of_a_container_that_it_cannot_start() {
     eventually("that it is no longer healthy", Duration::from_secs(20), || {
         (vai.view("bm")["state"] != "healthy").then_some(())
     });
-    let told = mail.wait_for(1);
+    let told = eventually("a mail", Duration::from_secs(120), || mail.mails().into_iter().next());
     let words = "bind source path does not exist";
     assert!(told.subject.contains("could not be started"), "{}", told.subject);
     assert!(told.text.contains("restart failed: the engine could not start"), "{}", told.text);

@@ -79,7 +79,8 @@ fn it_waits_for_an_owner_that_does_not_run() {
 #[test]
 fn what_shares_the_network_of_a_removed_container_is_told_to_be_recreated() {
     let mut world = sharing(in_container("app"));
-    world.event(app(1, |it| it.network_gone = true));
+    let change = ContainerChange::Seen(ContainerView::Missing);
+    world.event(Event::Container { key: "gate".into(), change });
     assert_eq!(world.state("app"), StateLabel::Suspect);
     world.run(SECOND * 110);
     assert!(world.notices.is_empty(), "a deploy recreates it");

@@ -29,9 +29,9 @@ fn the_engines_own_words_are_the_verdict_of_a_start_that_it_refused() {
     while world.acts.is_empty() {
         world.run(SECOND);
     }
-    world.instance = None;
     world.container(ContainerChange::Died);
     world.container(exited(137));
+    world.instance = None;
     world.run(SECOND * 600);
     let told = world.notices.first().expect("it is told");
     let reason = &told.incident.reason;

@@ -145,7 +145,7 @@ fn a_death_as_the_engine_goes_is_no_verdict() {
     world.container(ContainerChange::Seen(view(1, exited)));
     world.event(Event::EngineGone("no socket".into()));
     world.run(SECOND * 20);
-    assert_eq!(world.state("redis"), StateLabel::Healthy, "{:#?}", world.story);
+    assert_eq!(world.state("redis"), StateLabel::Suspect, "{:#?}", world.story);
     world.container(ContainerChange::Seen(view(2, ContainerStatus::Running)));
     world.event(Event::EngineBack);
     world.run(SECOND * 60);

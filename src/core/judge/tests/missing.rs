@@ -51,6 +51,7 @@ fn a_removed_container_is_missing_through_a_restart_of_vai_and_told_once() {
     world.container(ContainerChange::Seen(ContainerView::Missing));
     world.run(SECOND * 700);
     assert_eq!(world.state("redis"), StateLabel::Missing);
-    let told: Vec<NoticeKind> = world.notices.iter().map(|it| it.kind).collect();
+    let of_it = world.notices.iter().filter(|it| it.incident.root == "container services");
+    let told: Vec<NoticeKind> = of_it.map(|it| it.kind).collect();
     assert_eq!(told, [NoticeKind::Opened], "{:#?}", world.notices);
 }

@@ -13,6 +13,11 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// The engine's name for it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// With an init that reaps zombies, or with a bare main process that does
     /// not.
     pub(crate) fn init(self, init: bool) -> Self {

@@ -19,8 +19,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// back.
 const END_DEADLINE: Duration = Duration::from_secs(15);
 
-/// What is done to a container that is to stay down.
-const STOPPING: &str = "stopping";
+/// What is done to a container, for people.
+const STARTING: &str = "starting";
+const RESTARTING: &str = "restarting";
 
 const BEHIND_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -118,7 +119,7 @@ impl Acting<'_> {
         let began = clock::boot_time();
         let result = self.healer.engine.restart(&before.instance.id, timeout).await;
         let restarted = |now: &Presence| now.status.is_running() && now.instance != before.instance;
-        self.settle(&before, "restarting", result, restarted).await?;
+        self.settle(&before, RESTARTING, result, restarted).await?;
         self.steps.push(format!(
             "restarted the container {} in {}",
             before.name,
@@ -163,7 +164,7 @@ impl Acting<'_> {
     async fn stop_container(&mut self, before: &Presence) -> Result<(), ActOutcome> {
         let timeout = self.request.service.recovery.stop_timeout;
         let result = self.healer.engine.stop(&before.instance.id, timeout).await;
-        self.settle(before, STOPPING, result, |now| !now.status.is_running()).await?;
+        self.settle(before, "stopping", result, |now| !now.status.is_running()).await?;
         self.steps.push(format!("stopped the container {}", before.name));
         Ok(())
     }
@@ -175,7 +176,7 @@ impl Acting<'_> {
         };
         let id = &before.instance.id;
         let result = self.healer.engine.start(id).await;
-        self.settle(&before, "starting", result, |now| now.status.is_running()).await?;
+        self.settle(&before, STARTING, result, |now| now.status.is_running()).await?;
         self.steps.push(format!("started the container {}", before.name));
         let details = self.healer.engine.inspect(id).await;
         self.scene = Scene::Container(Box::new(details.map_err(failed)?));
@@ -197,14 +198,15 @@ impl Acting<'_> {
     ) -> Result<(), ActOutcome> {
         let Err(error) = result else { return Ok(()) };
         let name = &before.name;
+        let now = self.healer.engine.inspect(&before.instance.id).await;
         if !matches!(error, EngineError::Gone(_)) {
-            return Err(if doing == STOPPING {
-                failed(format!("{doing} the container {name}: {error}"))
-            } else {
-                ActOutcome::NotStarted(error.to_string())
+            let is_down = now.is_ok_and(|now| !now.presence.status.is_running());
+            return Err(match doing {
+                STARTING | RESTARTING if is_down => ActOutcome::NotStarted(error.to_string()),
+                _ => failed(format!("{doing} the container {name}: {error}")),
             });
         }
-        match self.healer.engine.inspect(&before.instance.id).await {
+        match now {
             Ok(now) if wanted(&now.presence) => {
                 self.steps.push(format!("{doing} the container {name}: {error}; looked it up"));
                 Ok(())

@@ -288,11 +288,16 @@ async fn the_engines_refusal_comes_back_in_its_own_words() {
         status: 500,
         message: "driver failed programming external connectivity".to_owned(),
     };
-    *world.lifecycle.lock().unwrap() = Some((refused, false));
+    *world.lifecycle.lock().unwrap() = Some((refused.clone(), false));
     let restart = request(service(), Act::Restart(Rung::Container));
     let words = "restarting the container services-container: driver failed programming external \
                  connectivity";
     assert_eq!(perform(&world, &restart).await.outcome, ActOutcome::Failed(words.to_owned()));
+    // Where it does not run, the engine could not start it.
+    *world.lifecycle.lock().unwrap() = Some((refused, false));
+    world.status(EXITED);
+    let words = "driver failed programming external connectivity".to_owned();
+    assert_eq!(perform(&world, &restart).await.outcome, ActOutcome::NotStarted(words));
 }
 
 #[tokio::test]

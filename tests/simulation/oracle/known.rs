@@ -238,7 +238,7 @@ impl Known {
             ContainerChange::Signalled | ContainerChange::Died => {
                 self.ending.insert(key.clone(), now);
             }
-            ContainerChange::OutOfMemory => {}
+            ContainerChange::OutOfMemory | ContainerChange::Unmatched { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 //! how it looks, judges, proves, acts and shows.
 
 mod act;
+mod ends;
 mod look;
 mod operate;
 mod prove;

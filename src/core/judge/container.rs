@@ -306,6 +306,9 @@ impl Container {
             if presence.instance != *instance {
                 presence.instance = instance.clone();
                 self.up_since = now;
+                // It has joined the network that it shares as that is now.
+                presence.network_lost = false;
+                self.cut_off = None;
             }
             if self.kept.instance.as_ref() != Some(instance) {
                 self.kept.instance = Some(instance.clone());

@@ -43,6 +43,7 @@ fn what_is_left_in_a_dead_network_is_restarted_after_the_owner_of_it() {
     assert_eq!(world.acts_on("app"), [&Act::Restart(Rung::Container)], "{:#?}", world.story);
     world.event(app(2, |_| ()));
     world.run(SECOND * 120);
+    assert!(!world.told("restarted, and"), "{:#?}", world.story);
     assert_eq!(world.state("app"), StateLabel::Healthy, "{:#?}", world.story);
     assert_eq!(world.acts_on("app").len(), 1, "{:#?}", world.story);
 }

@@ -129,3 +129,14 @@ pub(crate) fn view_of(key: &str, number: u32) -> ContainerView {
     let instance = Instance { id: format!("id-of-{key}"), ..presence.instance };
     ContainerView::Present(Presence { instance, name: key.into(), ..presence })
 }
+
+/// Hangs: something lives there, and nothing proves that it does not work.
+pub(super) fn hang(world: &mut World, name: &str) {
+    world.kill(name);
+    world.faults.insert(name.into(), FaultKind::Timeout);
+}
+
+pub(super) fn up(world: &mut World, key: &str, number: u32) {
+    let change = ContainerChange::Seen(view_of(key, number));
+    world.event(Event::Container { key: key.into(), change });
+}

@@ -117,17 +117,6 @@ struct World {
     stored: usize,
 }
 
-/// Hangs: something lives there, and nothing proves that it does not work.
-fn hang(world: &mut World, name: &str) {
-    world.kill(name);
-    world.faults.insert(name.into(), FaultKind::Timeout);
-}
-
-fn up(world: &mut World, key: &str, number: u32) {
-    let change = ContainerChange::Seen(view_of(key, number));
-    world.event(Event::Container { key: key.into(), change });
-}
-
 impl World {
     /// Services that have been well for a while in a container that runs.
     fn settled(services: Vec<Service>) -> Self {

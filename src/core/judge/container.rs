@@ -115,6 +115,9 @@ pub(crate) enum Standing {
         /// Whether the engine's own policy brings it back each time.
         by_policy: bool,
     },
+    /// It runs, in a network that leads nowhere, and whoever caused that may be
+    /// about to mend it; in words.
+    CuttingOff(String),
     /// It runs, in a network that leads nowhere.
     CutOff(Fault),
     /// It ended as what is run once does.

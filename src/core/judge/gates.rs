@@ -154,6 +154,7 @@ impl Core {
             Standing::Looping { by_policy: false, .. }
             | Standing::Up { .. }
             | Standing::Died(_)
+            | Standing::CuttingOff(_)
             | Standing::CutOff(_)
             | Standing::Finished { .. }
             | Standing::ByHand(_)

@@ -52,7 +52,7 @@ impl Container {
         let name = &presence.name;
         let what = if presence.network_gone { "removed" } else { "restarted or stopped" };
         if now < settled {
-            return Some(Standing::Settling(format!(
+            return Some(Standing::CuttingOff(format!(
                 "the container whose network {name} shares was {what} just now"
             )));
         }

@@ -12,6 +12,18 @@ impl Machine {
         }
     }
 
+    /// The container runs in a network that leads nowhere, and it is not settled
+    /// yet whether somebody mends that. What fails meanwhile is judged as ever.
+    pub(super) fn loses_network(&mut self, now: Now, why: &str, step: &mut Step) {
+        if matches!(self.kept.state, State::Starting(_) | State::Verifying(_)) {
+            self.review_state(now, step);
+        } else if let Condition::Failed(failing) = self.condition(now.mono) {
+            self.confirmed(now, &failing, step);
+        } else {
+            self.container_ended(now, why, step);
+        }
+    }
+
     /// The container ended and stays down: a proof, whatever the checks say.
     pub(super) fn container_died(&mut self, now: Now, fault: &Fault, step: &mut Step) {
         let failing = Failing { fault: fault.clone(), since: now, count: 1, proven: true };

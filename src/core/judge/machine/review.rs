@@ -92,6 +92,7 @@ impl Machine {
                 if asked => {}
             Standing::Unseen | Standing::Changing(_) => {}
             Standing::Settling(why) => self.container_ended(now, why, step),
+            Standing::CuttingOff(why) => self.loses_network(now, why, step),
             Standing::Unclear(why) => self.blind(now, why, step),
             Standing::ByHand(why) => {
                 self.left_alone(now, State::StoppedByHand(why.clone()), why, step);
@@ -134,7 +135,7 @@ impl Machine {
         }
     }
 
-    fn review_state(&mut self, now: Now, step: &mut Step) {
+    pub(super) fn review_state(&mut self, now: Now, step: &mut Step) {
         match self.kept.state.clone() {
             State::Disabled | State::Healing { .. } => {}
             State::Starting(starting) => self.review_start(now, starting, step),

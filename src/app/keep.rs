@@ -121,6 +121,7 @@ pub(super) fn not_stored(why: &str) -> ActReport {
         },
         instance: None,
         steps: Vec::new(),
+        survivor_age: None,
         evidence: Evidence::default(),
         took: Duration::ZERO,
     }

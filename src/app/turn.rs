@@ -378,6 +378,7 @@ fn broken_act() -> ActReport {
         outcome: ActOutcome::Failed("vai itself broke while acting; please report it".into()),
         instance: None,
         steps: Vec::new(),
+        survivor_age: None,
         evidence: Evidence::default(),
         took: Duration::ZERO,
     }

@@ -22,14 +22,24 @@ pub(crate) struct Living {
 impl Living {
     /// The time since its start, in steps of 10 ms.
     pub(crate) fn age(&self) -> Duration {
-        clock::uptime().saturating_sub(self.started())
+        age(&self.id)
     }
 
     /// The host's uptime at its start, rounded down to 10 ms.
     pub(crate) fn started(&self) -> Duration {
-        let ticks_per_second = procfs::ticks_per_second().max(1);
-        Duration::from_millis(self.id.start_ticks * 1000 / ticks_per_second)
+        started(&self.id)
     }
+}
+
+/// The time since the start of a process, in steps of 10 ms.
+pub(crate) fn age(process: &ProcId) -> Duration {
+    clock::uptime().saturating_sub(started(process))
+}
+
+/// The host's uptime at the start of a process, rounded down to 10 ms.
+pub(crate) fn started(process: &ProcId) -> Duration {
+    let ticks_per_second = procfs::ticks_per_second().max(1);
+    Duration::from_millis(process.start_ticks * 1000 / ticks_per_second)
 }
 
 /// All processes at about one moment.

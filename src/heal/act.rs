@@ -4,12 +4,16 @@ use super::gate::{self, Scene};
 use crate::clock;
 use crate::docker::{Details, EngineError};
 use crate::probe::wire::{Answer, Op};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use vai_core::model::{
     Act, ActOutcome, ActRequest, CheckKind, Instance, Place, Presence, ProcId, Rung, Vantage,
 };
 use vai_core::words;
+
+mod list;
+mod survivors;
+
+use list::list;
 
 /// Between TERM and KILL (behaviour.md, section 3).
 const GRACE: Duration = Duration::from_secs(10);
@@ -20,14 +24,26 @@ const END_DEADLINE: Duration = Duration::from_secs(15);
 
 const BEHIND_DEADLINE: Duration = Duration::from_secs(3);
 
-/// Does what `request` asks for. Returns how it ended, the instance that runs
-/// then, and the steps taken, in sentences.
-pub(super) async fn carry_out(
-    healer: &Healer,
-    request: &ActRequest,
-    scene: Scene,
-) -> (ActOutcome, Option<Instance>, Vec<String>) {
-    let mut acting = Acting { healer, request, scene, steps: Vec::new() };
+/// How an act went.
+pub(super) struct CarriedOut {
+    pub(super) outcome: ActOutcome,
+    /// The one that runs then.
+    pub(super) instance: Option<Instance>,
+    /// What was done, in sentences.
+    pub(super) steps: Vec<String>,
+    pub(super) survivor_age: Option<Duration>,
+}
+
+impl CarriedOut {
+    /// Ended with `outcome` before anything was done.
+    pub(super) fn nothing(outcome: ActOutcome) -> Self {
+        Self { outcome, instance: None, steps: Vec::new(), survivor_age: None }
+    }
+}
+
+/// Does what `request` asks for.
+pub(super) async fn carry_out(healer: &Healer, request: &ActRequest, scene: Scene) -> CarriedOut {
+    let mut acting = Acting { healer, request, scene, steps: Vec::new(), command: None };
     let result = match request.act {
         Act::Start => acting.start().await,
         Act::Restart(Rung::Command) => acting.command().await,
@@ -35,7 +51,9 @@ pub(super) async fn carry_out(
         Act::Restart(Rung::Container) => acting.container().await,
         Act::Stop => acting.stop().await,
     };
-    let still_there = acting.still_there().await;
+    let survivors = acting.survivors().await;
+    let survivor_age = acting.age_of(&survivors);
+    let still_there = survivors::still_there(&survivors);
     let outcome = match result {
         Ok(()) => ActOutcome::Done { still_there },
         Err(ActOutcome::Failed(words)) => ActOutcome::Failed(match still_there {
@@ -47,7 +65,8 @@ pub(super) async fn carry_out(
             outcome
         }
     };
-    (outcome, acting.instance_now().await, acting.steps)
+    let instance = acting.instance_now().await;
+    CarriedOut { outcome, instance, steps: acting.steps, survivor_age }
 }
 
 /// An act under way. Its methods end early with the outcome in `Err`.
@@ -56,6 +75,8 @@ struct Acting<'a> {
     request: &'a ActRequest,
     scene: Scene,
     steps: Vec<String>,
+    /// What was run last, if it ended.
+    command: Option<String>,
 }
 
 impl Acting<'_> {
@@ -93,6 +114,9 @@ impl Acting<'_> {
     }
 
     async fn kill_and_command(&mut self) -> Result<(), ActOutcome> {
+        if self.request.follows_at_once {
+            survivors::are_alone(self).await?;
+        }
         if self.scene.is_running() && self.request.service.supervised.is_none() {
             // Who could not be ended is named in the steps and in the verdict;
             // the command may get by all the same.
@@ -257,12 +281,15 @@ impl Acting<'_> {
     /// step tells each.
     async fn run(&mut self, label: &str, command: &str) -> Result<(), ActOutcome> {
         let service = &self.request.service;
-        match command::run(self.healer, self.request, &self.scene, label, command).await {
+        let end = command::run(self.healer, self.request, &self.scene, label, command).await;
+        let has_ended = matches!(end, CommandEnd::Succeeded(_) | CommandEnd::Failed(_));
+        self.command = has_ended.then(|| command.to_owned());
+        match end {
             CommandEnd::Succeeded(words) => {
                 self.steps.push(words);
                 Ok(())
             }
-            CommandEnd::Failed(words) => {
+            CommandEnd::Failed(words) | CommandEnd::NotRun(words) => {
                 self.steps.push(words.clone());
                 Err(ActOutcome::Failed(words))
             }
@@ -326,26 +353,6 @@ impl Acting<'_> {
         words
     }
 
-    /// Which of the processes seen before a restart still hold its port or
-    /// match its pattern.
-    async fn still_there(&self) -> Option<String> {
-        let before = &self.request.processes;
-        let restarted_inside =
-            matches!(self.request.act, Act::Restart(Rung::Command | Rung::KillAndCommand));
-        if !restarted_inside || before.is_empty() {
-            return None;
-        }
-        let mut left = self.behind().await?;
-        left.retain(|now| {
-            before.iter().any(|old| old.pid == now.pid && old.start_ticks == now.start_ticks)
-        });
-        match left.as_slice() {
-            [] => None,
-            [_] => Some(format!("{} is still there", list(&left))),
-            [_, ..] => Some(format!("{} are still there", list(&left))),
-        }
-    }
-
     async fn behind(&self) -> Option<Vec<ProcId>> {
         let behind = Op::Behind(self.behind_checks());
         let place = &self.request.service.place;
@@ -397,15 +404,4 @@ impl Acting<'_> {
 
 fn failed(words: impl ToString) -> ActOutcome {
     ActOutcome::Failed(words.to_string())
-}
-
-/// `nginx (pid 12, 13), redis-server (pid 20)`.
-fn list(processes: &[ProcId]) -> String {
-    let mut by_name: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for ProcId { name, pid, .. } in processes {
-        by_name.entry(name).or_default().push(pid.to_string());
-    }
-    let groups: Vec<String> =
-        by_name.iter().map(|(name, pids)| format!("{name} (pid {})", pids.join(", "))).collect();
-    groups.join(", ")
 }

@@ -15,8 +15,10 @@ const QUOTED: usize = 300;
 pub(super) enum CommandEnd {
     /// Exit 0.
     Succeeded(String),
-    /// Another exit, or it could not be started.
+    /// Another exit.
     Failed(String),
+    /// It could not be started.
+    NotRun(String),
     /// It is still running.
     Overdue(String),
 }
@@ -55,7 +57,7 @@ pub(super) async fn run(
         }
     };
     match end {
-        Err(why) => CommandEnd::Failed(format!("{label} could not be run: {why}")),
+        Err(why) => CommandEnd::NotRun(format!("{label} could not be run: {why}")),
         Ok(end) => judge(&end, label, deadline, clock::boot_time().since(began)),
     }
 }
@@ -78,7 +80,7 @@ fn judge(end: &ExecEnd, label: &str, deadline: Duration, took: Duration) -> Comm
             CommandEnd::Succeeded(format!("ran {label}: exit 0 in {}", words::duration(took)))
         }
         Some(_) if end.refusal().is_some() => {
-            CommandEnd::Failed(not_started(label, &last_lines(&end.output)))
+            CommandEnd::NotRun(not_started(label, &last_lines(&end.output)))
         }
         Some(code) => {
             let said = last_lines(&end.output);
@@ -127,7 +129,7 @@ mod tests {
         let (deadline, took) = (Duration::from_secs(30), Duration::from_millis(80));
         match judge(&end, "restart_cmd", deadline, took) {
             CommandEnd::Succeeded(words) => format!("+ {words}"),
-            CommandEnd::Failed(words) => format!("- {words}"),
+            CommandEnd::Failed(words) | CommandEnd::NotRun(words) => format!("- {words}"),
             CommandEnd::Overdue(words) => format!("… {words}"),
         }
     }

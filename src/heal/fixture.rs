@@ -80,5 +80,6 @@ pub(crate) fn request(service: Service, act: Act) -> ActRequest {
         act,
         processes: vec![nginx(12)],
         supersedes: None,
+        follows_at_once: false,
     }
 }

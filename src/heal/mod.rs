@@ -19,6 +19,7 @@ mod tests;
 use crate::clock;
 use crate::docker::Engine;
 use crate::probe::wire::{Answer, Op};
+use act::CarriedOut;
 use async_trait::async_trait;
 use local::Drains;
 use marks::Marks;
@@ -86,18 +87,18 @@ impl Healer {
     pub async fn perform(&self, request: &ActRequest) -> ActReport {
         let began = clock::boot_time();
         let redactor = self.registry.redactor();
-        let (outcome, instance, steps, evidence) = match gate::pass(self, request).await {
-            Err(refusal) => (refusal.into(), None, Vec::new(), Evidence::default()),
+        let (done, evidence) = match gate::pass(self, request).await {
+            Err(refusal) => (CarriedOut::nothing(refusal.into()), Evidence::default()),
             Ok(scene) => {
                 let evidence = evidence::gather(self, &request.service, &scene).await;
-                let (outcome, instance, steps) = act::carry_out(self, request, scene).await;
-                (outcome, instance, steps, evidence)
+                (act::carry_out(self, request, scene).await, evidence)
             }
         };
         ActReport {
-            outcome: redacted_outcome(outcome, &redactor),
-            instance,
-            steps: redacted(steps, &redactor),
+            outcome: redacted_outcome(done.outcome, &redactor),
+            instance: done.instance,
+            steps: redacted(done.steps, &redactor),
+            survivor_age: done.survivor_age,
             evidence: Evidence {
                 facts: redacted(evidence.facts, &redactor),
                 log_source: evidence.log_source,

@@ -1,5 +1,6 @@
 mod copies;
 mod supervised;
+mod survivors;
 
 use super::fake::{World, details, presence};
 use super::fixture::{nginx, request, service};

@@ -276,6 +276,7 @@ mod tests {
             outcome: ActOutcome::Failed(words.clone()),
             instance: None,
             steps: vec!["started the container services".to_owned(), words],
+            survivor_age: None,
             evidence: Evidence::default(),
             took: Duration::from_secs(1),
         };

@@ -68,6 +68,7 @@ async fn restart(healer: &Healer, service: &Arc<Service>, id: u64) -> ActReport 
         act: Act::Restart(Rung::Command),
         processes: Vec::new(),
         supersedes: id.checked_sub(1).filter(|&before| before > 0).map(ActId),
+        follows_at_once: false,
     };
     healer.perform(&request).await
 }

@@ -55,6 +55,10 @@ impl World {
             }
         }
         let target = self.targets.get(request.service.name.as_str())?;
+        let old = target.process(self.now).is_some_and(|it| request.processes.contains(&it));
+        if request.follows_at_once && !old {
+            return refused("nothing of what hung is left", false);
+        }
         if request.act != Act::Stop && target.marked_until > self.now {
             return refused("it was stopped by hand", true);
         }
@@ -158,6 +162,10 @@ impl World {
 
     pub(crate) fn act_ended(&mut self, request: &ActRequest, outcome: ActOutcome) -> crate::Step {
         let refused = matches!(outcome, ActOutcome::Refused { .. });
+        let survived = matches!(outcome, ActOutcome::Done { still_there: Some(_) })
+            && request.act == Act::Restart(Rung::Command);
+        let target = self.targets.get(request.service.name.as_str()).filter(|_| survived);
+        let survivor_age = target.map(|it| Duration::from_millis(it.age(self.now)));
         let instance = match self.container_of(request) {
             None => request.instance.clone(),
             Some(name) => self.containers.get(&name).filter(|it| it.runs()).map(|it| it.instance()),
@@ -166,6 +174,7 @@ impl World {
             outcome: secrets::acted(outcome),
             instance: instance.filter(|_| !refused),
             steps: Vec::new(),
+            survivor_age,
             evidence: if refused { Evidence::default() } else { secrets::seen() },
             took: Duration::from_secs(1),
         };

@@ -81,6 +81,11 @@ impl Target {
         alive.then(|| ProcId { pid: self.pid, start_ticks: self.born / 10, name: "it".into() })
     }
 
+    /// How long its process has run.
+    pub(crate) fn age(&self, now: Ms) -> Ms {
+        now.saturating_sub(self.born)
+    }
+
     /// Whether it answers, as far as that is up to itself.
     pub(crate) fn answers(&self, now: Ms) -> bool {
         let up = match self.life {

@@ -171,10 +171,10 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let asked = target.asked();
-    let late = |state: &str| {
+    let late = |kind, state: &str| {
         let within = words::span(deadline.span());
         let detail = format!("{asked}: no answer within {within} ({state})");
-        Outcome::Fail(Fault::new(FaultKind::Timeout, detail))
+        Outcome::Fail(Fault::new(kind, detail))
     };
     let (sender, connection) =
         handshake(TokioIo::new(stream)).await.map_err(|error| broken(&asked, &error))?;
@@ -183,14 +183,18 @@ where
         let _ = connection.await;
     }));
     let answered = deadline.bound(head(sender, request)).await;
-    let response =
-        answered.ok_or_else(|| late("connected"))?.map_err(|error| broken(&asked, &error))?;
+    let response = answered
+        .ok_or_else(|| late(FaultKind::Timeout, "connected"))?
+        .map_err(|error| broken(&asked, &error))?;
     let (head, mut body) = response.into_parts();
     let mut kept = Vec::new();
     let is_cut = deadline
         .bound(read(&mut body, &mut kept))
         .await
-        .ok_or_else(|| late(&format!("its answer began with {}, then stopped", head.status)))?
+        .ok_or_else(|| {
+            let state = format!("its answer began with {}, then stopped", head.status);
+            late(FaultKind::Stalled, &state)
+        })?
         .map_err(|error| broken(&asked, &error))?;
     drop(connection);
     Ok(Reply { asked, status: head.status, headers: head.headers, body: kept, is_cut })

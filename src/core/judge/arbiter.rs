@@ -27,13 +27,12 @@ impl Core {
                 Some(gate) => step.notes.extend(machine.gated(now, gate)),
                 None => {
                     let id = self.host.number_act();
-                    machine.admitted(now, id, &proposal.act, &mut step);
-                    let spends_host = proposal.spends_host();
-                    if spends_host {
+                    machine.admitted(now, id, &proposal, &mut step);
+                    if proposal.spends_host() {
                         self.host.restarts.forget(now.mono, self.settings.host_window);
                         self.host.restarts.spend(now.mono);
                     }
-                    self.dispatch(now, &name, id, proposal.act, spends_host, out);
+                    self.dispatch(now, &name, id, &proposal, out);
                 }
             }
             self.story(&name, step, out);
@@ -64,11 +63,11 @@ impl Core {
         now: Now,
         name: &ServiceName,
         id: ActId,
-        act: Act,
-        spends_host: bool,
+        proposal: &Proposal,
         out: &mut Out,
     ) {
         let Some(machine) = self.services.get(name) else { return };
+        let act = proposal.act.clone();
         let service = Arc::clone(&machine.service);
         let instance = machine.kept.instance.clone();
         if act.may_stop_container()
@@ -83,7 +82,7 @@ impl Core {
             act: act.clone(),
             instance: instance.clone(),
             at: now.mono,
-            spends_host,
+            spends_host: proposal.spends_host(),
         };
         self.acts.insert(id, flight);
         out.actions.push(Action::Act(Box::new(ActRequest {
@@ -91,6 +90,7 @@ impl Core {
             instance: instance.filter(|_| !machine.is_local()),
             processes: machine.processes(),
             supersedes: machine.left_over(),
+            follows_at_once: proposal.follows,
             service,
             act,
         })));

@@ -9,6 +9,8 @@ use std::time::Duration;
 const RESET_AFTER: Duration = Duration::from_secs(600);
 /// A service that healed and fell again waits no longer than this.
 const AFTER_HEALING: Duration = Duration::from_secs(60);
+/// Nothing is given up sooner after the first failed attempt.
+const GIVES_UP_AFTER: Duration = Duration::from_secs(180);
 /// The slow retry after giving up doubles up to this.
 const SLOWEST_RETRY: Duration = Duration::from_secs(1800);
 
@@ -22,6 +24,8 @@ pub(crate) struct Effort {
     /// Failed attempts since the reset: how far up the ladder.
     rung: usize,
     failed_in_row: u32,
+    /// When the first of these failed.
+    failed_first: Option<Time>,
     not_before: Option<Time>,
     well_since: Option<Time>,
     gave_up: Option<SlowRetry>,
@@ -41,6 +45,7 @@ impl Effort {
     pub(crate) fn well(&mut self, now: Time) {
         self.well_since.get_or_insert(now);
         self.failed_in_row = 0;
+        self.failed_first = None;
         self.gave_up = None;
         self.refused = None;
     }
@@ -60,6 +65,18 @@ impl Effort {
     /// Which rung is next; `None` for an empty ladder.
     pub(crate) fn rung(&self, recovery: &Recovery) -> Option<Rung> {
         recovery.ladder.get(self.rung).or(recovery.ladder.last()).copied()
+    }
+
+    /// Whether the rung after the next one does the same after ending what is
+    /// left, so that both can be one attempt.
+    pub(crate) fn may_kill_next(&self, recovery: &Recovery) -> bool {
+        let after = recovery.ladder.get(self.rung.saturating_add(1)).or(recovery.ladder.last());
+        self.rung(recovery) == Some(Rung::Command) && after == Some(&Rung::KillAndCommand)
+    }
+
+    /// The attempt under way went on with the next rung.
+    pub(crate) fn went_on(&mut self) {
+        self.rung = self.rung.saturating_add(1);
     }
 
     /// A restart is dispatched.
@@ -96,7 +113,9 @@ impl Effort {
         self.rung = self.rung.saturating_add(1);
         self.failed_in_row = self.failed_in_row.saturating_add(1);
         self.not_before = Some(now + backoff::jitter(self.delay(recovery), salt));
-        if self.failed_in_row < recovery.max_attempts {
+        let first = *self.failed_first.get_or_insert(now);
+        let long = now.since(first) >= GIVES_UP_AFTER || self.has_given_up();
+        if self.failed_in_row < recovery.max_attempts || !long {
             return false;
         }
         let delay = match self.gave_up {
@@ -149,6 +168,7 @@ impl Effort {
     /// An operator wants it started: what failed before does not count.
     pub(crate) fn forgive(&mut self) {
         self.failed_in_row = 0;
+        self.failed_first = None;
         self.gave_up = None;
         self.not_before = None;
         self.refused = None;
@@ -203,11 +223,43 @@ mod tests {
         assert!(!effort.failed(at(0), &recovery, "s"));
         assert!((10..=13).contains(&waits(&effort, at(0)).as_secs()));
         assert_eq!(effort.rung(&recovery), Some(Rung::KillAndCommand));
-        assert!(!effort.failed(at(0), &recovery, "s"));
-        assert!((20..=25).contains(&waits(&effort, at(0)).as_secs()));
-        assert!(effort.failed(at(0), &recovery, "s"));
+        assert!(!effort.failed(at(90), &recovery, "s"));
+        assert!((20..=25).contains(&waits(&effort, at(90)).as_secs()));
+        assert!(effort.failed(at(180), &recovery, "s"));
         assert_eq!(effort.rung(&recovery), Some(Rung::KillAndCommand));
-        assert_eq!(effort.gate(at(0), &recovery), Some(Gate::GaveUp(at(300))));
+        assert_eq!(effort.gate(at(180), &recovery), Some(Gate::GaveUp(at(480))));
+    }
+
+    #[test]
+    fn nothing_is_given_up_within_three_minutes_of_the_first_failed_attempt() {
+        let (mut effort, recovery) = (Effort::default(), recovery());
+        for second in [0, 20, 60, 120, 179] {
+            assert!(!effort.failed(at(second), &recovery, "s"), "{second}");
+        }
+        assert!(effort.failed(at(180), &recovery, "s"));
+
+        // Who was well in between begins anew.
+        effort.well(at(300));
+        for second in [400, 410, 579] {
+            assert!(!effort.failed(at(second), &recovery, "s"), "{second}");
+        }
+        assert!(effort.failed(at(580), &recovery, "s"));
+    }
+
+    #[test]
+    fn a_rung_that_belongs_to_its_attempt_spends_and_delays_nothing() {
+        let (mut effort, recovery) = (Effort::default(), recovery());
+        effort.spend(at(0), &recovery);
+        assert!(effort.may_kill_next(&recovery));
+        effort.went_on();
+        assert!(!effort.may_kill_next(&recovery), "one rung follows at once, no more");
+        assert_eq!(effort.restarts(at(5), recovery.window), 1);
+        assert_eq!(effort.gate(at(5), &recovery), None);
+        effort.failed(at(60), &recovery, "s");
+        assert_eq!(effort.failed_in_row(), 1);
+
+        let container = Recovery { ladder: vec![Rung::Command, Rung::Container], ..recovery };
+        assert!(!Effort::default().may_kill_next(&container), "a container never follows");
     }
 
     #[test]
@@ -215,8 +267,9 @@ mod tests {
         let (mut effort, recovery) = (Effort::default(), recovery());
         let mut delays = Vec::new();
         for attempt in 0..8 {
-            if effort.failed(at(0), &recovery, "s") {
-                delays.push(waits(&effort, at(0)).as_secs());
+            let now = at(attempt * 90);
+            if effort.failed(now, &recovery, "s") {
+                delays.push(waits(&effort, now).as_secs());
             }
             assert_eq!(effort.has_given_up(), attempt >= 2);
         }
@@ -263,12 +316,13 @@ mod tests {
     #[test]
     fn a_returning_dependency_ends_the_slow_wait_but_not_the_ceiling() {
         let (mut effort, recovery) = (Effort::default(), recovery());
-        for _ in 0..5 {
-            effort.spend(at(0), &recovery);
-            effort.failed(at(0), &recovery, "s");
+        for attempt in 0..5 {
+            effort.spend(at(attempt * 60), &recovery);
+            effort.failed(at(attempt * 60), &recovery, "s");
         }
-        effort.retry_now(at(10));
-        assert!(matches!(effort.gate(at(10), &recovery), Some(Gate::Ceiling { .. })));
+        assert!(effort.has_given_up());
+        effort.retry_now(at(250));
+        assert!(matches!(effort.gate(at(250), &recovery), Some(Gate::Ceiling { .. })));
         assert_eq!(effort.gate(at(600), &recovery), None);
     }
 }

@@ -75,8 +75,11 @@ impl Core {
             return Some(gate);
         }
         let machine = self.services.get(name)?;
-        let gate = machine.kept.effort.gate(now.mono, &machine.service.recovery);
-        gate.or_else(|| self.host_gate(proposal, now))
+        // What follows at once was counted, and waited, with what it follows.
+        let effort = &machine.kept.effort;
+        let counted = !proposal.follows;
+        let gate = effort.gate(now.mono, &machine.service.recovery).filter(|_| counted);
+        gate.or_else(|| self.host_gate(proposal, now).filter(|_| counted))
             .or_else(|| self.freshness_gate(name, standing, now))
     }
 

@@ -86,7 +86,7 @@ impl Core {
             OperatorRequest::Stop(_) => {
                 machine.stop(now, &mut step);
                 let id = self.host.number_act();
-                self.dispatch(now, &name, id, Act::Stop, false, out);
+                self.dispatch(now, &name, id, &Proposal::stop(now.mono), out);
             }
         }
         self.story(&name, step, out);

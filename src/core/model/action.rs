@@ -47,6 +47,9 @@ pub struct ActRequest {
     /// The act before this one, where it failed: what it started and left
     /// behind is ended first, so that there are never two copies.
     pub supersedes: Option<ActId>,
+    /// It belongs to the attempt of the act before, whose command left hung
+    /// processes as they were: it is only for those, and refused without them.
+    pub follows_at_once: bool,
 }
 
 /// What to do with a service.
@@ -93,6 +96,10 @@ pub struct ActReport {
     pub instance: Option<Instance>,
     /// What was done, step by step, for the log and the message.
     pub steps: Vec<String>,
+    /// How long the youngest process has run that was there before the act and
+    /// still is. `None` if there is none, if one of them may have been asked to
+    /// end, or if the command has not ended.
+    pub survivor_age: Option<Duration>,
     /// Taken before acting.
     pub evidence: Evidence,
     /// From the request to the end.

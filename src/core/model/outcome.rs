@@ -69,8 +69,10 @@ pub enum FaultKind {
     Connect,
     /// The TLS handshake or the certificate.
     Tls,
-    /// Connected, but no complete answer within the timeout.
+    /// Connected, but no answer within the timeout.
     Timeout,
+    /// An answer began and was not complete within the timeout.
+    Stalled,
     /// Not HTTP, or cut short.
     Protocol,
     /// An HTTP status outside the expected ones.
@@ -106,6 +108,7 @@ impl FaultKind {
             Self::Connect => "connect",
             Self::Tls => "tls",
             Self::Timeout => "timeout",
+            Self::Stalled => "stalled",
             Self::Protocol => "protocol",
             Self::Status => "status",
             Self::Body => "body",

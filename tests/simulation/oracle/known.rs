@@ -408,6 +408,14 @@ impl Known {
         self.first(name, |check, tally| tally.surely_confirms(check))
     }
 
+    /// Whether nothing of it that fails answers at all.
+    pub(crate) fn is_unanswered(&self, service: &Service) -> bool {
+        service.checks.iter().filter(|check| check.on_fail == OnFail::Restart).all(|check| {
+            let tally = self.tallies.get(&(service.name.clone(), check.name.clone()));
+            tally.is_none_or(Tally::is_unanswered)
+        })
+    }
+
     /// Whether what fails still lives, as far as every failing check can say.
     pub(crate) fn seems_alive(&self, service: &Service) -> bool {
         self.container_runs(&service.place)

@@ -8,9 +8,13 @@ use std::time::Duration;
 use vai_core::judge::{Change, Delta, Record, RecordKey};
 use vai_core::model::{
     Act, ActId, ActOutcome, ActRequest, ContainerKey, ContainerStatus, ContainerView, Event,
-    Instance, OperatorRequest, Place, Recovery, Service, ServiceName, StateLabel,
+    Instance, OperatorRequest, Place, Recovery, Rung, Service, ServiceName, StateLabel,
 };
 
+/// Nothing is given up sooner after the first failed attempt.
+const GIVES_UP_AFTER: Ms = 180_000;
+/// Until then what was started may be coming up.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// So long well forgets the delays (behaviour.md, "Limits").
 const RESET_AFTER: Ms = 600_000;
 /// The slow retry doubles up to this.
@@ -48,6 +52,7 @@ pub(crate) struct Flight {
     /// By an operator.
     asked: bool,
     at: Ms,
+    start_timeout: Duration,
 }
 
 /// What was spent on a service.
@@ -57,6 +62,12 @@ struct Effort {
     /// Failed verdicts since the reset.
     level: u32,
     failed_in_row: u32,
+    /// The first of these verdicts.
+    failed_first: Option<Ms>,
+    /// The last act was a command beside a process that was old by then.
+    left_old: bool,
+    /// It is healed again before any verdict.
+    goes_on: bool,
     last_verdict: Option<Ms>,
     slow: Option<Ms>,
     well_since: Option<Ms>,
@@ -121,6 +132,9 @@ impl Restarts {
                 if let Place::Container(key) = &flight.place {
                     self.stopped_lately.insert(key.clone(), self.now);
                 }
+                let effort = self.efforts.entry(flight.service.clone()).or_default();
+                effort.left_old = flight.act == Act::Restart(Rung::Command)
+                    && report.survivor_age.is_some_and(|age| age > flight.start_timeout);
                 if matches!(report.outcome, ActOutcome::Refused { .. }) {
                     if flight.act == Act::Start && flight.asked {
                         self.refused.insert(flight.service.clone());
@@ -143,6 +157,7 @@ impl Restarts {
                 self.asked.insert(name.clone());
                 let effort = self.efforts.entry(name.clone()).or_default();
                 effort.failed_in_row = 0;
+                effort.failed_first = None;
                 effort.slow = None;
                 effort.last_verdict = None;
             }
@@ -231,6 +246,12 @@ impl Restarts {
             }
         }
         match &request.act {
+            Act::Restart(_) if self.goes_on(&service.name) => {
+                // It was counted, and waited, with what it follows.
+                if let Err(words) = self.may_follow(request, known) {
+                    return violated("R2", words);
+                }
+            }
             Act::Restart(_) => {
                 if let Err(words) = is_seen_failing(service, known) {
                     return violated("R6", words);
@@ -283,6 +304,28 @@ impl Restarts {
             return Ok(());
         }
         Err(format!("it fails for {waited} ms, its supervisor has {patience} ms"))
+    }
+
+    /// Whether it was restarted and is again, without a verdict in between.
+    fn goes_on(&mut self, service: &ServiceName) -> bool {
+        let effort = self.efforts.entry(service.clone()).or_default();
+        std::mem::take(&mut effort.goes_on)
+    }
+
+    /// What follows at once ends an old process that no act asked to end, and
+    /// that does not answer at all.
+    fn may_follow(&mut self, request: &ActRequest, known: &Known) -> Result<(), String> {
+        let effort = self.efforts.entry(request.service.name.clone()).or_default();
+        if !std::mem::take(&mut effort.left_old) {
+            return Err("it follows at once, and the command left no old process".into());
+        }
+        if request.act != Act::Restart(Rung::KillAndCommand) || !request.follows_at_once {
+            return Err("only what ends the old process follows at once".into());
+        }
+        if !known.is_unanswered(&request.service) {
+            return Err("it follows at once, and the service answers".into());
+        }
+        Ok(())
     }
 
     fn is_alone(&self, service: &Service, known: &Known) -> Result<(), String> {
@@ -338,7 +381,9 @@ impl Effort {
             let restarts = std::mem::take(&mut self.restarts);
             *self = Self { restarts, ..Self::default() };
         }
+        self.goes_on = from == S::Verifying && to == S::Healing;
         if is_well(to) {
+            self.failed_first = None;
             self.well_since.get_or_insert(now);
             self.failed_in_row = 0;
             self.slow = None;
@@ -355,7 +400,9 @@ impl Effort {
             self.failed_in_row += 1;
             self.last_verdict = Some(now);
             self.dependency_back = false;
-            if self.failed_in_row >= recovery.max_attempts {
+            let first = *self.failed_first.get_or_insert(now);
+            let long = now - first >= GIVES_UP_AFTER || self.slow.is_some();
+            if self.failed_in_row >= recovery.max_attempts && long {
                 self.slow = Some(match self.slow {
                     None => millis(recovery.retry_after_give_up),
                     Some(slow) => (slow * 2).min(SLOWEST_RETRY.max(slow)),
@@ -380,6 +427,7 @@ fn flight(now: Ms, request: &ActRequest, asked: bool, known: &Known) -> Flight {
         container: container_id(&service.place, known),
         asked,
         at: now,
+        start_timeout: service.start_timeout.unwrap_or(START_TIMEOUT),
     }
 }
 

@@ -167,6 +167,12 @@ impl Tally {
         self.answered.is_some_and(|asked| asked >= when)
     }
 
+    /// Whether it fails by getting no answer, if it fails.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        let silent = [FaultKind::Timeout, FaultKind::ConnectTimeout];
+        !self.fails_now() || self.kind.is_some_and(|kind| silent.contains(&kind))
+    }
+
     /// Whether what failed may still live.
     pub(crate) fn seems_alive(&self) -> bool {
         let dead = [FaultKind::Refused, FaultKind::ProcessAbsent, FaultKind::ContainerStopped];

@@ -11,6 +11,7 @@ impl Machine {
                     since: since.mono,
                     asked: *asked,
                     risk: Risk::Proven,
+                    follows: false,
                 })
             }
             State::Down => {
@@ -25,7 +26,19 @@ impl Machine {
                 // For an empty ladder the arbiter's gate says so; what is
                 // proposed then is only ever done where a container died.
                 let rung = self.kept.effort.rung(&self.service.recovery).unwrap_or(Rung::Container);
-                Some(Proposal { act: Act::Restart(rung), since, asked: false, risk })
+                let act = Act::Restart(rung);
+                Some(Proposal { act, since, asked: false, risk, follows: false })
+            }
+            State::Verifying(Proof { next_rung: NextRung::Due { until }, .. })
+                if now < *until && self.is_unanswered() =>
+            {
+                Some(Proposal {
+                    act: Act::Restart(Rung::KillAndCommand),
+                    since: self.kept.outage.as_ref()?.waiting,
+                    asked: false,
+                    risk: Risk::Alive,
+                    follows: true,
+                })
             }
             _ => None,
         }
@@ -41,6 +54,16 @@ impl Machine {
     /// Remembers why it is not admitted. Returns a line if that is news.
     pub(crate) fn gated(&mut self, now: Now, gate: Gate) -> Option<Note> {
         let from = self.label();
+        if let State::Verifying(proof) = &mut self.kept.state {
+            if matches!(gate, Gate::Looking | Gate::Unsure(_) | Gate::Busy) {
+                self.gate = Some(gate);
+                return None;
+            }
+            // It goes on being proven, and may be another attempt later.
+            proof.next_rung = NextRung::Later;
+            let reason = format!("the next rung is not attempted now: {}", gate.words(now.mono));
+            return Some(Note { from, to: from, reason });
+        }
         let news = gate.is_told()
             && self.gate.as_ref().map(std::mem::discriminant)
                 != Some(std::mem::discriminant(&gate));
@@ -60,7 +83,12 @@ impl Machine {
 
     /// An act is dispatched. One that was refused before keeps its gate, and
     /// nothing is told, until it is known whether it is refused again.
-    pub(crate) fn admitted(&mut self, now: Now, id: ActId, act: &Act, step: &mut Step) {
+    pub(crate) fn admitted(&mut self, now: Now, id: ActId, proposal: &Proposal, step: &mut Step) {
+        if proposal.follows {
+            self.goes_on(now, id, step);
+            return;
+        }
+        let act = &proposal.act;
         let asks_again = matches!(self.gate, Some(Gate::Refused { .. } | Gate::Marker { .. }));
         if !asks_again {
             self.gate = None;
@@ -79,9 +107,9 @@ impl Machine {
                     None => (1, String::new()),
                 };
                 let by = by(*rung);
-                let of = if attempt > max { String::new() } else { format!(" of {max}") };
-                let reason = format!("restarting by {by}, attempt {attempt}{of}: {fault}");
-                let healing = State::Healing { act: id };
+                let attempt = numbered(attempt, max);
+                let reason = format!("restarting by {by}, {attempt}: {fault}");
+                let healing = State::Healing { act: id, second_after: None };
                 if asks_again {
                     self.kept.state = healing;
                 } else {
@@ -102,6 +130,18 @@ impl Machine {
         }
     }
 
+    /// The attempt under way goes on with the next rung, which spends nothing.
+    fn goes_on(&mut self, now: Now, id: ActId, step: &mut Step) {
+        let State::Verifying(proof) = self.kept.state.clone() else { return };
+        self.kept.left_over = self.kept.last_act.replace(id);
+        let (attempt, fault) =
+            self.kept.outage.as_ref().map_or((1, ""), |it| (it.attempts, it.reason.as_str()));
+        let attempt = numbered(attempt, self.service.recovery.max_attempts);
+        let by = by(Rung::KillAndCommand);
+        let reason = format!("restarting by {by}, still {attempt}: {fault}");
+        self.enter(now, State::Healing { act: id, second_after: Some(proof) }, &reason, step);
+    }
+
     /// An act of its own ended.
     pub(crate) fn acted(
         &mut self,
@@ -111,6 +151,7 @@ impl Machine {
         step: &mut Step,
     ) {
         let starting = self.is_starting();
+        let is_second = matches!(self.kept.state, State::Healing { second_after: Some(_), .. });
         if let Some(outage) = &mut self.kept.outage {
             report.steps.into_iter().for_each(|step| outage.tell(step));
             outage.evidence = report.evidence;
@@ -127,6 +168,16 @@ impl Machine {
             ActOutcome::Failed(words) => (Some(words), None),
             ActOutcome::CommandOverdue(_) => (None, None),
         };
+        let is_old = report.survivor_age.is_some_and(|age| age > start_timeout);
+        let may_kill = !starting && self.kept.effort.may_kill_next(&self.service.recovery);
+        let next_rung = if is_second {
+            self.kept.effort.went_on();
+            NextRung::Later
+        } else if is_old && may_kill {
+            NextRung::IfUnanswered
+        } else {
+            NextRung::Later
+        };
         let looks_from = now.mono + self.service.startup_delay;
         let proof = Proof {
             acted: now.mono,
@@ -134,6 +185,7 @@ impl Machine {
             command_failed,
             still_there,
             may_change_instance: false,
+            next_rung,
         };
         self.look_afresh(looks_from);
         let state = if starting {
@@ -147,6 +199,14 @@ impl Machine {
 
     fn refused(&mut self, now: Now, why: String, by_hand: bool, step: &mut Step) {
         const ASK_AGAIN: Duration = Duration::from_secs(10);
+        if let State::Healing { second_after: Some(proof), .. } = self.kept.state.clone() {
+            self.kept.last_act = self.kept.left_over.take();
+            self.look_afresh(now.mono);
+            let proof = Proof { next_rung: NextRung::Later, ..proof };
+            let reason = format!("the next rung is not attempted now: {why}");
+            self.enter(now, State::Verifying(proof), &reason, step);
+            return;
+        }
         let until = now.mono + ASK_AGAIN;
         let gate = if by_hand { Gate::Marker { why, until } } else { Gate::Refused { why, until } };
         let from = self.label();
@@ -187,6 +247,11 @@ fn by(rung: Rung) -> &'static str {
     }
 }
 
+fn numbered(attempt: u32, max: u32) -> String {
+    let of = if attempt > max { String::new() } else { format!(" of {max}") };
+    format!("attempt {attempt}{of}")
+}
+
 /// What a machine calls for.
 pub(crate) struct Proposal {
     pub(crate) act: Act,
@@ -194,12 +259,19 @@ pub(crate) struct Proposal {
     /// By an operator, who need not wait for anything but the container.
     pub(crate) asked: bool,
     pub(crate) risk: Risk,
+    /// It belongs to the attempt that is being proven, which was counted.
+    pub(crate) follows: bool,
 }
 
 impl Proposal {
+    /// An operator's stop.
+    pub(crate) fn stop(now: Time) -> Self {
+        Self { act: Act::Stop, since: now, asked: true, risk: Risk::Proven, follows: false }
+    }
+
     /// Whether it counts under the host's ceiling.
     pub(crate) fn spends_host(&self) -> bool {
-        matches!(self.act, Act::Restart(_)) && self.risk == Risk::Alive
+        matches!(self.act, Act::Restart(_)) && self.risk == Risk::Alive && !self.follows
     }
 }
 
@@ -226,6 +298,7 @@ impl Risk {
             | FaultKind::Connect
             | FaultKind::Tls
             | FaultKind::Timeout
+            | FaultKind::Stalled
             | FaultKind::Protocol
             | FaultKind::Status
             | FaultKind::Body

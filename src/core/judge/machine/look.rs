@@ -139,6 +139,18 @@ impl Machine {
         self.runs.iter().zip(&self.service.checks).filter(|(_, check)| restarts(check))
     }
 
+    /// Whether it fails only by not answering at all.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let unanswered = |(run, check): (&Run, &crate::model::Check)| {
+            let kind = run.tally.failing()?.fault.kind;
+            let asks =
+                matches!(check.kind, CheckKind::Http(_) | CheckKind::Tcp(_) | CheckKind::Custom(_));
+            Some(asks && matches!(kind, FaultKind::Timeout | FaultKind::ConnectTimeout))
+        };
+        let mut failing = self.restarting().filter_map(unanswered).peekable();
+        failing.peek().is_some() && failing.all(|unanswered| unanswered)
+    }
+
     /// The first check that fails right now.
     pub(super) fn failing(&self) -> Option<Failing> {
         self.restarting().find_map(|(run, _)| run.tally.failing())

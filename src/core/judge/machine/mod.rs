@@ -17,8 +17,9 @@ use super::services::Attention;
 use super::stability::Stability;
 use super::tally::{Failing, Verdict, restarts};
 use crate::model::{
-    Act, ActId, ActOutcome, ActReport, ContainerKey, Evidence, Fault, FaultKind, Instance, Now,
-    OnFail, Outcome, Place, ProcId, Report, Rung, Service, ServiceKind, StateLabel, Time,
+    Act, ActId, ActOutcome, ActReport, CheckKind, ContainerKey, Evidence, Fault, FaultKind,
+    Instance, Now, OnFail, Outcome, Place, ProcId, Report, Rung, Service, ServiceKind, StateLabel,
+    Time,
 };
 use crate::words;
 pub(crate) use act::{Proposal, Risk};
@@ -89,7 +90,12 @@ enum State {
     Degraded(String),
     Suspect(Fault),
     Down,
-    Healing { act: ActId },
+    Healing {
+        act: ActId,
+        /// What is proven on if the act is refused: it is the second of its attempt.
+        #[serde(default)]
+        second_after: Option<Proof>,
+    },
     Verifying(Proof),
     StoppedByHand(String),
 }
@@ -146,6 +152,23 @@ struct Proof {
     /// It is not known whether the engine has restarted the container yet.
     #[serde(default)]
     may_change_instance: bool,
+    #[serde(default)]
+    next_rung: NextRung,
+}
+
+/// Whether the next rung of the ladder belongs to the attempt that is being
+/// proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NextRung {
+    /// It is another attempt.
+    #[default]
+    Later,
+    /// It follows at once if the check gets no answer: an old process was left
+    /// as it was.
+    IfUnanswered,
+    /// It follows as soon as it is admitted, until then at the latest.
+    Due { until: Time },
 }
 
 /// What an operator wants.
@@ -314,7 +337,9 @@ impl Machine {
     /// Whether an act of its own is under way, and which.
     pub(crate) fn act(&self) -> Option<ActId> {
         match &self.kept.state {
-            State::Healing { act } | State::Starting(Starting::Running { act, .. }) => Some(*act),
+            State::Healing { act, .. } | State::Starting(Starting::Running { act, .. }) => {
+                Some(*act)
+            }
             _ => None,
         }
     }

@@ -155,9 +155,13 @@ impl Machine {
         self.kept.left_over
     }
 
-    /// Whether it is down or wants its start, as opposed to any other state.
+    /// Whether it is down, or wants its start or the next rung of its restart.
     pub(crate) fn waits_for_help(&self) -> bool {
-        matches!(self.kept.state, State::Down | State::Starting(Starting::Wanted { .. }))
+        match &self.kept.state {
+            State::Down | State::Starting(Starting::Wanted { .. }) => true,
+            State::Verifying(proof) => matches!(proof.next_rung, NextRung::Due { .. }),
+            _ => false,
+        }
     }
 
     pub(crate) fn is_local(&self) -> bool {

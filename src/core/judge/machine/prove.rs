@@ -1,5 +1,8 @@
 use super::*;
 
+/// The next rung of an attempt waits so long for others at most.
+const AT_ONCE: Duration = Duration::from_secs(60);
+
 /// A start that waits for longer than this is told.
 pub(super) const START_TOLD_AFTER: Duration = Duration::from_secs(60);
 
@@ -132,6 +135,9 @@ impl Machine {
             }
             return;
         };
+        if self.next_rung_is_due(now, proof, &failing, step) {
+            return;
+        }
         let verb = if self.is_starting() { "start" } else { "restart" };
         let why = if let Some(words) = &proof.command_failed {
             format!("{verb} failed: {words}")
@@ -144,6 +150,37 @@ impl Machine {
             return;
         };
         self.attempt_failed(now, &why, &failing, step);
+    }
+
+    /// The command left an old process as it was, and nothing answers: that is
+    /// not waited for any longer.
+    fn next_rung_is_due(
+        &mut self,
+        now: Now,
+        proof: &Proof,
+        failing: &Failing,
+        step: &mut Step,
+    ) -> bool {
+        match proof.next_rung {
+            NextRung::Due { until } => now.mono < until && self.is_unanswered(),
+            NextRung::IfUnanswered if self.is_unanswered() => {
+                let failed = match &proof.command_failed {
+                    Some(words) => format!("restart failed: {words}"),
+                    None => format!("restarted but still failing: {}", failing.fault),
+                };
+                let left = proof.still_there.as_ref().map_or(String::new(), |it| format!("; {it}"));
+                if let Some(outage) = &mut self.kept.outage {
+                    outage.tell(format!("attempt {}: {failed}{left}", outage.attempts));
+                }
+                let next_rung = NextRung::Due { until: now.mono + AT_ONCE };
+                let reason = format!("{failed}{left}; the next rung follows at once");
+                let label = self.label();
+                step.notes.push(Note { from: label, to: label, reason });
+                self.kept.state = State::Verifying(Proof { next_rung, ..proof.clone() });
+                true
+            }
+            NextRung::IfUnanswered | NextRung::Later => false,
+        }
     }
 
     pub(super) fn is_starting(&self) -> bool {

@@ -53,6 +53,7 @@ impl Machine {
             command_failed: None,
             still_there: None,
             may_change_instance: act.may_stop_container(),
+            next_rung: NextRung::Later,
         };
         self.look_afresh(now.mono);
         let state = if self.is_starting() {

@@ -13,6 +13,7 @@ mod digest;
 mod engine;
 mod gates;
 mod healing;
+mod hung;
 mod incidents;
 mod jobs;
 mod joined;
@@ -43,6 +44,13 @@ enum Effect {
     Heals,
     /// Exit 0, and nothing else.
     Nothing,
+    /// Exit 0 beside a process from before that has run so many seconds; it is
+    /// well once that was ended.
+    LeavesOld(u64),
+    /// The same, and not even then.
+    AlwaysLeavesOld(u64),
+    /// The same, and the command fails.
+    FailsBesideOld(u64),
     /// The command fails.
     Fails,
     /// The act is refused because of a marker file.
@@ -88,6 +96,8 @@ struct World {
     acts: Vec<(f64, String, Act)>,
     /// What each act was to supersede.
     requests: Vec<(ActId, Option<ActId>)>,
+    /// Whether each act belonged to the attempt before.
+    followed: Vec<bool>,
     /// The instance that each act was for.
     instances: Vec<Option<Instance>>,
     notices: Vec<Notice>,
@@ -156,6 +166,7 @@ impl World {
             looks: Vec::new(),
             acts: Vec::new(),
             requests: Vec::new(),
+            followed: Vec::new(),
             instances: Vec::new(),
             notices: Vec::new(),
             runs: Vec::new(),
@@ -292,11 +303,27 @@ impl World {
         self.acts.push((self.second(), name.clone(), request.act.clone()));
         self.requests.push((request.id, request.supersedes));
         self.instances.push(request.instance.clone());
+        self.followed.push(request.follows_at_once);
+        let mut survivor_age = None;
         let done = ActOutcome::Done { still_there: None };
         let outcome = match self.effects.get(&name).copied().unwrap_or(Effect::Heals) {
             Effect::Heals => {
                 self.well.insert(name, true);
                 done
+            }
+            Effect::LeavesOld(_) | Effect::FailsBesideOld(_)
+                if request.act == Act::Restart(Rung::KillAndCommand) =>
+            {
+                self.well.insert(name, true);
+                done
+            }
+            Effect::LeavesOld(seconds) | Effect::AlwaysLeavesOld(seconds) => {
+                survivor_age = Some(SECOND * u32::try_from(seconds).unwrap());
+                ActOutcome::Done { still_there: Some("x (pid 7) is still there".into()) }
+            }
+            Effect::FailsBesideOld(seconds) => {
+                survivor_age = Some(SECOND * u32::try_from(seconds).unwrap());
+                ActOutcome::Failed("restart_cmd exited 1: address in use".into())
             }
             Effect::Nothing => done,
             Effect::Fails => ActOutcome::Failed("restart_cmd exited 1: no such file".into()),
@@ -307,6 +334,7 @@ impl World {
             outcome,
             instance: None,
             steps: vec!["ran restart_cmd: exit 0".into()],
+            survivor_age,
             evidence: Evidence::default(),
             took: self.act_lasts,
         };

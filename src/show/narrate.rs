@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 use vai_core::judge::{Change, Delta};
 use vai_core::model::{
     Act, ActOutcome, ActReport, ActRequest, Incident, IncidentPhase, Place, Service, ServiceName,
-    Severity, Silence, StateLabel, Transition,
+    Severity, Silence, StateLabel, Subject, Transition,
 };
 
 /// Logs one step of the core. `before` is what was known before it.
@@ -142,7 +142,14 @@ fn tell_incident(incident: &Incident, known: &Snapshot) {
             let failing: BTreeSet<_> = before.failing_with_it().map(|it| &it.name).collect();
             for joined in incident.failing_with_it() {
                 if !failing.contains(&joined.name) {
-                    info!("{}: fails because of {}", whose(&joined.name, known), incident.root);
+                    let who = whose(&joined.name, known);
+                    let root = &incident.root;
+                    // A service is the cause of another only where the registry says so.
+                    if joined.because.is_some() || incident.subject != Subject::Service {
+                        info!("{who}: fails because of {root}");
+                    } else {
+                        info!("{who}: fails about the same time as {root}, told with it");
+                    }
                 }
             }
         }
@@ -188,8 +195,7 @@ mod tests {
     use crate::show::fixture::{incident, service};
     use crate::show::log::tests::logged;
     use std::time::Duration;
-    use vai_core::model::Rung;
-    use vai_core::model::{Evidence, Wall};
+    use vai_core::model::{Affected, Evidence, Rung, Wall};
 
     fn known() -> Snapshot {
         let mut known = Snapshot::new(Wall::default(), false);
@@ -218,7 +224,9 @@ mod tests {
         let refused = "connection refused on 127.0.0.1:6379";
         let opened = incident("redis");
         let mut joined = opened.clone();
-        joined.affected.push(ServiceName::from("web").into());
+        let by_chance = Affected::from(ServiceName::from("api"));
+        let because = Some("redis".into());
+        joined.affected = vec![by_chance, Affected { because, ..ServiceName::from("web").into() }];
         let mut acknowledged = joined.clone();
         acknowledged.acknowledged = Some(Wall::default());
         let mut closed = acknowledged.clone();
@@ -243,6 +251,7 @@ mod tests {
                 " WARN redis (services): suspect → down: connection refused on 127.0.0.1:6379",
                 "DEBUG redis (services): incident opened (critical): connection refused on \
                  127.0.0.1:6379",
+                " INFO api: fails about the same time as redis, told with it",
                 " INFO web (services): fails because of redis",
                 " INFO redis (services): somebody looks after it: no more reminders",
                 " INFO redis (services): verifying → healthy: healed in 14 s",

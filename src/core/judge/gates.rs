@@ -98,8 +98,10 @@ impl Core {
             return None;
         }
         let rank = self.rank_as_root(name, machine)?;
+        let dependents = self.graph.all_dependents(name);
         let roots = self.services.iter().filter(|(other, root)| {
             *other != name
+                && !dependents.contains(*other)
                 && root.may_yet_be_healed()
                 && root.failing_since().is_some_and(|since| {
                     since.mono.since(own.since.mono) <= ROOT_WAIT

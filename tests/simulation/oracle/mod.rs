@@ -3,6 +3,7 @@
 
 mod alerts;
 mod arrivals;
+mod blame;
 mod jobs;
 mod known;
 mod looks;
@@ -136,6 +137,7 @@ impl Oracle {
         self.looks.follow(now, heard.delta);
         self.restarts.follow(now, heard.delta, &self.known);
         self.alerts.follow(now, heard, &self.known)?;
+        blame::follow(now, heard, &self.known)?;
         self.arrivals.follow(now, heard.delta);
         self.routing.follow(now, heard.delta);
         self.jobs.follow(now, heard, &self.known)?;

@@ -7,6 +7,11 @@ impl Incidents {
     pub(super) fn leave(&mut self, scene: &Scene<'_>) {
         for (root, open) in &mut self.open {
             open.members.retain(|name| still_fails(scene, name));
+            if let Root::Service(root) = root {
+                // The registry may say only now that the root needs them.
+                let dependencies = scene.graph.all_dependencies(root);
+                open.members.retain(|name| !dependencies.contains(name));
+            }
             let alone: Vec<ServiceName> =
                 open.members.iter().filter(|it| !open.explains(root, it, scene)).cloned().collect();
             if alone.is_empty() {
@@ -72,7 +77,7 @@ impl Incidents {
 
     /// Who joins others without being named by them is the root after all if
     /// its death was seen, or others depend on it, and theirs was not and none
-    /// do; unless people were told otherwise.
+    /// do; unless people were told otherwise, or it depends on one of them.
     fn take_over(
         &mut self,
         name: &ServiceName,
@@ -86,8 +91,12 @@ impl Incidents {
             let proven = outage.is_some_and(|outage| outage.proven);
             (proven, !scene.graph.dependents(name).is_empty())
         };
-        let untold = self.open.get(root).is_some_and(|open| open.told.is_none());
-        if !untold || weight(name) <= weight(old) {
+        let dependencies = scene.graph.all_dependencies(name);
+        let may_lead = self
+            .open
+            .get(root)
+            .is_some_and(|open| open.told.is_none() && open.members.is_disjoint(&dependencies));
+        if !may_lead || weight(name) <= weight(old) {
             return;
         }
         let new = Root::Service(name.clone());
@@ -159,8 +168,12 @@ impl Incidents {
             scene.host_event.is_some_and(|event| at >= event && at.since(event) <= TOGETHER)
         };
         let place = &scene.services.get(name)?.service.place;
+        let dependents = scene.graph.all_dependents(name);
         let found = self.open.keys().find(|root| {
             let Root::Service(root) = root else { return false };
+            if dependents.contains(root) {
+                return false;
+            }
             let Some(machine) = scene.services.get(root) else { return false };
             let Some(other) = &machine.kept.outage else { return false };
             let OutageKind::Broken(_) = other.kind else { return false };

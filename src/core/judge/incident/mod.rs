@@ -1,6 +1,7 @@
 //! Incidents: one per root cause, each failing service in exactly one
 //! (behaviour.md, section 4).
 
+mod affected;
 mod members;
 mod record;
 
@@ -297,6 +298,7 @@ impl Incidents {
             };
             open.incident.phase = IncidentPhase::Closed { at: scene.now.wall, how };
             open.incident.next.clear();
+            open.settle_affected(scene);
             changes.push(Change::Incident(Box::new(open.incident.clone())));
             if open.told.is_some() {
                 notices.push(open.notice(NoticeKind::Resolved, scene.now));

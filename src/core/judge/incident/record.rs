@@ -1,11 +1,10 @@
-use super::members::explains;
 use super::{QUIET_HEALING, Root, Scene, WARNING_REPEAT, is_silenced};
 use crate::judge::gate::Gate;
 use crate::judge::jobs::JobMachine;
 use crate::judge::machine::{Machine, Outage, OutageKind};
 use crate::model::{
-    Affected, Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice,
-    NoticeKind, Notify, Now, Place, ServiceName, Severity, SilenceScope, StateLabel, Time,
+    Evidence, EvidenceDetail, FaultKind, Incident, IncidentId, IncidentPhase, Notice, NoticeKind,
+    Notify, Now, Place, ServiceName, Severity, SilenceScope, StateLabel, Time,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -175,42 +174,6 @@ impl IncidentMemory {
         self.update_affected(root, scene);
     }
 
-    /// What hangs on the root and is not well, what shares its fate, and what
-    /// of both is well again, by name. What is known of one stays as it was told until
-    /// it stands otherwise: a reason with a figure in it is another at each look.
-    fn update_affected(&mut self, root: Option<&ServiceName>, scene: &Scene<'_>) {
-        let failing = affected(root, &self.members, scene);
-        let all = &mut self.incident.affected;
-        all.retain(|it| Some(&it.name) != root);
-        for it in all.iter_mut() {
-            it.over = !failing.contains(&it.name);
-        }
-        for name in &failing {
-            let Some(machine) = scene.services.get(name) else { continue };
-            let place = |name: &ServiceName| all.binary_search_by(|it| it.name.cmp(name));
-            let because = scene
-                .graph
-                .dependencies(name)
-                .iter()
-                .filter(|it| explains(scene, it, name))
-                .find(|&it| Some(it) == root || failing.contains(it) || place(it).is_ok());
-            let state = machine.standing();
-            let at = place(name);
-            if let Ok(at) = at
-                && all[at].state == state
-                && all[at].because.as_ref() == because
-            {
-                continue;
-            }
-            let (reason, because) = (machine.complaint(), because.cloned());
-            let it = Affected { name: name.clone(), state, reason, because, over: false };
-            match at {
-                Ok(at) => all[at] = it,
-                Err(at) => all.insert(at, it),
-            }
-        }
-    }
-
     /// What has to be told about it now, if anything.
     pub(super) fn tell(&mut self, root: &Root, scene: &Scene<'_>) -> Option<Notice> {
         let now = scene.now.mono;
@@ -366,24 +329,6 @@ fn next(machine: &Machine, now: Time) -> String {
             Some(gate) => gate.words(now),
         },
     }
-}
-
-/// What hangs on the root and is not well, and what shares its fate.
-fn affected(
-    root: Option<&ServiceName>,
-    members: &BTreeSet<ServiceName>,
-    scene: &Scene<'_>,
-) -> BTreeSet<ServiceName> {
-    let mut all = members.clone();
-    if let Some(root) = root {
-        all.extend(scene.graph.all_dependents(root).into_iter().filter(|name| {
-            let machine = scene.services.get(name);
-            machine.is_some_and(|machine| !machine.is_well() && !machine.blocks_nobody())
-                && explains(scene, root, name)
-        }));
-        all.remove(root);
-    }
-    all
 }
 
 /// Who is told: those of the root, else of the first member that wants to.

@@ -130,3 +130,72 @@ fn what_still_fails_when_its_root_is_back_degraded_is_told_under_its_own_name() 
     open.sort_unstable();
     assert_eq!(open, [("a", 0), ("b", 0)]);
 }
+
+/// `page`, which depends on `store` in the same container.
+fn page_and_store() -> World {
+    let page = Service { dependencies: vec!["store".into()], ..service("page") };
+    let mut world = World::settled(vec![page, service("store")]);
+    for name in ["page", "store"] {
+        world.effects.insert(name.into(), Effect::Fails);
+    }
+    world
+}
+
+/// The roots of open incidents, and what is told as failing with them.
+fn open(world: &World) -> Vec<(&str, Vec<&str>)> {
+    let open = world.incidents.values().filter(|it| !it.is_over());
+    let mut open: Vec<_> = open.map(|it| (it.root.as_str(), affected(it))).collect();
+    open.sort();
+    open
+}
+
+#[test]
+fn a_death_that_was_seen_takes_no_incident_over_from_what_it_depends_on() {
+    let mut world = page_and_store();
+    hang(&mut world, "store");
+    world.event(Event::Hint { service: "store".into(), why: String::new(), died: None });
+    while world.incidents.is_empty() {
+        world.run(Duration::from_millis(100));
+    }
+    world.hint_death("page");
+    world.run(SECOND * 20);
+    assert_eq!(open(&world), [("store", vec!["page"])]);
+}
+
+#[test]
+fn what_fails_after_what_depends_on_it_does_not_fail_because_of_that() {
+    let mut world = page_and_store();
+    world.hint_death("page");
+    world.run(SECOND * 90);
+    assert_eq!(opened(&world), [("page", vec![])]);
+    world.hint_death("store");
+    world.run(SECOND * 20);
+    assert_eq!(open(&world), [("page", vec![]), ("store", vec!["page"])]);
+}
+
+#[test]
+fn a_root_that_is_found_to_depend_on_a_member_lets_go_of_it() {
+    let mut world = World::settled(vec![service("page"), service("store")]);
+    for name in ["page", "store"] {
+        world.effects.insert(name.into(), Effect::Fails);
+    }
+    world.hint_death("page");
+    world.run(SECOND * 90);
+    world.hint_death("store");
+    world.run(SECOND * 20);
+    assert_eq!(open(&world), [("page", vec!["store"])]);
+    let page = Service { dependencies: vec!["store".into()], ..service("page") };
+    world.event(Event::Configured(watchlist(vec![page, service("store")])));
+    world.run(SECOND);
+    assert_eq!(open(&world), [("page", vec![]), ("store", vec!["page"])]);
+}
+
+#[test]
+fn nothing_waits_for_what_depends_on_it() {
+    let mut world = page_and_store();
+    world.hint_death("page");
+    hang(&mut world, "store");
+    world.event(Event::Hint { service: "store".into(), why: String::new(), died: None });
+    world.run(SECOND * 15);
+    assert_eq!(world.acts_on("store").len(), 1, "{:#?}", world.story);
+}

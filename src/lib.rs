@@ -5,6 +5,7 @@ mod address;
 pub mod app;
 pub mod cli;
 pub mod clock;
+mod jsonpath;
 mod when;
 
 pub mod config;

@@ -1,27 +1,52 @@
 //! The `http` check: a reply that meets every expectation.
 
+mod body;
 mod expect;
 mod request;
 mod tls;
 
 use crate::check::connect::{self, Unresolved};
+use crate::check::{blocking, words};
 use crate::clock::{self, Deadline};
 use hyper::header::LOCATION;
 use hyper::{Method, StatusCode};
 use request::{Reply, Target};
 use std::net::SocketAddr;
+use std::time::Duration;
 use url::Url;
 use vai_core::model::{Fault, FaultKind, HttpCheck, Outcome};
 
 /// Redirects followed where `follow_redirects` asks for it.
 const MAX_REDIRECTS: usize = 5;
 
+/// Ends a sentence about a chain of redirects that is longer.
+const AS_FAR_AS: &str = "which is as far as they are followed";
+
 pub(super) async fn look(check: &HttpCheck, deadline: Deadline) -> Outcome {
     let began = clock::boot_time();
     match follow(check, deadline).await {
-        Ok(reply) => expect::judge(check, &reply, clock::boot_time().since(began)),
+        Ok(reply) => {
+            let took = clock::boot_time().since(began);
+            judge(check, reply, took, deadline).await
+        }
         Err(outcome) => outcome,
     }
+}
+
+/// Judges a reply; a body that is looked at has a thread of its own, for one
+/// that is large or made to be costly would hold up other checks.
+async fn judge(check: &HttpCheck, reply: Reply, took: Duration, deadline: Deadline) -> Outcome {
+    if !request::needs_body(check) {
+        return expect::judge(check, &reply, took);
+    }
+    let lane = format!("body {}", check.shown);
+    let asked = reply.asked.clone();
+    let check = check.clone();
+    let judging = blocking::run(&lane, deadline, move || expect::judge(&check, &reply, took));
+    judging.await.unwrap_or_else(|| {
+        let within = words::span(deadline.span());
+        Outcome::Unknown(format!("{asked} was answered, but could not be judged within {within}"))
+    })
 }
 
 /// The port that the endpoint names or its scheme implies.
@@ -32,7 +57,7 @@ pub(super) fn port(check: &HttpCheck) -> Option<u16> {
 /// The reply of the endpoint, or of where it redirects to.
 async fn follow(check: &HttpCheck, deadline: Deadline) -> Result<Reply, Outcome> {
     let mut target = Target::endpoint(check)?;
-    let mut followed = 0;
+    let mut asked = Vec::new();
     loop {
         let addresses = reachable(&target, deadline).await?;
         let reply = request::send(check, &target, &addresses, deadline).await?;
@@ -42,16 +67,21 @@ async fn follow(check: &HttpCheck, deadline: Deadline) -> Result<Reply, Outcome>
         let Some(location) = reply.headers.get(LOCATION) else {
             return Ok(reply);
         };
-        if followed == MAX_REDIRECTS {
-            return Err(refused(&reply, "redirects more than 5 times"));
+        asked.push((target.method.clone(), target.url.clone()));
+        if asked.len() > MAX_REDIRECTS {
+            let shown = &check.shown;
+            let why = format!("{shown} redirects more than {MAX_REDIRECTS} times, {AS_FAR_AS}");
+            return Err(Outcome::Unknown(why));
         }
-        followed += 1;
         let next = location.to_str().ok();
         let next = next.and_then(|next| target.url.join(next).ok());
         target = match next {
             Some(url) => redirected(&target, &reply, url)?,
             None => return Err(refused(&reply, "redirects to no valid address")),
         };
+        if asked.iter().any(|(method, url)| (method, url) == (&target.method, &target.url)) {
+            return Err(refused(&reply, "redirects in a circle"));
+        }
     }
 }
 

@@ -43,34 +43,50 @@ async fn talk(check: &TcpCheck, deadline: Deadline) -> Result<(), Outcome> {
     let mut reply = Vec::new();
     let reading = find(&mut stream, expected.as_bytes(), &mut reply);
     match deadline.bound(reading).await {
-        Some(Ok(true)) => Ok(()),
+        Some(Ok(Read::Found)) => Ok(()),
+        Some(Ok(Read::TooMuch)) => Err(beyond(at, expected)),
         Some(Err(error)) => Err(broken(&error)),
         None if reply.is_empty() => Err(no_reply(at, deadline, "connected")),
-        Some(Ok(false)) | None => Err(mismatch(at, expected, &reply)),
+        Some(Ok(Read::Ended)) | None => Err(mismatch(at, expected, &reply)),
     }
 }
 
-/// Reads until `wanted` has come (`true`), or the stream or the limit ends.
-async fn find(stream: &mut TcpStream, wanted: &[u8], reply: &mut Vec<u8>) -> io::Result<bool> {
+/// How the reading of a reply ended.
+enum Read {
+    Found,
+    Ended,
+    TooMuch,
+}
+
+/// Reads until `wanted` has come, or the stream or the limit ends.
+async fn find(stream: &mut TcpStream, wanted: &[u8], reply: &mut Vec<u8>) -> io::Result<Read> {
     let mut chunk = [0; 1024];
     while reply.len() < REPLY_LIMIT {
         let read = stream.read(&mut chunk).await?;
         if read == 0 {
-            return Ok(false);
+            return Ok(Read::Ended);
         }
         let room = REPLY_LIMIT - reply.len();
         reply.extend_from_slice(&chunk[..read.min(room)]);
         if wanted.is_empty() || reply.windows(wanted.len()).any(|window| window == wanted) {
-            return Ok(true);
+            return Ok(Read::Found);
         }
     }
-    Ok(false)
+    Ok(Read::TooMuch)
 }
 
 fn no_reply(at: SocketAddr, deadline: Deadline, state: &str) -> Outcome {
     let within = words::span(deadline.span());
     let detail = format!("no answer from {at} within {within} ({state})");
     Outcome::Fail(Fault::new(FaultKind::Timeout, detail))
+}
+
+fn beyond(at: SocketAddr, expected: &str) -> Outcome {
+    let expected = words::excerpt(expected.as_bytes());
+    let limit = words::size(u64::try_from(REPLY_LIMIT).unwrap_or(u64::MAX));
+    Outcome::Unknown(format!(
+        "\"{expected}\" is not in the first {limit} that {at} answered, and no more is read"
+    ))
 }
 
 fn mismatch(at: SocketAddr, expected: &str, reply: &[u8]) -> Outcome {

@@ -222,6 +222,7 @@ pub(crate) fn http(endpoint: &str) -> HttpCheck {
         expected_status: StatusSet(vec![(200, 399)]),
         expected_body: None,
         expected_json: Vec::new(),
+        max_body: HttpCheck::default_max_body(),
         max_response: None,
         follow_redirects: false,
         tls_verify: true,

@@ -66,6 +66,23 @@ async fn a_name_that_stands_for_a_link_local_address_is_not_connected_to() {
 }
 
 #[tokio::test]
+async fn a_reply_that_goes_on_beyond_what_is_read_is_unknown() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        use std::io::Write;
+        let (mut stream, _) = listener.accept().unwrap();
+        // The other end goes away in the middle of it.
+        let _ = stream.write_all(&[b'x'; 64 * 1024]);
+    });
+    let check = TcpCheck { expect: Some("ready".to_owned()), ..tcp(port) };
+    let report = look(&CheckKind::Tcp(check), SOON).await;
+    server.join().unwrap();
+    let Outcome::Unknown(why) = &report.outcome else { panic!("{report:?}") };
+    assert!(why.contains("\"ready\" is not in the first 4 KiB"), "{why}");
+}
+
+#[tokio::test]
 async fn nginx_passes_and_its_master_and_worker_are_behind_it() {
     let nginx = Service::nginx();
     let check = CheckKind::Http(nginx.http("/"));

@@ -46,6 +46,7 @@ fn http(text: &str) -> Result<Check, (String, &'static str)> {
         expected_status: StatusSet(vec![(100, 599)]),
         expected_body: None,
         expected_json: Vec::new(),
+        max_body: HttpCheck::default_max_body(),
         max_response: None,
         follow_redirects: false,
         tls_verify: false,

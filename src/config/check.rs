@@ -60,7 +60,7 @@ const TYPES: [(&str, Type); 7] = [
 ];
 
 /// The fields of single types; in a check of another type they mean nothing.
-const TYPE_FIELDS: [&str; 22] = [
+const TYPE_FIELDS: [&str; 23] = [
     "endpoint",
     "method",
     "headers",
@@ -68,6 +68,7 @@ const TYPE_FIELDS: [&str; 22] = [
     "expected_status",
     "expected_body",
     "expected_json",
+    "max_body_bytes",
     "max_response_ms",
     "follow_redirects",
     "tls_verify",

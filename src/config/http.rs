@@ -2,15 +2,18 @@ use super::endpoint::Endpoint;
 use super::fields::Fields;
 use super::node::Node;
 use super::reader::Problem;
+use crate::jsonpath::BoundedPath;
 use hyper::Method;
 use hyper::header::{HeaderName, HeaderValue};
 use jsonc_parser::ast::Value;
-use serde_json_path::JsonPath;
 use std::time::Duration;
 use vai_core::model::{HttpCheck, Secret, StatusSet};
 
 /// What waits for an unset `${NAME}` in a check.
 pub(super) const NO_ACTS: &str = "nothing is restarted for this service";
+
+/// The most that `max_body_bytes` may be: it is held in memory, decoded too.
+const MOST_BODY: u64 = 64 * 1024 * 1024;
 
 /// Reads the fields of an `http` check. The first unset `${NAME}` goes into
 /// `missing`; one in the endpoint leaves nothing to ask.
@@ -42,6 +45,7 @@ pub(super) fn http(
         }
         Some(max)
     });
+    let max_body = fields.get("max_body_bytes").and_then(|node| node.integer(1..=MOST_BODY));
     let expected_body = fields.get("expected_body").and_then(|node| node.string());
     let (follow_redirects, tls_verify) = (flag("follow_redirects"), flag("tls_verify"));
     let ca_file = fields.text("ca_file");
@@ -56,6 +60,9 @@ pub(super) fn http(
         expected_status: status.unwrap_or_else(|| StatusSet(vec![(200, 399)])),
         expected_body: expected_body.map(str::to_owned),
         expected_json: expected_json.unwrap_or_default(),
+        max_body: max_body
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or_else(HttpCheck::default_max_body),
         max_response,
         follow_redirects: follow_redirects.unwrap_or(false),
         tls_verify: tls_verify.unwrap_or(true),
@@ -180,9 +187,9 @@ fn status_range(node: &Node<'_>) -> Option<(u16, u16)> {
 fn json_paths(node: &Node<'_>) -> Vec<(String, serde_json::Value)> {
     let mut paths = Vec::new();
     for (path, value) in node.members().unwrap_or_default() {
-        if let Err(error) = JsonPath::parse(path) {
+        if let Err(why) = BoundedPath::parse(path) {
             value.report(
-                Problem::error(format!("not a JSONPath: {error}"))
+                Problem::error(format!("not a JSONPath: {why}"))
                     .at_key()
                     .expected("such as \"$.status\" or \"$.checks[0].ok\""),
             );

@@ -7,7 +7,7 @@ use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 use std::ops::RangeInclusive;
 use std::time::Duration;
-use vai_core::model::Secret;
+use vai_core::model::{Secret, json};
 
 const LIST: &str = "a list";
 
@@ -240,11 +240,22 @@ impl<'a> Node<'a> {
         self.reader.mask(range.start..range.end);
     }
 
-    /// The value as serde_json sees it.
+    /// The value as JSON, no digit of its numbers lost.
     pub(super) fn json(&self) -> Option<serde_json::Value> {
         let range = self.value.range();
-        let text = self.reader.source().get(range.start..range.end)?;
-        serde_json::from_str(text).ok()
+        let text = self.reader.source().get(range.start..range.end).unwrap_or_default();
+        match json::parse(text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let text = error.to_string();
+                let why = text.split(" at line ").next().unwrap_or(&text);
+                self.report(
+                    Problem::error(format!("this value cannot be compared with: {why}"))
+                        .expected("JSON no deeper than 127 levels, its numbers below 1.8e308"),
+                );
+                None
+            }
+        }
     }
 
     fn elements(&self) -> Vec<Node<'a>> {

@@ -10,13 +10,14 @@ use std::time::Duration;
 use vai_core::model::{ContainerKey, Place};
 
 /// The fields of checks that `defaults` may hold besides the common ones.
-const CHECK_DEFAULTS: [&str; 17] = [
+const CHECK_DEFAULTS: [&str; 18] = [
     "method",
     "headers",
     "body",
     "expected_status",
     "expected_body",
     "expected_json",
+    "max_body_bytes",
     "max_response_ms",
     "follow_redirects",
     "tls_verify",

@@ -252,6 +252,7 @@ mod tests {
             expected_status: StatusSet(vec![(200, 399)]),
             expected_body: None,
             expected_json: Vec::new(),
+            max_body: HttpCheck::default_max_body(),
             max_response: None,
             follow_redirects: false,
             tls_verify: true,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use vai_core::model::{CheckKind, ProcId, Report};
 
 /// Raised with every change that an older agent would misunderstand.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// The environment variable that everything has which an act started.
 pub const ACT_VARIABLE: &str = "VAI_ACT";

@@ -92,6 +92,7 @@ fn page_of(host: &str) -> CheckKind {
         expected_status: StatusSet(vec![(200, 299)]),
         expected_body: None,
         expected_json: Vec::new(),
+        max_body: HttpCheck::default_max_body(),
         max_response: None,
         follow_redirects: false,
         tls_verify: true,

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
@@ -23,8 +23,15 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use vai_core::model::{Fault, FaultKind, HttpCheck, Outcome};
 
-/// How much of a body is read, in bytes (behaviour.md, section 1).
-const BODY_LIMIT: usize = 64 * 1024;
+/// How much of a body is read that nothing is expected of, in bytes: for the
+/// words of a failing service.
+const UNNEEDED_BODY: usize = 64 * 1024;
+
+/// Far more than servers and proxies in front of them send.
+const MAX_HEADERS: usize = 1000;
+
+/// How long the head of an answer may be, in bytes.
+const MAX_HEAD: usize = 512 * 1024;
 
 /// What one request is sent to: the endpoint, or where it redirected to.
 pub(super) struct Target {
@@ -87,9 +94,12 @@ pub(super) struct Reply {
     pub(super) asked: String,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// As it was received, encoded if the headers say so.
     pub(super) body: Vec<u8>,
-    /// The body goes on after the first 64 KiB.
+    /// The body goes on after what was read of it.
     pub(super) is_cut: bool,
+    /// How much of it may be looked at, in bytes.
+    pub(super) limit: usize,
 }
 
 /// Sends the check's request to `target` at one of `addresses`.
@@ -100,13 +110,19 @@ pub(super) async fn send(
     deadline: Deadline,
 ) -> Result<Reply, Outcome> {
     let request = build(check, target)?;
+    let limit = if needs_body(check) { check.max_body } else { UNNEEDED_BODY };
     let stream = connect::connect(target.host(), addresses, deadline).await?;
     if target.url.scheme() == "https" {
         let stream = tls::wrap(check, target.host(), stream, deadline).await?;
-        exchange(stream, request, target, deadline).await
+        exchange(stream, request, target, limit, deadline).await
     } else {
-        exchange(stream, request, target, deadline).await
+        exchange(stream, request, target, limit, deadline).await
     }
+}
+
+/// Whether something is expected of the body.
+pub(super) fn needs_body(check: &HttpCheck) -> bool {
+    check.expected_body.is_some() || !check.expected_json.is_empty()
 }
 
 fn build(check: &HttpCheck, target: &Target) -> Result<Request<Full<Bytes>>, Outcome> {
@@ -165,6 +181,7 @@ async fn exchange<S>(
     stream: S,
     request: Request<Full<Bytes>>,
     target: &Target,
+    limit: usize,
     deadline: Deadline,
 ) -> Result<Reply, Outcome>
 where
@@ -176,8 +193,11 @@ where
         let detail = format!("{asked}: no answer within {within} ({state})");
         Outcome::Fail(Fault::new(FaultKind::Timeout, detail))
     };
-    let (sender, connection) =
-        handshake(TokioIo::new(stream)).await.map_err(|error| broken(&asked, &error))?;
+    let opening = http1::Builder::new()
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(stream));
+    let (sender, connection) = opening.await.map_err(|error| broken(&asked, &error))?;
     // What goes wrong on the connection also ends the exchange.
     let connection = AbortOnDropHandle::new(tokio::spawn(async move {
         let _ = connection.await;
@@ -188,12 +208,12 @@ where
     let (head, mut body) = response.into_parts();
     let mut kept = Vec::new();
     let is_cut = deadline
-        .bound(read(&mut body, &mut kept))
+        .bound(read(&mut body, &mut kept, limit))
         .await
         .ok_or_else(|| late(&format!("its answer began with {}, then stopped", head.status)))?
         .map_err(|error| broken(&asked, &error))?;
     drop(connection);
-    Ok(Reply { asked, status: head.status, headers: head.headers, body: kept, is_cut })
+    Ok(Reply { asked, status: head.status, headers: head.headers, body: kept, is_cut, limit })
 }
 
 async fn head(
@@ -203,18 +223,18 @@ async fn head(
     sender.send_request(request).await
 }
 
-/// Reads `body` to its end or the limit; whether it goes on.
-async fn read(body: &mut Incoming, kept: &mut Vec<u8>) -> hyper::Result<bool> {
+/// Reads `body` to its end or to `limit`; whether it goes on.
+async fn read(body: &mut Incoming, kept: &mut Vec<u8>, limit: usize) -> hyper::Result<bool> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
             continue;
         };
-        let room = BODY_LIMIT - kept.len();
+        let room = limit - kept.len();
         kept.extend_from_slice(&data[..data.len().min(room)]);
         if data.len() > room {
             return Ok(true);
         }
-        if kept.len() == BODY_LIMIT {
+        if kept.len() == limit {
             return Ok(!body.is_end_stream());
         }
     }
@@ -223,6 +243,13 @@ async fn read(body: &mut Incoming, kept: &mut Vec<u8>) -> hyper::Result<bool> {
 
 /// What an exchange that broke off comes to.
 fn broken(asked: &str, error: &hyper::Error) -> Outcome {
+    if error.is_parse_too_large() {
+        return Outcome::Unknown(format!(
+            "{asked}: the answer has more than {MAX_HEADERS} headers or {} of them, which is as \
+             far as they are read",
+            words::size(u64::try_from(MAX_HEAD).unwrap_or(u64::MAX))
+        ));
+    }
     let io = std::iter::successors(error.source(), |&error| error.source())
         .find_map(|error| error.downcast_ref::<io::Error>());
     let (kind, what) = match io {

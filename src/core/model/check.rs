@@ -162,8 +162,13 @@ pub struct HttpCheck {
     pub expected_status: StatusSet,
     /// A substring of the reply's body.
     pub expected_body: Option<String>,
-    /// JSONPath → the value it must have.
+    /// JSONPath → the value it must have, as [`super::json`] reads it.
+    #[serde(with = "wire::json")]
     pub expected_json: Vec<(String, serde_json::Value)>,
+    /// How much of the reply's body is read where it is looked at, in bytes,
+    /// as received and as decoded.
+    #[serde(default = "HttpCheck::default_max_body")]
+    pub max_body: usize,
     /// A slower reply is degraded, not down.
     pub max_response: Option<Duration>,
     /// Redirects are answers unless this is set.
@@ -172,6 +177,14 @@ pub struct HttpCheck {
     pub tls_verify: bool,
     /// PEM file of further trusted roots, read where the check runs.
     pub ca_file: Option<String>,
+}
+
+impl HttpCheck {
+    /// How much of a body is read unless the registry says otherwise: 1 MiB.
+    #[must_use]
+    pub fn default_max_body() -> usize {
+        1024 * 1024
+    }
 }
 
 /// Inclusive ranges of HTTP status codes.

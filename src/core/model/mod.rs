@@ -7,6 +7,7 @@ mod container;
 mod event;
 mod incident;
 mod job;
+pub mod json;
 mod name;
 mod outcome;
 mod secret;

@@ -1,5 +1,7 @@
-//! How secrets cross the stream to an agent, the one place they are written
-//! out. Nothing else may serialise what holds them.
+//! How the parts of a check cross the stream to an agent.
+//!
+//! This is the one place where secrets are written out. Nothing else may
+//! serialise what holds them.
 
 use super::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -50,5 +52,31 @@ pub mod pairs {
     ) -> Result<Vec<(String, Secret)>, D::Error> {
         let pairs = Vec::<(String, String)>::deserialize(from)?;
         Ok(pairs.into_iter().map(|(name, value)| (name, Secret::from(value.as_str()))).collect())
+    }
+}
+
+/// JSON by name, as text: a parser between the two ends would round numbers.
+pub mod json {
+    use super::super::json;
+    use super::*;
+    use serde::de::Error;
+    use serde_json::Value;
+
+    /// # Errors
+    /// Those of `to`.
+    pub fn serialize<S: Serializer>(pairs: &[(String, Value)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(pairs.iter().map(|(name, value)| (name, json::text(value))))
+    }
+
+    /// # Errors
+    /// Those of `from`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<(String, Value)>, D::Error> {
+        let pairs = Vec::<(String, String)>::deserialize(from)?;
+        let read = |(name, text): (String, String)| {
+            json::parse(&text).map(|value| (name, value)).map_err(D::Error::custom)
+        };
+        pairs.into_iter().map(read).collect()
     }
 }

@@ -155,6 +155,9 @@ impl Core {
             published: BTreeMap::new(),
             remembered: memory,
         };
+        if let Some((since, why)) = core.incidents.engine_gone() {
+            core.engine = EngineLink::Gone { since, why, instances: core.instances() };
+        }
         let mut out = Out::default();
         let unclean = core.host.started(now);
         core.note_boot(now);
@@ -184,6 +187,14 @@ impl Core {
             self.remembered.apply(&change);
             out.changes.push(change);
         }
+    }
+
+    /// What runs, or ran when it was last seen.
+    fn instances(&self) -> BTreeMap<ContainerKey, Instance> {
+        let running = self.containers.iter().filter_map(|(key, container)| {
+            Some((key.clone(), container.presence()?.instance.clone()))
+        });
+        running.collect()
     }
 
     /// What was spent on services that have long left the registry is of no

@@ -43,11 +43,8 @@ impl Core {
             Event::Container { key, change } => self.container_changed(now, key, change),
             Event::EngineGone(why) => {
                 if !matches!(self.engine, EngineLink::Gone { .. }) {
-                    let running = self.containers.iter().filter_map(|(key, container)| {
-                        Some((key.clone(), container.presence()?.instance.clone()))
-                    });
-                    self.engine =
-                        EngineLink::Gone { since: now, why, instances: running.collect() };
+                    let instances = self.instances();
+                    self.engine = EngineLink::Gone { since: now, why, instances };
                     for container in self.containers.values_mut() {
                         container.stops_prove_nothing(now.mono);
                     }

@@ -176,6 +176,13 @@ impl Incidents {
         Self { open, last, quiet: Vec::new() }
     }
 
+    /// Since when the engine does not answer, and why, as far as its open
+    /// incident tells: only what is seen of the engine ends it, not a start.
+    pub(crate) fn engine_gone(&self) -> Option<(Now, String)> {
+        let open = self.open.get(&Root::Engine)?;
+        Some((open.lasts_since(ENGINE_TOLD_AFTER), open.incident.reason.clone()))
+    }
+
     /// Takes a number for one that is never open.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.last += 1;

@@ -62,6 +62,14 @@ impl IncidentMemory {
         &self.incident
     }
 
+    /// Since when what it is about lasts, if that was to last for `told_after`
+    /// before it was opened.
+    pub(super) fn lasts_since(&self, told_after: Duration) -> Now {
+        let millis = u64::try_from(told_after.as_millis()).unwrap_or(u64::MAX);
+        let mono = Time::from_millis(self.confirmed.as_millis().saturating_sub(millis));
+        Now { mono, wall: self.incident.since }
+    }
+
     /// The `number`-th incident of all, of `root`.
     pub(super) fn new(root: &Root, number: u64, now: Now) -> Self {
         let name = root.name();

@@ -47,6 +47,40 @@ fn what_stays_hidden_after_the_engine_is_back_is_told() {
 }
 
 #[test]
+fn an_engine_that_stays_away_is_not_back_because_vai_was_restarted() {
+    let mut world = World::settled(vec![service("redis")]);
+    world.event(Event::EngineGone("no such socket".into()));
+    world.unknown = true;
+    world.run(SECOND * 35);
+    for clean in [true, false] {
+        if clean {
+            world.event(Event::Stopping);
+        }
+        world.restart_unseen();
+        world.run(SECOND * 2);
+        world.event(Event::EngineGone("no such socket".into()));
+        world.run(SECOND * 60);
+    }
+    let of_engine = |world: &World| {
+        let mine = world.notices.iter().filter(|it| it.incident.root == "container engine");
+        mine.map(|it| (it.kind, it.incident.id.clone())).collect::<Vec<_>>()
+    };
+    let told = of_engine(&world);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, NoticeKind::Opened);
+
+    world.event(Event::Stopping);
+    world.restart_unseen();
+    world.unknown = false;
+    world.event(Event::EngineBack);
+    world.run(SECOND * 10);
+    let told = of_engine(&world);
+    assert_eq!(told.last().map(|it| it.0), Some(NoticeKind::Resolved), "{told:?}");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0].1, told[1].1);
+}
+
+#[test]
 fn a_stop_by_the_engines_own_end_is_nobodys_wish() {
     let mut world = World::settled(vec![service("redis")]);
     world.kill("redis");

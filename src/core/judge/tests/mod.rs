@@ -216,8 +216,20 @@ impl World {
         }
     }
 
-    /// Goes on as a new run of `vai` would, from what was stored.
+    /// Goes on as a new run of `vai` would, from what was stored, with an engine
+    /// that answers.
     fn restart(&mut self) {
+        self.restart_unseen();
+        self.event(Event::EngineBack);
+        if let Some(instance) = self.instance.clone() {
+            let status = ContainerStatus::Running;
+            let number = instance.started_at.parse().unwrap();
+            self.container(ContainerChange::Seen(view(number, status)));
+        }
+    }
+
+    /// Goes on as a new run of `vai` would that has not seen the engine yet.
+    fn restart_unseen(&mut self) {
         let records = self.memory.records();
         let text = serde_json::to_string(&records).unwrap();
         let mut memory = Memory::default();
@@ -238,12 +250,6 @@ impl World {
                 Change::Run(run) => self.outcomes.push(*run),
                 _ => {}
             }
-        }
-        self.event(Event::EngineBack);
-        if let Some(instance) = self.instance.clone() {
-            let status = ContainerStatus::Running;
-            let number = instance.started_at.parse().unwrap();
-            self.container(ContainerChange::Seen(view(number, status)));
         }
     }
 

@@ -32,6 +32,7 @@ use vai_core::model::{
     RunRequest, Service, ServiceKind, Ticket, Time, TryId,
 };
 use vai_core::vitals::BEAT;
+use vai_core::words;
 
 /// From SIGTERM on, for the acts under way; messages are sent meanwhile. With
 /// what follows it is 8 s: the engine kills after 10.
@@ -162,7 +163,7 @@ impl Turn {
             // Nobody misses an engine that no service is in.
             Event::EngineGone(_) if keys_of(&self.registry.current()).is_empty() => {}
             Event::EngineGone(reason) => {
-                warn!("the container engine does not answer: {reason}");
+                warn!("{}", words::engine_gone(reason));
                 let since = clock::wall();
                 self.shown.set_engine(EngineState::Gone { reason: reason.clone(), since });
             }

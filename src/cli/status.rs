@@ -185,7 +185,7 @@ fn engine(state: &EngineState, now: Wall) -> String {
         EngineState::Unused => "no container engine asked".to_owned(),
         EngineState::Up { version } => version.clone(),
         EngineState::Gone { reason, since } => {
-            format!("the container engine does not answer for {}: {reason}", span(*since, now))
+            format!("{} (for {})", words::engine_gone(reason), span(*since, now))
         }
     }
 }

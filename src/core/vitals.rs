@@ -43,7 +43,7 @@ impl Parts<'_> {
         let stuck = self.stuck(long);
         let stuck =
             stuck.map(|(part, age)| format!("{part} has been stuck for {}", words::duration(age)));
-        let engine = self.engine.map(|why| format!("the container engine does not answer: {why}"));
+        let engine = self.engine.map(words::engine_gone);
         let store = self.store.map(|why| format!("nothing can be stored: {why}"));
         stuck.chain(engine).chain(store).collect()
     }

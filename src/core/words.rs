@@ -2,6 +2,20 @@
 
 use std::time::Duration;
 
+/// Begins the reason of an engine that is of no use although it answers; what
+/// follows is the call.
+pub const REFUSES: &str = "refuses";
+
+/// That the container engine cannot be used, because of `why`.
+#[must_use]
+pub fn engine_gone(why: &str) -> String {
+    if why.starts_with(REFUSES) {
+        format!("the container engine {why}")
+    } else {
+        format!("the container engine does not answer: {why}")
+    }
+}
+
 /// `80 ms`, `14 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`.
 #[must_use]
 pub fn duration(span: Duration) -> String {

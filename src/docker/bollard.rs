@@ -25,6 +25,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
+use vai_core::model::Wall;
 
 /// Deadline of a call that only asks.
 pub(super) const SHORT: Duration = Duration::from_secs(5);
@@ -208,11 +209,12 @@ impl Engine for Bollard {
 
     async fn events(
         &self,
+        since: Wall,
     ) -> Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError> {
         let filters = HashMap::from([("type", vec!["container"]), ("event", EVENTS.to_vec())]);
         // The connection is made when the stream is first polled. With `since`
         // the engine repeats what happened between this call and then.
-        let millis = clock::wall().as_millis();
+        let millis = since.as_millis();
         let options = EventsOptionsBuilder::new()
             .since(&format!("{}.{:03}000000", millis / 1000, millis % 1000))
             .filters(&filters)

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use vai_core::model::Presence;
+use vai_core::model::{Presence, Wall};
 
 /// The calls of the Docker Engine that `vai` makes; no others can be made.
 ///
@@ -52,9 +52,10 @@ pub trait Engine: Send + Sync {
     /// Unpacks an uncompressed tar archive in the container's folder `path`.
     async fn upload(&self, id: &str, path: &str, archive: Vec<u8>) -> Result<(), EngineError>;
 
-    /// Container events from now on; ends when the connection does.
+    /// Container events from `since` on; ends when the connection does.
     async fn events(
         &self,
+        since: Wall,
     ) -> Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError>;
 }
 

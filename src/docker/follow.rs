@@ -1,17 +1,23 @@
 //! Follows the containers that the registry names: by events, by a new list
 //! after every gap, and by asking whether the engine still answers.
 
+mod end;
+
 use super::directory::{Keys, Known, Sight};
 use super::resolve::{Found, resolve};
 use super::{Details, Engine, EngineError, EngineEvent, EngineEventKind, Listed, Own};
+use crate::clock;
+use end::End;
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use vai_core::model::{ContainerChange, ContainerKey, Event};
+use vai_core::model::{ContainerChange, ContainerKey, Event, Wall};
+use vai_core::words::REFUSES;
 
 /// Between two questions whether the engine still answers: a hung one closes
 /// no stream.
@@ -23,6 +29,22 @@ const LIST_EVERY: Duration = Duration::from_secs(60);
 /// Between two questions whether the engine is back; with [`RETURN_DEADLINE`]
 /// it is found within 5 s.
 const RETURN_EVERY: Duration = Duration::from_millis(500);
+
+/// An engine that answers and refuses what we need is asked again after this,
+/// then after twice as long each time.
+const REFUSED_AGAIN: Duration = Duration::from_secs(1);
+
+/// The longest time between two such questions.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The call for the stream of events.
+const EVENTS: &str = "GET /events";
+
+/// A refusal of the event stream comes within this.
+const OPENS_WITHIN: Duration = Duration::from_millis(500);
+
+/// A stream of events that was cut off sooner is replaced a second later.
+const CUT_SOON: Duration = Duration::from_secs(10);
 
 /// How long a returning engine may take to answer.
 const RETURN_DEADLINE: Duration = Duration::from_secs(2);
@@ -36,19 +58,18 @@ pub struct Follower {
     known: watch::Sender<Known>,
 }
 
-/// Why following ended.
-enum End {
-    /// The engine does not answer; why.
-    EngineGone(String),
-    /// Nobody listens to our events any more.
-    NobodyListens,
+/// Events from now on, and the first of them if there was one at once.
+struct Stream {
+    first: Option<EngineEvent>,
+    rest: BoxStream<'static, Result<EngineEvent, EngineError>>,
+    opened: Instant,
 }
 
-impl From<EngineError> for End {
-    fn from(error: EngineError) -> Self {
-        match error {
-            EngineError::Gone(why) => Self::EngineGone(why),
-            other => Self::EngineGone(other.to_string()),
+impl Stream {
+    async fn next(&mut self) -> Option<Result<EngineEvent, EngineError>> {
+        match self.first.take() {
+            Some(event) => Some(Ok(event)),
+            None => self.rest.next().await,
         }
     }
 }
@@ -79,22 +100,34 @@ impl Follower {
 
     async fn follow(&mut self) {
         let mut told_gone = false;
+        let mut wait = REFUSED_AGAIN;
         loop {
             let Err(end) = self.session().await;
-            let End::EngineGone(why) = end else {
-                return;
+            let (why, answers) = match end {
+                End::EngineGone(why) => (why, false),
+                End::Refused(why) => (why, true),
+                End::NobodyListens => return,
             };
             let mut was_up = false;
             self.known.send_modify(|known| {
                 was_up = std::mem::take(&mut known.engine_up);
             });
+            if was_up {
+                wait = REFUSED_AGAIN;
+            }
             if was_up || !told_gone {
                 told_gone = true;
                 if self.tell(Event::EngineGone(why)).await.is_err() {
                     return;
                 }
             }
-            self.until_it_answers().await;
+            if answers {
+                sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            } else {
+                wait = REFUSED_AGAIN;
+                self.until_it_answers().await;
+            }
         }
     }
 
@@ -110,7 +143,7 @@ impl Follower {
     /// Follows while the engine answers.
     async fn session(&mut self) -> Result<Infallible, End> {
         // Before the list, so that nothing falls between the two.
-        let mut events = self.engine.events().await?;
+        let mut events = self.subscribe(clock::wall()).await?;
         self.keys.mark_unchanged();
         self.look_again(Again::All).await?;
         self.known.send_modify(|known| known.engine_up = true);
@@ -124,17 +157,57 @@ impl Follower {
         loop {
             tokio::select! {
                 event = events.next() => match event {
-                    Some(event) => self.take(event?).await?,
-                    None => return Err(End::EngineGone("its event stream ended".to_owned())),
+                    Some(Ok(event)) => self.take(event).await?,
+                    Some(Err(EngineError::Gone(_))) | None => {
+                        events = self.resume(events.opened).await?;
+                        self.look_again(Again::All).await?;
+                    }
+                    Some(Err(error)) => return Err(End::of(EVENTS, error)),
                 },
                 changed = self.keys.changed() => match changed {
                     Ok(()) => self.look_again(Again::All).await?,
                     Err(_) => return Err(End::NobodyListens),
                 },
                 _ = list.tick() => self.look_again(Again::All).await?,
-                _ = alive.tick() => self.engine.ping().await?,
+                _ = alive.tick() => self.ping().await?,
             }
         }
+    }
+
+    async fn ping(&self) -> Result<(), End> {
+        self.engine.ping().await.map_err(|error| End::of("GET /_ping", error))
+    }
+
+    /// Opens the stream of events from `since` on, and waits as long as its
+    /// refusal would take.
+    async fn subscribe(&self, since: Wall) -> Result<Stream, End> {
+        let failed = |error| End::of(EVENTS, error);
+        let mut rest = self.engine.events(since).await.map_err(failed)?;
+        let opened = clock::instant();
+        let first = match timeout(OPENS_WITHIN, rest.next()).await {
+            Err(_) => None,
+            Ok(Some(Ok(event))) => Some(event),
+            Ok(Some(Err(error))) => return Err(failed(error)),
+            Ok(None) => {
+                // Gone, or else it answers and gives no events.
+                self.ping().await?;
+                return Err(End::Refused(format!("{REFUSES} {EVENTS}: the stream ends at once")));
+            }
+        };
+        Ok(Stream { first, rest, opened })
+    }
+
+    /// Replaces a stream of events that was cut off since it was `opened`, if it
+    /// was only that: a proxy does so with one that was idle.
+    async fn resume(&self, opened: Instant) -> Result<Stream, End> {
+        let since = clock::wall();
+        self.ping().await?;
+        let lasted = opened.elapsed();
+        tracing::debug!("the stream of the engine's events was cut off after {lasted:?}");
+        if lasted < CUT_SOON {
+            sleep(REFUSED_AGAIN).await;
+        }
+        self.subscribe(since).await
     }
 
     /// Tells at once what an event says, and then what a look says.
@@ -193,7 +266,8 @@ impl Follower {
     /// Finds out anew which container each key means, and looks at those
     /// asked for.
     async fn look_again(&mut self, again: Again<'_>) -> Result<(), End> {
-        let containers = self.engine.list().await?;
+        let listed = self.engine.list().await;
+        let containers = listed.map_err(|error| End::of("GET /containers/json", error))?;
         let own = self.own_details(&containers).await?;
         let own_project = own.as_ref().and_then(|own| own.compose_project.clone());
         let keys = self.keys.borrow().clone();
@@ -258,7 +332,7 @@ impl Follower {
                 Ok(Sight::Present(Arc::new(details)))
             }
             Err(EngineError::NotFound(_)) => Ok(Sight::Missing),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(End::of("GET /containers/{id}/json", error)),
         }
     }
 
@@ -266,7 +340,7 @@ impl Follower {
         match self.engine.inspect(id).await {
             Ok(_) => Ok(false),
             Err(EngineError::NotFound(_)) => Ok(true),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(End::of("GET /containers/{id}/json", error)),
         }
     }
 
@@ -287,3 +361,6 @@ impl Follower {
         sent.map_err(|_| End::NobodyListens)
     }
 }
+
+#[cfg(test)]
+mod tests;

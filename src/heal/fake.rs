@@ -14,7 +14,7 @@ use std::future::pending;
 use std::sync::Mutex;
 use std::time::Duration;
 use vai_core::model::{
-    ContainerKey, ContainerStatus, ContainerView, Place, Presence, Redactor, Secret, Service,
+    ContainerKey, ContainerStatus, ContainerView, Place, Presence, Redactor, Secret, Service, Wall,
 };
 
 /// Everything that a test sets and everything that was asked for, in order.
@@ -234,6 +234,7 @@ impl Engine for World {
 
     async fn events(
         &self,
+        _: Wall,
     ) -> Result<BoxStream<'static, Result<EngineEvent, EngineError>>, EngineError> {
         Err(unscripted())
     }

@@ -114,7 +114,7 @@ impl Core {
         let Place::Container(key) = place else { return Ok(()) };
         match &self.engine {
             EngineLink::Gone { why, .. } => {
-                let why = format!("the container engine does not answer: {why}");
+                let why = crate::words::engine_gone(why);
                 return Err(JobGate::Unreachable(why));
             }
             EngineLink::Unseen => {

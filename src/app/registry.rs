@@ -185,7 +185,7 @@ impl Registry {
         text.tell();
         let old = self.current();
         let verdict = match config {
-            None => Err(format!("{name} has errors and is not in force; the one before it stays")),
+            None => Err(not_in_force(&snapshot, &name)),
             Some(new) if new == *old => {
                 self.text.send_replace(Arc::new(text));
                 Ok(format!("{name} is in force, nothing changed"))
@@ -278,6 +278,16 @@ fn read(snapshot: &Snapshot, name: &str) -> (Option<Config>, Text) {
     let mut loaded = load_snapshot(snapshot, Environment::of_process(), &Context::here());
     let config = loaded.config.take();
     (config, Text::new(loaded, name.to_owned()))
+}
+
+/// Why a content that is no registry is not in force.
+fn not_in_force(snapshot: &Snapshot, name: &str) -> String {
+    let (what, instead) = match &snapshot.registry {
+        Content::Text(_) => ("has errors and is not in force".to_owned(), "the one before it"),
+        Content::Absent => ("is not there any more".to_owned(), "what was in force"),
+        Content::Unreadable(why) => (format!("cannot be read: {why}"), "what was in force"),
+    };
+    format!("{name} {what}; {instead} stays")
 }
 
 /// The copy that was stored of the last registry without errors.

@@ -6,6 +6,7 @@
 //! not looked at.
 
 use super::load::env_path;
+use crate::clock;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode};
 use notify_debouncer_full::{DebounceEventResult, Debouncer, RecommendedCache, new_debouncer};
 use std::collections::BTreeSet;
@@ -20,6 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Only content unchanged for this long counts (registry.md, "Loading").
 const SETTLED: Duration = Duration::from_millis(300);
+
+/// A file that is away comes back within this: a checkout, a copy over it or a
+/// mount that is made anew removes it for a moment.
+const AWAY: Duration = Duration::from_secs(5);
 
 /// How often the content is looked at without an event.
 const POLL: Duration = Duration::from_secs(1);
@@ -69,6 +74,16 @@ pub struct Snapshot {
     pub env_file: Content,
     /// Whether everybody can read the env file.
     pub env_world_readable: bool,
+}
+
+impl Snapshot {
+    /// Whether a file is away that `before` had at the same place.
+    fn has_lost(&self, before: &Self) -> bool {
+        let lost =
+            |now: &Content, before: &Content| *now == Content::Absent && *before != Content::Absent;
+        lost(&self.registry, &before.registry)
+            || (self.env_path == before.env_path && lost(&self.env_file, &before.env_file))
+    }
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -153,7 +168,8 @@ impl Source {
         folders.stop().await;
     }
 
-    /// The next content that is not `sent` and stays as it is.
+    /// The next content that is not `sent` and stays as it is; a file that is
+    /// away has to stay away for longer.
     async fn next_settled(
         &self,
         sent: &Snapshot,
@@ -166,13 +182,16 @@ impl Source {
                 _ = poll.tick() => {}
             }
             let mut now = self.read_now().await;
+            let mut since = clock::instant();
             while now != *sent {
                 sleep(SETTLED).await;
                 let later = self.read_now().await;
-                if later == now {
+                if later != now {
+                    now = later;
+                    since = clock::instant();
+                } else if !now.has_lost(sent) || since.elapsed() >= AWAY {
                     return now;
                 }
-                now = later;
             }
         }
     }

@@ -15,6 +15,9 @@ use vai::config::{Content, Snapshot, Source};
 /// An edit takes effect within this time (registry.md, "Loading").
 const IN_FORCE: Duration = Duration::from_secs(2);
 
+/// So long a file may be away.
+const AWAY: Duration = Duration::from_secs(5);
+
 const OLD: &str = r#"{ "env_file": "vai.env", "services": { "old": {} } }"#;
 const NEW: &str = r#"{ "env_file": "vai.env", "services": { "new": {} } }"#;
 
@@ -127,10 +130,28 @@ async fn a_slow_copy_is_seen_when_it_is_whole() {
 async fn a_file_that_goes_and_comes_back_is_seen() {
     let mut watched = Watched::with_a_file().await;
     fs::remove_file(watched.path("system-config.json")).unwrap();
-    assert_eq!(watched.next().await.registry, Content::Absent);
+    let gone = timeout(AWAY + IN_FORCE, watched.settled.recv()).await;
+    assert_eq!(gone.expect("that it is gone is seen").unwrap().registry, Content::Absent);
     fs::write(watched.path("system-config.json"), [0xff]).unwrap();
     let next = watched.next().await.registry;
     assert!(matches!(next, Content::Unreadable(_)), "{next:?}");
+    fs::write(watched.path("system-config.json"), NEW).unwrap();
+    assert_eq!(watched.next().await.registry, text(NEW));
+    watched.stop().await;
+}
+
+#[tokio::test]
+async fn files_that_are_away_for_a_moment_are_not_missed() {
+    let mut watched = Watched::with_a_file().await;
+    fs::write(watched.path("vai.env"), "A=1").unwrap();
+    assert_eq!(watched.next().await.env_file, text("A=1"));
+    for name in ["system-config.json", "vai.env"] {
+        fs::rename(watched.path(name), watched.path("away")).unwrap();
+        let quiet = timeout(Duration::from_secs(2), watched.settled.recv()).await;
+        fs::rename(watched.path("away"), watched.path(name)).unwrap();
+        assert!(quiet.is_err(), "{name}: {quiet:?}");
+    }
+    // The next edit is the next thing that is seen.
     fs::write(watched.path("system-config.json"), NEW).unwrap();
     assert_eq!(watched.next().await.registry, text(NEW));
     watched.stop().await;

@@ -6,6 +6,8 @@
 //! go before his step is stored waits for that by [`Written`].
 
 mod boot;
+mod cause;
+mod create;
 mod file;
 mod history;
 mod keep;
@@ -32,13 +34,14 @@ pub use shown::Shown;
 pub use writer::Progress;
 
 use crate::clock;
-use boot::Boot;
+use boot::{Boot, Continued};
 use file::{OpenError, StateFile};
 use history::History;
+use load::Loaded;
 use pending::{News, Weight};
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
 use vai_core::dispatch::Reached;
@@ -78,7 +81,25 @@ pub struct Opened {
     /// The text of the last registry without errors.
     pub last_good: Option<String>,
     history: History,
-    file: Result<StateFile, String>,
+    file: Result<StateFile, Unopened>,
+}
+
+/// Why there is no state file.
+#[derive(Debug)]
+struct Unopened {
+    /// In words that say what helps.
+    why: String,
+    /// How to open it later, unless it is damaged.
+    again: Option<Reopen>,
+}
+
+/// What a state file that cannot be opened yet has to be, once it can.
+#[derive(Debug)]
+struct Reopen {
+    dir: PathBuf,
+    boot: Boot,
+    /// The mark of the file of which everything is known already.
+    known: Option<String>,
 }
 
 /// Stores what the loop hands it.
@@ -94,9 +115,18 @@ pub struct Store {
     hung: bool,
 }
 
+impl Reopen {
+    /// Whether nothing in a file with `loaded` in it is unknown.
+    fn knows(&self, loaded: &Loaded) -> bool {
+        let is_new = loaded.memory == Memory::default() && loaded.told.is_empty();
+        is_new || self.known.as_ref() == Some(&loaded.mark)
+    }
+}
+
 impl Opened {
-    /// Opens the state file in `dir`, which has to be locked. One that is
-    /// damaged or cannot be read is left alone: `vai` goes on in memory.
+    /// Opens the state file in `dir`, which has to be locked. Without one `vai`
+    /// goes on in memory: one that is damaged is left alone, one that cannot be
+    /// opened is read if it can be, and opened as soon as it can.
     ///
     /// # Errors
     /// It was written by a newer `vai`.
@@ -105,29 +135,41 @@ impl Opened {
     }
 
     fn open_in(dir: &Path, boot: Boot) -> Result<Self, StoreError> {
-        match StateFile::open(dir, boot) {
-            Ok((file, loaded)) => Ok(Self {
-                memory: loaded.memory,
-                told: loaded.told,
-                rebooted: file.continued().rebooted,
-                clock_base: file.continued().base,
-                mark: loaded.mark,
-                last_good: loaded.registry,
-                history: loaded.history,
-                file: Ok(file),
-            }),
+        match StateFile::open(dir, boot.clone()) {
+            Ok((file, loaded)) => {
+                let continued = file.continued().clone();
+                Ok(Self::of(loaded, &continued, Ok(file)))
+            }
             Err(newer @ OpenError::Newer { .. }) => Err(StoreError::Newer(newer.to_string())),
-            Err(OpenError::Unusable(why)) => Ok(Self {
-                memory: Memory::default(),
-                told: Vec::new(),
-                rebooted: false,
-                clock_base: Duration::ZERO,
-                mark: mark::random(),
-                last_good: None,
-                history: History::default(),
-                file: Err(why),
-            }),
+            Err(OpenError::Damaged(why)) => Ok(Self::blank(Unopened { why, again: None })),
+            Err(OpenError::Closed(why)) => {
+                let (dir, found) = (dir.to_owned(), StateFile::look_into(dir, &boot));
+                let known = found.as_ref().map(|(loaded, _)| loaded.mark.clone());
+                let unopened = Unopened { why, again: Some(Reopen { dir, boot, known }) };
+                Ok(match found {
+                    Some((loaded, continued)) => Self::of(loaded, &continued, Err(unopened)),
+                    None => Self::blank(unopened),
+                })
+            }
         }
+    }
+
+    fn of(loaded: Loaded, continued: &Continued, file: Result<StateFile, Unopened>) -> Self {
+        Self {
+            memory: loaded.memory,
+            told: loaded.told,
+            rebooted: continued.rebooted,
+            clock_base: continued.base,
+            mark: loaded.mark,
+            last_good: loaded.registry,
+            history: loaded.history,
+            file,
+        }
+    }
+
+    fn blank(unopened: Unopened) -> Self {
+        let loaded = Loaded { mark: mark::random(), ..Loaded::default() };
+        Self::of(loaded, &Continued::default(), Err(unopened))
     }
 }
 

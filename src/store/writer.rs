@@ -1,9 +1,10 @@
 //! The one writer: a thread that stores what the loop hands it, in order.
 
-use super::file::{StateFile, WriteError};
+use super::file::{OpenError, StateFile, WriteError};
 use super::keep::SWEEP_EVERY;
 use super::pending::{Job, News, Pending};
 use super::write::Extent;
+use super::{Reopen, Unopened};
 use crate::clock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -34,13 +35,22 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer into `file`; where there is none, it only says why.
-    pub(super) fn start(file: Result<StateFile, String>) -> std::io::Result<Self> {
+    /// A writer into `file`; where there is none, it says why, and opens it as
+    /// soon as it can be opened.
+    pub(super) fn start(file: Result<StateFile, Unopened>) -> std::io::Result<Self> {
         let (jobs, inbox) = channel();
-        let trouble = file.as_ref().err().cloned();
+        let (file, trouble) = match file {
+            Ok(file) => (Place::Open(Box::new(file)), None),
+            Err(Unopened { why, again }) => {
+                (again.map_or(Place::GivenUp, |again| Place::Closed(Box::new(again))), Some(why))
+            }
+        };
         let (shown, progress) = watch::channel(Progress { stored: 0, trouble });
-        let thread = Thread::new(inbox, shown);
-        thread::Builder::new().name("store".to_owned()).spawn(move || thread.run(file.ok()))?;
+        let mut thread = Thread::new(inbox, shown);
+        if let Place::Closed(_) = file {
+            thread.retry_at = Some(clock::boot_time() + RETRY);
+        }
+        thread::Builder::new().name("store".to_owned()).spawn(move || thread.run(file))?;
         Ok(Self { jobs, progress, handed_in: 0 })
     }
 
@@ -82,6 +92,15 @@ impl Writer {
     }
 }
 
+/// Where it is stored.
+enum Place {
+    Open(Box<StateFile>),
+    /// It cannot be opened yet.
+    Closed(Box<Reopen>),
+    /// Nowhere, to the end.
+    GivenUp,
+}
+
 struct Thread {
     inbox: Receiver<Job>,
     shown: watch::Sender<Progress>,
@@ -96,15 +115,25 @@ impl Thread {
         Self { inbox, shown, pending: Pending::default(), retry_at: None, swept: None }
     }
 
-    fn run(mut self, mut file: Option<StateFile>) {
+    fn run(mut self, mut place: Place) {
         loop {
             let closed = self.take_in();
-            match &mut file {
-                None => self.pending = Pending::default(),
-                Some(open) => {
-                    if let Err(WriteError { why, is_final }) = self.store(open, closed) {
+            let is_time = self.retry_at.is_none_or(|at| clock::boot_time() >= at);
+            let reopened = match &place {
+                Place::Closed(again) if closed || is_time => self.reopen(again),
+                _ => None,
+            };
+            place = reopened.unwrap_or(place);
+            match &mut place {
+                Place::GivenUp => {
+                    self.pending = Pending::default();
+                    self.retry_at = None;
+                }
+                Place::Closed(_) => {}
+                Place::Open(file) => {
+                    if let Err(WriteError { why, is_final }) = self.store(file, closed) {
                         if is_final {
-                            file = None;
+                            place = Place::GivenUp;
                         } else {
                             self.retry_at = Some(clock::boot_time() + RETRY);
                         }
@@ -116,6 +145,27 @@ impl Thread {
                 return;
             }
         }
+    }
+
+    /// Tries to open the file; `None` if that is no better than it was.
+    fn reopen(&mut self, again: &Reopen) -> Option<Place> {
+        let trouble = match StateFile::open(&again.dir, again.boot.clone()) {
+            Ok((file, loaded)) if again.knows(&loaded) => {
+                return Some(Place::Open(Box::new(file)));
+            }
+            Ok(_) => format!(
+                "the state file in {} can be used again, but this vai began without what it                  remembers. It is left as it is; restart vai, which then goes on from it",
+                again.dir.display()
+            ),
+            Err(OpenError::Closed(why)) => {
+                self.show(Some(why));
+                self.retry_at = Some(clock::boot_time() + RETRY);
+                return None;
+            }
+            Err(final_one) => final_one.to_string(),
+        };
+        self.show(Some(trouble));
+        Some(Place::GivenUp)
     }
 
     /// Waits for a job, or until it is time to try again, and takes in what is

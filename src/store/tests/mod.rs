@@ -2,6 +2,7 @@
 //! over time has a file of its own.
 
 mod kept;
+mod mended;
 mod runs;
 mod trouble;
 
